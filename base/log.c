@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* base/log.c — lines to stderr, each in one write. */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const level_names[] = {"debug", "info", "warn", "error"};
+
+static void write_stderr(struct log *log, enum log_level level, const char *line)
+{
+    char out[1100], when[32];
+    struct timespec now;
+    struct tm utc;
+
+    (void)log;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &utc);
+    strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
+    int length = snprintf(out, sizeof out, "%s.%03ldZ %s %s\n", when, now.tv_nsec / 1000000,
+                          level_names[level], line);
+    if (length >= (int)sizeof out)
+        length = (int)sizeof out - 1;
+    ssize_t ignored = write(STDERR_FILENO, out, (size_t)length);
+    (void)ignored; /* nobody is left to tell */
+}
+
+struct log log_stderr = {.write = write_stderr, .least = LOG_LEVEL_INFO};
+
+void log_event(struct log *log, enum log_level level, const char *subject, const char *event,
+               const char *details, ...)
+{
+    char line[1024];
+    int used;
+    va_list args;
+
+    if (level < log->least)
+        return;
+    used = snprintf(line, sizeof line, "%s %s", subject, event);
+    if (details && used < (int)sizeof line - 1) {
+        line[used++] = ' ';
+        va_start(args, details);
+        vsnprintf(line + used, sizeof line - (size_t)used, details, args);
+        va_end(args);
+    }
+    log->write(log, level, line);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * env/uring/reactor.h — the real world: one thread and one io_uring (design 3 and 7, the ring).
+ */
+#ifndef ENV_URING_REACTOR_H
+#define ENV_URING_REACTOR_H
+
+#include "env/env.h"
+
+struct reactor_config {
+    uint32_t ring_entries; /* submission queue; power of two                       */
+    uint32_t timers_max;
+    uint32_t connections_max; /* further ones are closed when they are accepted       */
+    uint32_t receive_buffers; /* provided buffers, of receive_bytes each              */
+    uint32_t receive_bytes;
+    uint32_t workers; /* threads for blocking jobs                            */
+};
+
+struct reactor_config reactor_config_default(void);
+
+struct reactor;
+
+/*
+ * Opens the ring and probes what it offers; what Debian 12's kernel 6.1 has must serve.  On
+ * failure *reterr_text says what is missing and where (static text).
+ */
+must_check enum err reactor_open(const struct reactor_config *config, struct log *log,
+                                 struct reactor **ret, const char **reterr_text);
+struct env *reactor_env(struct reactor *r);
+
+/* What it costs, for the line printed at start. */
+uint64_t reactor_bytes(const struct reactor *r);
+
+/* Turns the loop on the calling thread until reactor_stop(); idle costs nothing. */
+void reactor_run(struct reactor *r);
+void reactor_stop(struct reactor *r); /* any thread, also a signal handler */
+
+/* Everything opened through its env was closed before. */
+void reactor_close(struct reactor *r);
+
+#endif

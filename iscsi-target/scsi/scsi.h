@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iscsi-target/scsi/scsi.h — SCSI commands on a `struct block` (SAM-5, SPC-5, SBC-4).
+ *
+ * The transport fills a `struct scsi_command` with a CDB and calls scsi_decode(): everything that
+ * can be refused is refused there, or it says how many bytes the command takes and gives.  The
+ * transport then gathers the data-out and calls scsi_perform(), which answers through `done`,
+ * never inside the call.  One table drives it: an opcode is a row (scsi/operations.c).
+ *
+ * A nexus is one I_T_L nexus: what one session may do with one logical unit, and what it must still
+ * be told (unit attentions).
+ */
+#ifndef ISCSI_TARGET_SCSI_SCSI_H
+#define ISCSI_TARGET_SCSI_SCSI_H
+
+#include "base/block.h"
+#include "iscsi-target/buffers.h"
+
+#define SCSI_SENSE_MAX 32u /* fixed format with its information field: 18 bytes used */
+#define SCSI_CDB_MAX   16u
+
+enum scsi_status { /* SAM-5 5.3.1 */
+                   SCSI_GOOD = 0x00,
+                   SCSI_CHECK_CONDITION = 0x02,
+                   SCSI_BUSY = 0x08,
+                   SCSI_RESERVATION_CONFLICT = 0x18,
+                   SCSI_TASK_SET_FULL = 0x28,
+                   SCSI_TASK_ABORTED = 0x40,
+};
+
+/* ---- what one session may do with LUN 0 ---- */
+
+struct scsi_nexus {
+    struct block *block;
+    bool read_only;
+    uint32_t transfer_bytes_max;
+    const char *target_name; /* for VPD 83; lives as long as the nexus */
+    const char *alias;       /* the volume's name: VPD 83 T10 vendor id */
+    uint16_t portal_group_tag;
+    uint32_t unit_attentions;     /* bits: what it must be told next */
+    struct block_watcher watcher; /* resized: 2A/09 */
+};
+
+/* The nexus begins with POWER ON, RESET, OR BUS DEVICE RESET OCCURRED (29/00). */
+void scsi_nexus_open(struct scsi_nexus *n, struct block *block);
+void scsi_nexus_close(struct scsi_nexus *n);
+
+/* After a logical unit reset that another nexus asked for (29/03 …): tells this one. */
+enum scsi_attention {
+    SCSI_UA_POWER_ON,
+    SCSI_UA_TARGET_RESET,
+    SCSI_UA_UNIT_RESET,
+    SCSI_UA_CAPACITY
+};
+void scsi_nexus_attention(struct scsi_nexus *n, enum scsi_attention what);
+
+/* ---- a command ---- */
+
+struct scsi_operation;
+
+struct scsi_command {
+    /* from the transport, before decode */
+    struct scsi_nexus *nexus;
+    struct buffers *buffers;
+    uint64_t lun; /* as RFC 7143 carries it: 8 bytes, SAM-5 4.7 */
+    uint8_t cdb[SCSI_CDB_MAX];
+    void (*done)(struct scsi_command *);
+
+    /* from decode */
+    const struct scsi_operation *operation;
+    uint32_t data_out_bytes; /* what the command takes; the transport may bring less or more */
+    uint32_t data_in_bytes;  /* what it gives at most                                        */
+    struct extent extent;    /* in 512-byte units                                            */
+
+    /* from the transport, before perform */
+    struct payload data_out; /* min(data_out_bytes, EDTL) bytes of it; the transport's       */
+
+    /* the answer */
+    uint8_t status;
+    uint8_t sense[SCSI_SENSE_MAX];
+    uint32_t sense_bytes;   /* 0 without CHECK CONDITION */
+    struct payload data_in; /* taken from buffers here; the transport puts it back; its bytes
+                               are what the command gives, at most data_in_bytes            */
+
+    /* scsi's own */
+    struct block_request request;
+    struct iovec *pieces;
+    uint64_t own[8];
+    uint32_t step;
+    struct list link;
+};
+
+/*
+ * False: refused, status and sense are set, nothing else happens with it.  Delivers a pending unit
+ * attention (except to INQUIRY, REPORT LUNS and REQUEST SENSE: SPC-5 5.14).
+ */
+must_check bool scsi_decode(struct scsi_command *c);
+
+/* True if there is nothing to wait for below (INQUIRY …): it is answered when the call returns, and
+ * done is not called.  False: `done` comes later, from the loop.  Short data-out is an error of the
+ * command's own kind (data_out.bytes < data_out_bytes). */
+must_check bool scsi_perform(struct scsi_command *c);
+
+/* CHECK CONDITION for what went wrong below; the one table from enum err to sense. */
+void scsi_fail(struct scsi_command *c, enum err err);
+
+/* Sense key, code and qualifier, fixed format (SPC-5 4.4.3); for the transport's own refusals
+ * (e.g. ABORTED COMMAND with 0C/0D unexpected unsolicited data). */
+void scsi_sense(struct scsi_command *c, uint8_t key, uint16_t code);
+
+#endif

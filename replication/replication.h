@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * replication/replication.h — keeps the copies of a shard alike (design 6).
+ *
+ * A `struct rep_shard` is the primary's side of one shard: 8 GiB of a volume.  It takes whole
+ * blocks with their checksums (rep_write, rep_unmap), serves reads, and lends its range lock
+ * (rep_lock).  Opening it begins a takeover (6.3): every replica is asked to promise the epoch, a
+ * new shard gets its first set, what was open is made alike; then it serves.  Whoever opened it is
+ * told of every change of its state.
+ *
+ * All calls belong to the reactor that opened it.  Nothing here blocks.  Today a shard has one
+ * replica, on this node: its messages are calls, and `lease` = 0 (a read asks the replica).
+ *
+ * Promises: R1  a replica that did not promise this epoch is neither read nor written (P2).
+ *           R2  rep_write is answered E_OK only when complete: durable on every member of the
+ *               recorded set, with at least min_copies members (P1).
+ *           R3  before the first command is served, what was open is written again (P9).
+ *           R4  no first set before every replica is made, empty and promised (6.1).
+ */
+#ifndef REPLICATION_REPLICATION_H
+#define REPLICATION_REPLICATION_H
+
+#include "base/extent.h"
+#include "env/env.h"
+#include "store/store.h"
+
+/* ---- what we ask of whoever keeps heads and pages ---- */
+
+/* A new in-sync set for one shard: bit i is replicas[i] of its record. */
+struct set_change {
+    struct identity volume;
+    uint32_t shard;
+    uint32_t members;
+    void (*done)(struct set_change *, enum err);
+    uint64_t generation; /* E_OK: the one it was recorded with */
+    struct list link;    /* the arbiter's */
+};
+
+/*
+ * storaged/arbiter.c over struct records; the simulator.  One change of a volume at a time, made
+ * in a transaction that compares head and page (P3); the arbiter may gather several shards' changes
+ * in one.  It chooses the next generation.  E_OK: recorded.  E_NOT_PRIMARY: our epoch is over.
+ * E_CONFLICT: the record is newer and does not allow it.  A change in doubt is resolved inside,
+ * before any answer (nonce, design 6.1).
+ */
+struct arbiter {
+    void (*change)(struct arbiter *, struct set_change *);
+};
+
+/* ---- a shard on its primary ---- */
+
+struct rep_replica {
+    struct identity identity;
+    bool in_sync;
+    uint64_t behind;             /* a generation; 0: has nothing */
+    struct store_replica *local; /* on this node; NULL: not made here (lost, or another node's) */
+};
+
+struct rep_config {
+    struct identity volume;
+    uint32_t shard; /* index in the volume */
+    uint64_t size_blocks;
+    uint64_t epoch; /* this tenure, as the head says */
+    uint64_t generation, snapshot;
+    bool is_new; /* the record says: no set yet */
+    uint32_t min_copies;
+    uint32_t replica_count;
+    struct rep_replica replicas[REPLICAS_PER_SHARD];
+};
+
+enum rep_state {
+    REP_PROMISING, /* the replicas are asked to promise                                     */
+    REP_FIRST_SET, /* new: all promised, made, empty; the set is being recorded             */
+    REP_ALIKE,     /* what was open is written again                                        */
+    REP_SERVING,
+    REP_WAITING,    /* too few members can be had; rep_shard_why() says which                */
+    REP_SUPERSEDED, /* another process is the primary, or the record knows more than we do   */
+    REP_CLOSED,
+};
+
+struct rep_shard;
+
+struct rep_events {
+    void (*changed)(struct rep_events *,
+                    struct rep_shard *); /* from the loop, never inside a call */
+};
+
+/* Begins the takeover.  Memory is taken here, none later. */
+must_check enum err rep_shard_open(struct env *env, struct store *store,
+                                   const struct rep_config *config, struct arbiter *arbiter,
+                                   struct rep_events *events, struct rep_shard **ret);
+enum rep_state rep_shard_state(const struct rep_shard *s);
+const char *rep_shard_why(const struct rep_shard *s); /* one line for status; "" while it serves */
+uint32_t rep_shard_index(const struct rep_shard *s);
+uint64_t rep_shard_generation(const struct rep_shard *s);
+
+/* No request is under way and no claim is held.  Ends a takeover under way, awaiting the disk; then
+ * REP_CLOSED is told through `changed`; the caller frees it with rep_shard_free(). */
+void rep_shard_close(struct rep_shard *s);
+void rep_shard_free(struct rep_shard *s);
+
+/* The shard grew (only up): makes the local replica larger, then `done`. */
+struct rep_resize {
+    uint64_t size_blocks;
+    void (*done)(struct rep_resize *, enum err);
+    struct store_change change;
+    struct rep_shard *shard;
+};
+void rep_shard_resize(struct rep_shard *s, struct rep_resize *r);
+
+/* ---- the range lock: one for all that touches the shard's blocks (P6) ---- */
+
+/* As extent_claim(), in blocks of the shard: shared to read, exclusive to change. */
+bool rep_lock(struct rep_shard *s, struct extent_claim *claim, struct extent blocks,
+              enum extent_mode mode, struct task *waiter);
+
+/* ---- requests, under a claim that the caller holds until `done` ---- */
+
+struct rep_write {
+    struct rep_shard *shard;
+    bool unmap;           /* no pieces, no checksums; reads as zeros                */
+    struct extent extent; /* blocks of the shard, at most WRITE_BLOCKS_MAX          */
+    const struct iovec *pieces;
+    uint32_t piece_count;
+    const uint32_t *checksums;
+    void (*done)(struct rep_write *,
+                 enum err); /* E_OK complete (R2); E_NO_SPACE, E_NOT_PRIMARY … */
+
+    /* replication's own */
+    struct task task;
+    struct store_change change;
+    uint64_t seq;
+    uint32_t durable; /* bits of replicas */
+    struct list link;
+};
+void rep_write(struct rep_write *w);
+
+struct rep_read {
+    struct rep_shard *shard;
+    struct extent extent;
+    const struct iovec *pieces;
+    uint32_t piece_count;
+    void (*done)(struct rep_read *, enum err);
+    uint64_t bad_block; /* E_MEDIUM: of the shard */
+
+    /* replication's own */
+    struct task task;
+    struct store_read read;
+};
+void rep_read(struct rep_read *r);
+
+/* As store_mapped(), of the shard; at once. */
+bool rep_mapped(const struct rep_shard *s, uint64_t at, uint64_t max, uint64_t *ret_count);
+
+/* ---- the replica's side ---- */
+
+/* What a heartbeat says of a replica on this node comes from store_facts(). */
+
+#endif
