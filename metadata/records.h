@@ -26,6 +26,7 @@
 #define RECORD_NAME_MAX       64u /* of volumes, nodes, racks: [a-z0-9][a-z0-9.-]* */
 #define RECORD_INITIATOR_MAX  224u
 #define RECORD_VERSION        1u
+#define NODE_PORTALS_MAX      4u
 #define PAGE_SHARDS           64u
 #define PAGE_REPLICAS_MAX     8u
 #define PAGE_DISKS_MAX        64u
@@ -39,6 +40,8 @@ struct node_record {
     struct identity node;
     char name[RECORD_NAME_MAX + 1];
     char rack[RECORD_NAME_MAX + 1];
+    uint32_t portal_count;
+    char portals[NODE_PORTALS_MAX][64]; /* where its target answers, as "127.0.0.1:3260" */
 };
 
 struct disk_record {
