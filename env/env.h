@@ -31,14 +31,16 @@
  */
 struct clock {
     uint64_t now_us;
-    struct timer **heap; /* by due time */
+    struct timer **heap; /* by due time, then by order of their start; [1] is next */
     uint32_t used, max;
+    uint64_t starts; /* so far: the order of the next one */
 };
 
 /* Zeroed is "not running".  Memory is the caller's. */
 struct timer {
     void (*fire)(struct timer *);
     uint64_t due_us;
+    uint64_t order; /* among timers due together: as they were started */
     uint32_t place; /* in the heap, from 1; 0: not running */
 };
 
@@ -59,7 +61,10 @@ static inline bool timer_running(const struct timer *t)
     return t->place != 0;
 }
 
-/* For the worlds: memory for `max` timers; when the next is due (UINT64_MAX: none); fire. */
+/*
+ * For the worlds: memory for `max` timers running at once (one more is our own mistake: asserted);
+ * when the next is due (UINT64_MAX: none); fire what was due when the call began, in order.
+ */
 must_check enum err clock_open(struct clock *c, uint32_t max);
 void clock_close(struct clock *c);
 uint64_t clock_next_us(const struct clock *c);
@@ -117,6 +122,9 @@ static inline void disk_close(struct disk *d)
 struct net_address {
     char text[64];
 };
+
+/* Numbers only, no names.  Puts the one spelling of it into *ret; false leaves that alone. */
+bool net_address_parse(const char *text, struct net_address *ret);
 
 struct net_conn;
 
@@ -227,6 +235,27 @@ struct env {
     struct task_queue tasks;
 };
 
+/* env_ops says what they do. */
+must_check static inline enum err disk_open(struct env *e, const char *path, uint64_t create_bytes,
+                                            struct disk **ret)
+{
+    return e->ops->disk_open(e, path, create_bytes, ret);
+}
+must_check static inline enum err net_listen(struct env *e, const struct net_address *at,
+                                             struct net_listener *l)
+{
+    return e->ops->listen(e, at, l);
+}
+static inline void net_unlisten(struct env *e, struct net_listener *l)
+{
+    e->ops->unlisten(e, l);
+}
+must_check static inline enum err net_connect(struct env *e, const struct net_address *to,
+                                              const struct net_events *events, void *owner,
+                                              struct net_conn **ret)
+{
+    return e->ops->connect(e, to, events, owner, ret);
+}
 static inline void work_start(struct env *e, struct work *w)
 {
     e->ops->work(e, w);

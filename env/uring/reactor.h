@@ -22,7 +22,9 @@ struct reactor;
 
 /*
  * Opens the ring and probes what it offers; what Debian 12's kernel 6.1 has must serve.  On
- * failure *reterr_text says what is missing and where (static text).
+ * failure *reterr_text says what is missing and where (static text).  The reactor may be opened,
+ * and its disks and listeners too, on another thread than the one that runs it; the first run binds
+ * it to its thread for good.
  */
 must_check enum err reactor_open(const struct reactor_config *config, struct log *log,
                                  struct reactor **ret, const char **reterr_text);
@@ -33,7 +35,8 @@ uint64_t reactor_bytes(const struct reactor *r);
 
 /* Turns the loop on the calling thread until reactor_stop(); idle costs nothing. */
 void reactor_run(struct reactor *r);
-void reactor_stop(struct reactor *r); /* any thread, also a signal handler */
+uint64_t reactor_turns(const struct reactor *r); /* so far: an idle reactor makes none */
+void reactor_stop(struct reactor *r);            /* any thread, also a signal handler */
 
 /* Everything opened through its env was closed before. */
 void reactor_close(struct reactor *r);

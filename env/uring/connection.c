@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * env/uring/connection.c — the life of one TCP connection.
+ *
+ * The happy path: CONNECT (only for those that we began), OPEN, the owner closes with a flush,
+ * FLUSH, LINGER, END.  Completions note what they saw and run the task; the task decides.
+ *
+ * Sending: one sendmsg is under way, of everything that was queued when it was prepared.  The task
+ * runs behind those that became ready before it, so what a whole turn sends goes out together.
+ * Receiving: one multishot receive, into provided buffers.  The bytes are copied once, by the
+ * kernel; the owner sees them where they lie and leaves with what he needs.
+ *
+ * What can go wrong:
+ *   the peer finishes or resets    END; what was not sent is answered E_CLOSED, or why
+ *   no provided buffer is free     the receive ends with ENOBUFS; asked for anew
+ *   the completion queue is full   the kernel ends the receive with its last bytes; the same
+ *   the handshake takes too long   END with E_TIMED_OUT
+ *   the peer does not take what is flushed, or does not finish after our FIN
+ *                                  END with RST, 5 s after net_close()
+ *
+ * Promises: C1 closed() comes once, last, after the done of every net_send.
+ *           C2 a connection is given back when the kernel has nothing of it: every request that
+ *              names it has had its last completion.
+ *           C3 after net_close() or the peer's end nothing is received.
+ */
+#include "env/uring/parts.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#define CONNECT_US 5000000u
+#define FLUSH_US   5000000u
+
+enum connection_state {
+    CONNECT, /* the handshake is under way; what is sent waits                          */
+    OPEN,    /* bytes flow both ways                                                    */
+    FLUSH,   /* the owner has closed it: what he sent before goes out                   */
+    LINGER,  /* our FIN is out; closing before the peer's would reset what he still reads */
+    END,     /* what the kernel has of it is called back and awaited                    */
+};
+
+static const struct task_state connection_states[] = {
+    [CONNECT] = {"connect", TASK_FIRST},
+    [OPEN] = {"open", TASK_FIRST | TASK_AFTER(CONNECT)},
+    [FLUSH] = {"flush", TASK_AFTER(OPEN)},
+    [LINGER] = {"linger", TASK_AFTER(FLUSH)},
+    [END] = {"end",
+             TASK_AFTER(CONNECT) | TASK_AFTER(OPEN) | TASK_AFTER(FLUSH) | TASK_AFTER(LINGER)},
+};
+
+/* There is nothing more to wait for; the first reason stands, and after net_close() there is none.
+ */
+static void end_because(struct connection *c, enum err why)
+{
+    if (!c->over && !c->owner_closed)
+        c->why = why;
+    c->over = true;
+    task_run(&c->task);
+}
+
+static bool kernel_has_some(const struct connection *c)
+{
+    return c->connecting || c->receiving || c->sending || c->cancelling;
+}
+
+/* ---- receiving ---- */
+
+static void receive_start(struct connection *c)
+{
+    struct io_uring_sqe *sqe = ring_entry(&c->reactor->ring);
+
+    assert(!c->receiving);
+    io_uring_prep_recv_multishot(sqe, c->socket, NULL, 0, 0);
+    sqe->flags |= IOSQE_BUFFER_SELECT;
+    sqe->buf_group = 0;
+    ring_tag(sqe, RING_RECEIVE, c);
+    c->receiving = true;
+}
+
+static void bytes_arrived(struct connection *c, uint32_t buffer, uint32_t length)
+{
+    struct receive_buffers *buffers = &c->reactor->buffers;
+
+    if (!c->owner_closed && !c->over) /* C3 */
+        c->conn.events->received(&c->conn, receive_buffers_at(buffers, buffer), length);
+    receive_buffers_give_back(buffers, buffer);
+}
+
+void connection_received(const struct completion *completion)
+{
+    struct connection *c = completion->subject;
+    int32_t result = completion->result;
+
+    if (!(completion->flags & IORING_CQE_F_MORE))
+        c->receiving = false;
+    if (result > 0)
+        bytes_arrived(c, completion->flags >> IORING_CQE_BUFFER_SHIFT, (uint32_t)result);
+    else if (result == 0)
+        end_because(c, E_OK);
+    else if (result != -ENOBUFS && result != -EAGAIN && result != -EINTR)
+        end_because(c, err_of_errno(-result));
+    if (!c->receiving && !c->over)
+        receive_start(c);
+    task_run(&c->task);
+}
+
+/* ---- sending ---- */
+
+static struct net_send *first_send(const struct connection *c)
+{
+    return container_of(c->sends.next, struct net_send, link);
+}
+
+/* Adds what is left of one send; the number of pieces afterwards. */
+static uint32_t gather_one(struct connection *c, const struct net_send *s, uint32_t used)
+{
+    uint64_t skip = s->bytes_done;
+
+    for (uint32_t i = 0; i < s->piece_count && used < GATHER_MAX; i++) {
+        const struct iovec *piece = &s->pieces[i];
+
+        if (skip >= piece->iov_len) {
+            skip -= piece->iov_len;
+            continue;
+        }
+        c->gather[used].iov_base = (uint8_t *)piece->iov_base + skip;
+        c->gather[used++].iov_len = piece->iov_len - skip;
+        skip = 0;
+    }
+    return used;
+}
+
+static void send_start(struct connection *c)
+{
+    struct io_uring_sqe *sqe;
+    uint32_t used = 0;
+
+    if (c->sending || list_empty(&c->sends))
+        return;
+    list_for_each(l, &c->sends) {
+        if (used == GATHER_MAX)
+            break;
+        used = gather_one(c, container_of(l, struct net_send, link), used);
+    }
+    c->message = (struct msghdr){.msg_iov = c->gather, .msg_iovlen = used};
+    sqe = ring_entry(&c->reactor->ring);
+    io_uring_prep_sendmsg(sqe, c->socket, &c->message, MSG_NOSIGNAL);
+    ring_tag(sqe, RING_SEND, c);
+    c->sending = true;
+}
+
+/* `bytes` of the stream are with the network: which sends does that finish? */
+static void sends_progress(struct connection *c, uint64_t bytes)
+{
+    while (!list_empty(&c->sends)) {
+        struct net_send *s = first_send(c);
+        uint64_t part = min_u64(bytes, s->bytes - s->bytes_done);
+
+        s->bytes_done += part;
+        bytes -= part;
+        if (s->bytes_done < s->bytes)
+            return;
+        list_remove(&s->link);
+        s->done(s, E_OK);
+    }
+    assert(bytes == 0);
+}
+
+static void sends_fail(struct connection *c, enum err err)
+{
+    struct list *l;
+
+    while ((l = list_take(&c->sends))) {
+        struct net_send *s = container_of(l, struct net_send, link);
+
+        s->done(s, err);
+    }
+}
+
+void connection_sent(const struct completion *completion)
+{
+    struct connection *c = completion->subject;
+    int32_t result = completion->result;
+
+    c->sending = false;
+    if (result >= 0)
+        sends_progress(c, (uint32_t)result);
+    else if (result != -EAGAIN && result != -EINTR)
+        end_because(c, err_of_errno(-result));
+    task_run(&c->task);
+}
+
+static void connection_send(struct net_conn *conn, struct net_send *s)
+{
+    struct connection *c = container_of(conn, struct connection, conn);
+
+    assert(reactor_here(c->reactor));
+    assert(!c->owner_closed);
+    assert(s->done);
+    s->bytes = s->bytes_done = 0;
+    for (uint32_t i = 0; i < s->piece_count; i++)
+        s->bytes += s->pieces[i].iov_len;
+    list_append(&c->sends, &s->link);
+    task_run(&c->task);
+}
+
+/* ---- beginning ---- */
+
+static void connect_start(struct connection *c)
+{
+    struct io_uring_sqe *sqe = ring_entry(&c->reactor->ring);
+
+    io_uring_prep_connect(sqe, c->socket, &c->peer.any, c->peer_length);
+    ring_tag(sqe, RING_CONNECT, c);
+    c->connecting = true;
+}
+
+void connection_connected(const struct completion *completion)
+{
+    struct connection *c = completion->subject;
+    union socket_address here = {0};
+    socklen_t length = sizeof here;
+
+    c->connecting = false;
+    if (completion->result < 0) {
+        end_because(c, err_of_errno(-completion->result));
+        return;
+    }
+    c->connected = true;
+    getsockname(c->socket, &here.any, &length);
+    c->conn.local = address_show(&here);
+    task_run(&c->task);
+}
+
+static void bound_reached(struct timer *t)
+{
+    struct connection *c = container_of(t, struct connection, bound);
+
+    c->reset = true;
+    end_because(c, E_TIMED_OUT);
+}
+
+static void bound_start(struct connection *c, uint64_t us)
+{
+    timer_start(&c->reactor->env.clock, &c->bound, us, bound_reached);
+}
+
+/* ---- ending ---- */
+
+static void connection_close(struct net_conn *conn, bool flush)
+{
+    struct connection *c = container_of(conn, struct connection, conn);
+
+    assert(reactor_here(c->reactor));
+    if (c->owner_closed && (flush || c->reset))
+        return; /* once more, or less than before */
+    if (!c->over)
+        c->why = E_OK;
+    c->owner_closed = true;
+    if (flush && !c->over) {
+        bound_start(c, FLUSH_US);
+    } else {
+        c->reset = c->reset || !c->over;
+        c->over = true;
+    }
+    task_run(&c->task);
+}
+
+/* Everything on this socket; each request then has its last completion. */
+static void cancel_start(struct connection *c)
+{
+    struct io_uring_sqe *sqe;
+
+    if (c->cancelled)
+        return;
+    sqe = ring_entry(&c->reactor->ring);
+    io_uring_prep_cancel_fd(sqe, c->socket, IORING_ASYNC_CANCEL_ALL);
+    ring_tag(sqe, RING_CANCEL, c);
+    c->cancelled = c->cancelling = true;
+}
+
+/* Whatever the cancel did not find ends with the socket's own shutdown. */
+void connection_cancelled(const struct completion *completion)
+{
+    struct connection *c = completion->subject;
+
+    c->cancelling = false;
+    if (kernel_has_some(c) && completion->result <= 0)
+        shutdown(c->socket, SHUT_RDWR);
+    task_run(&c->task);
+}
+
+/* With RST if asked for: nothing that is still in the socket goes out any more. */
+static void socket_close(struct connection *c)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    if (c->reset)
+        setsockopt(c->socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    close(c->socket);
+}
+
+/* ---- the life ---- */
+
+static enum task_next connection_step(struct task *t)
+{
+    struct connection *c = container_of(t, struct connection, task);
+
+    switch ((enum connection_state)t->state) {
+    case CONNECT:
+        if (c->over)
+            return task_goto(t, END);
+        if (!c->connected)
+            return TASK_WAIT;
+        if (!c->owner_closed)
+            timer_stop(&c->reactor->env.clock, &c->bound);
+        receive_start(c);
+        return task_goto(t, OPEN);
+
+    case OPEN:
+        if (c->over)
+            return task_goto(t, END);
+        if (c->owner_closed)
+            return task_goto(t, FLUSH);
+        send_start(c);
+        return TASK_WAIT;
+
+    case FLUSH:
+        if (c->over)
+            return task_goto(t, END);
+        if (!list_empty(&c->sends)) {
+            send_start(c);
+            return TASK_WAIT;
+        }
+        shutdown(c->socket, SHUT_WR);
+        return task_goto(t, LINGER);
+
+    case LINGER:
+        return c->over ? task_goto(t, END) : TASK_WAIT;
+
+    case END:
+        if (kernel_has_some(c)) { /* C2 */
+            cancel_start(c);
+            return TASK_WAIT;
+        }
+        sends_fail(c, c->why ? c->why : E_CLOSED); /* C1 */
+        return TASK_DONE;
+    }
+    unreachable();
+}
+
+static void connection_done(struct task *t)
+{
+    struct connection *c = container_of(t, struct connection, task);
+
+    timer_stop(&c->reactor->env.clock, &c->bound);
+    socket_close(c);
+    if (c->conn.events) /* not if it was closed in accepted(), by whom had no use for it */
+        c->conn.events->closed(&c->conn, c->why);
+    pool_put(&c->reactor->connections, c);
+}
+
+static const struct task_kind connection_kind = {
+    .name = "connection",
+    .step = connection_step,
+    .done = connection_done,
+    .states = connection_states,
+    .state_count = array_length(connection_states),
+};
+
+static const struct net_conn_ops connection_ops = {
+    .send = connection_send,
+    .close = connection_close,
+};
+
+struct connection *connection_new(struct reactor *r, int socket)
+{
+    struct connection *c = pool_get(&r->connections);
+
+    if (!c)
+        return NULL;
+    memset(c, 0, sizeof *c);
+    c->reactor = r;
+    c->socket = socket;
+    c->conn.ops = &connection_ops;
+    list_init(&c->sends);
+    return c;
+}
+
+void connection_begin(struct connection *c, bool connected)
+{
+    c->connected = connected;
+    if (connected) {
+        receive_start(c);
+    } else {
+        connect_start(c);
+        bound_start(c, CONNECT_US);
+    }
+    task_start(&c->task, &connection_kind, &c->reactor->env.tasks, connected ? OPEN : CONNECT);
+}

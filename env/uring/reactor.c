@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * env/uring/reactor.c — the loop: what came is run, then we wait for more.
+ *
+ * A turn: read the clock, open mail, run the completions that were copied from the ring, fire
+ * timers, step tasks; then submit and wait in one system call.  Within a turn every few requests
+ * are submitted without waiting (ring.c), so that devices work while the turn goes on.
+ *
+ * Waiting is always blocked in the kernel, never a spin: an idle reactor makes no turns at all.
+ * (Design 7 allows a short spin while reads are expected; a spin while a sync is under way would
+ * starve the kernel thread that completes it.)  docs/decisions/0002-the-ring.md has the reasons.
+ *
+ * Promises: R1 nothing completes inside its own submission: handlers run from turn() alone.
+ *           R2 a ring of the bell after the mailbox was emptied ends the wait that follows.
+ */
+#include "env/uring/parts.h"
+
+#include <assert.h>
+#include <time.h>
+
+#define STEPS_PER_TURN                                                                             \
+    512u /* of tasks; what is left is stepped in the next turn, which does not wait */
+
+/* ---- the turn ---- */
+
+static uint64_t boottime_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void dispatch(struct reactor *r, const struct completion *c)
+{
+    switch (c->kind) {
+    case RING_WAKE:
+        mailbox_rang(&r->mailbox, c);
+        return;
+    case RING_DISK:
+        uring_disk_answered(c);
+        return;
+    case RING_ACCEPT:
+        uring_accepted(c);
+        return;
+    case RING_CONNECT:
+        connection_connected(c);
+        return;
+    case RING_RECEIVE:
+        connection_received(c);
+        return;
+    case RING_SEND:
+        connection_sent(c);
+        return;
+    case RING_CANCEL:
+        connection_cancelled(c);
+        return;
+    }
+    unreachable();
+}
+
+static void turn(struct reactor *r)
+{
+    const struct completion *c;
+
+    r->turns++;
+    r->env.clock.now_us = r->env.tasks.now_us = boottime_us();
+    mailbox_empty(&r->mailbox);
+    ring_collect(&r->ring);
+    while ((c = ring_next(&r->ring)))
+        dispatch(r, c);
+    clock_fire(&r->env.clock);
+    task_queue_run(&r->env.tasks, STEPS_PER_TURN);
+    mailbox_listen(&r->mailbox, &r->ring);
+}
+
+/* 0: there is work; UINT64_MAX: only a completion can bring some. */
+static uint64_t wait_allowed_us(const struct reactor *r)
+{
+    uint64_t due, now;
+
+    if (!list_empty(&r->env.tasks.ready))
+        return 0;
+    due = clock_next_us(&r->env.clock);
+    if (due == UINT64_MAX)
+        return due;
+    now = boottime_us();
+    return due > now ? due - now : 0;
+}
+
+void reactor_run(struct reactor *r)
+{
+    assert(reactor_here(r));
+    r->bound = true;
+    r->thread = pthread_self();
+    ring_enter_thread(&r->ring);
+    r->env.clock.now_us = r->env.tasks.now_us = boottime_us();
+    while (!atomic_exchange(&r->stopping, false)) {
+        turn(r);
+        ring_wait(&r->ring, wait_allowed_us(r));
+    }
+    ring_leave_thread(&r->ring);
+}
+
+void reactor_stop(struct reactor *r)
+{
+    atomic_store(&r->stopping, true);
+    mailbox_ring(&r->mailbox);
+}
+
+uint64_t reactor_turns(const struct reactor *r)
+{
+    return r->turns;
+}
+
+bool reactor_here(const struct reactor *r)
+{
+    return !r->bound || pthread_equal(r->thread, pthread_self());
+}
+
+/* ---- the env ---- */
+
+static void uring_work(struct env *e, struct work *work)
+{
+    assert(reactor_here(reactor_of(e)));
+    workers_start(&reactor_of(e)->workers, work);
+}
+
+static void uring_mail(struct env *e, struct mail *letter)
+{
+    mailbox_put(&reactor_of(e)->mailbox, letter);
+}
+
+static const struct env_ops uring_ops = {
+    .disk_open = uring_disk_open,
+    .listen = uring_listen,
+    .unlisten = uring_unlisten,
+    .connect = uring_connect,
+    .work = uring_work,
+    .mail = uring_mail,
+};
+
+struct env *reactor_env(struct reactor *r)
+{
+    return &r->env;
+}
+
+/* ---- opening and closing ---- */
+
+struct reactor_config reactor_config_default(void)
+{
+    return (struct reactor_config){
+        .ring_entries = 256,
+        .timers_max = 4096,
+        .connections_max = 512,
+        .receive_buffers = 256,
+        .receive_bytes = 32768,
+        .workers = 2,
+    };
+}
+
+/* What can fail, in the order in which close() undoes it backwards. */
+static enum err parts_open(struct reactor *r, const struct reactor_config *config,
+                           const char **reterr_text)
+{
+    uint32_t timers = config->timers_max + config->connections_max + LISTENERS_MAX;
+    enum err err;
+
+    err = ring_open(&r->ring, config->ring_entries, reterr_text);
+    if (err)
+        return err;
+    *reterr_text = "io_uring: no rings of provided buffers; Linux 6.1 or newer is needed";
+    err =
+        receive_buffers_open(&r->buffers, &r->ring, config->receive_buffers, config->receive_bytes);
+    if (err)
+        return err;
+    *reterr_text = "reactor: not enough memory for timers and connections";
+    err = clock_open(&r->env.clock, timers);
+    if (err)
+        return err;
+    err = pool_open(&r->connections, "connections", sizeof(struct connection), 64,
+                    config->connections_max);
+    if (err)
+        return err;
+    *reterr_text = "reactor: no eventfd, or no threads for the workers";
+    err = mailbox_open(&r->mailbox);
+    if (err)
+        return err;
+    return workers_open(&r->workers, config->workers, &r->mailbox);
+}
+
+enum err reactor_open(const struct reactor_config *config, struct log *log, struct reactor **ret,
+                      const char **reterr_text)
+{
+    struct reactor *r = calloc(1, sizeof *r);
+    enum err err;
+
+    if (!r) {
+        *reterr_text = "reactor: not enough memory";
+        return E_NO_MEMORY;
+    }
+    r->env.ops = &uring_ops;
+    r->env.log = log;
+    r->env.chance = &system_chance;
+    r->mailbox.bell = -1;
+    list_init(&r->listeners);
+    task_queue_init(&r->env.tasks);
+    atomic_init(&r->stopping, false);
+    err = parts_open(r, config, reterr_text);
+    if (err) {
+        reactor_close(r);
+        return err;
+    }
+    r->env.clock.now_us = r->env.tasks.now_us = boottime_us();
+    *ret = r;
+    return E_OK;
+}
+
+uint64_t reactor_bytes(const struct reactor *r)
+{
+    return sizeof *r + ring_bytes(&r->ring) + pool_bytes(&r->connections) +
+           (uint64_t)r->buffers.count * (r->buffers.bytes_each + sizeof(struct io_uring_buf)) +
+           (uint64_t)r->env.clock.max * sizeof(struct timer *);
+}
+
+void reactor_close(struct reactor *r)
+{
+    if (!r)
+        return;
+    assert(r->disk_count == 0);
+    workers_close(&r->workers);
+    ring_close(&r->ring);
+    listeners_close(r);
+    receive_buffers_close(&r->buffers);
+    mailbox_close(&r->mailbox);
+    if (r->connections.memory)
+        pool_close(&r->connections);
+    clock_close(&r->env.clock);
+    free(r);
+}
