@@ -205,6 +205,7 @@ static void submit(struct disk *disk, struct disk_io *io)
         i->length += io->pieces[n].iov_len;
     assert(i->offset <= d->size_bytes && i->length <= d->size_bytes - i->offset);
     if (io->op == DISK_WRITE) {
+        assert(i->length > 0);
         i->bytes = malloc(i->length);
         assert(i->bytes);
         gather(io, i->bytes);

@@ -296,9 +296,12 @@ void sim_abandon(struct sim *s, void *root)
 {
     (void)s;
     if (abandoned_count == abandoned_max) {
-        abandoned_max = abandoned_max ? abandoned_max * 2 : 64;
-        abandoned = realloc(abandoned, abandoned_max * sizeof *abandoned);
-        assert(abandoned);
+        size_t max = abandoned_max ? abandoned_max * 2 : 64;
+        void **more = realloc(abandoned, max * sizeof *abandoned);
+
+        assert(more);
+        abandoned = more;
+        abandoned_max = max;
     }
     abandoned[abandoned_count++] = root;
 }
@@ -315,22 +318,31 @@ static void bury_the_dying(struct sim *s)
     }
 }
 
-static void run_tasks(struct sim *s)
+/* How many steps there were. */
+static uint32_t run_tasks_of(struct sim_process *p)
 {
     uint32_t steps = 0;
-    bool any = true;
 
-    while (any) {
-        any = false;
-        list_for_each(l, &s->living) {
-            struct sim_process *p = container_of(l, struct sim_process, link);
-
-            while (!p->dying && task_queue_run(&p->env.tasks, 1) > 0) {
-                any = true;
-                assert(++steps < STEPS_MAX);
-            }
-        }
+    while (!p->dying && task_queue_run(&p->env.tasks, 1) > 0) {
+        steps++;
+        assert(steps < STEPS_MAX);
     }
+    return steps;
+}
+
+/* Until nobody has anything ready: a task may make another's ready. */
+static void run_tasks(struct sim *s)
+{
+    uint32_t rounds = 0;
+    uint32_t steps;
+
+    do {
+        steps = 0;
+        list_for_each(l, &s->living)
+            steps += run_tasks_of(container_of(l, struct sim_process, link));
+        rounds++;
+        assert(rounds < STEPS_MAX);
+    } while (steps > 0);
 }
 
 static void set_now(struct sim *s, uint64_t us)
