@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/attachment.c — dolmen attachment create, list, show, delete. */
+#include "cli/api.h"
+#include "cli/cli.h"
+#include "cli/http.h"
+#include "cli/table.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_form(FILE *to, const json_t *forms, const char *member, const char *title)
+{
+    const char *form = json_string_value(json_object_get(forms, member));
+
+    if (form)
+        fprintf(to, "\n%s:\n%s%s", title, form,
+                form[strlen(form) - (*form != 0)] == '\n' ? "" : "\n");
+}
+
+static void print_attachment(struct cli *cli, const json_t *a)
+{
+    const json_t *forms = json_object_get(a, "forms");
+    char portals[256];
+    FILE *to = cli->out;
+
+    fprintf(to, "id         %s\n", text_of(a, "id"));
+    fprintf(to, "volume     %s (%s)\n", text_of(a, "volume_name"), text_of(a, "volume"));
+    fprintf(to, "initiator  %s\n", text_of(a, "initiator"));
+    fprintf(to, "state      %s, %s, %s\n", text_of(a, "state"),
+            json_is_true(json_object_get(a, "shared")) ? "shared" : "exclusive",
+            json_is_true(json_object_get(a, "read_only")) ? "read-only" : "read and write");
+    fprintf(to, "target     %s\n", text_of(a, "target"));
+    fprintf(to, "portals    %s\n", texts_of(a, "portals", portals));
+    fprintf(to, "lun        %" PRIu64 "\n", number_of(a, "lun"));
+    print_form(to, forms, "qemu", "QEMU");
+    print_form(to, forms, "libvirt", "libvirt");
+    print_form(to, forms, "open_iscsi", "open-iscsi");
+}
+
+static enum cli_exit show(struct cli *cli, json_t *attachment)
+{
+    if (cli->json)
+        api_print(cli, attachment);
+    else
+        print_attachment(cli, attachment);
+    json_decref(attachment);
+    return CLI_OK;
+}
+
+enum cli_exit attachment_create(struct cli *cli, const struct arguments *a)
+{
+    json_t *attachment;
+
+    if (!a->options[0]) {
+        fprintf(cli->err, "dolmen: --initiator is missing: the name of who may log in\n");
+        return CLI_USAGE;
+    }
+    if (!api_call(cli, "POST", "/v1/attachments",
+                  json_pack("{s:s, s:s, s:b, s:b}", "volume", a->words[0], "initiator",
+                            a->options[0], "shared", a->options[1] != NULL, "read_only",
+                            a->options[2] != NULL),
+                  &attachment))
+        return CLI_FAILED;
+    return show(cli, attachment);
+}
+
+static void print_list(struct cli *cli, const json_t *list)
+{
+    struct table t;
+    json_t *a;
+    size_t i;
+
+    table_init(&t, (const char *[]){"VOLUME", "INITIATOR", "STATE", "SHARE", "ACCESS", "ID", NULL});
+    json_array_foreach(list, i, a) table_row(
+        &t, (const char *[]){
+                text_of(a, "volume_name"), text_of(a, "initiator"), text_of(a, "state"),
+                json_is_true(json_object_get(a, "shared")) ? "shared" : "exclusive",
+                json_is_true(json_object_get(a, "read_only")) ? "ro" : "rw", text_of(a, "id")});
+    table_print(&t, cli->out);
+    table_done(&t);
+}
+
+enum cli_exit attachment_list(struct cli *cli, const struct arguments *a)
+{
+    char path[1024] = "/v1/attachments";
+    json_t *list;
+
+    if (a->count > 0 && !api_path("/v1/attachments?volume=", a->words[0], path)) {
+        fprintf(cli->err, "dolmen: the name is too long\n");
+        return CLI_USAGE;
+    }
+    if (!api_list(cli, path, &list))
+        return CLI_FAILED;
+    if (cli->json)
+        api_print(cli, list);
+    else
+        print_list(cli, list);
+    json_decref(list);
+    return CLI_OK;
+}
+
+static bool call_on(struct cli *cli, const char *method, const char *id, json_t **ret)
+{
+    char path[1024];
+
+    if (api_path("/v1/attachments/", id, path))
+        return api_call(cli, method, path, NULL, ret);
+    fprintf(cli->err, "dolmen: the id is too long\n");
+    return false;
+}
+
+enum cli_exit attachment_show(struct cli *cli, const struct arguments *a)
+{
+    json_t *attachment;
+
+    if (!call_on(cli, "GET", a->words[0], &attachment))
+        return CLI_FAILED;
+    return show(cli, attachment);
+}
+
+enum cli_exit attachment_delete(struct cli *cli, const struct arguments *a)
+{
+    json_t *answer;
+
+    if (!call_on(cli, "DELETE", a->words[0], &answer))
+        return CLI_FAILED;
+    json_decref(answer);
+    if (cli->json)
+        return CLI_OK;
+    if (api_status() == 202)
+        fprintf(cli->out, "attachment %s: recorded, its sessions are still ending\n", a->words[0]);
+    else
+        fprintf(cli->out, "attachment %s ended\n", a->words[0]);
+    return CLI_OK;
+}

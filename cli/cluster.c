@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/cluster.c — cluster.json, its folder, and ports for what is new. */
+#include "cli/cluster.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+bool path_join(char ret[CLUSTER_PATH_MAX], const char *folder, const char *name)
+{
+    return snprintf(ret, CLUSTER_PATH_MAX, "%s/%s", folder, name) < (int)CLUSTER_PATH_MAX;
+}
+
+/* A relative folder is made whole: daemons and later calls start elsewhere. */
+static bool absolute(const char *path, char ret[CLUSTER_PATH_MAX])
+{
+    char here[CLUSTER_PATH_MAX];
+
+    if (path[0] == '/')
+        return snprintf(ret, CLUSTER_PATH_MAX, "%s", path) < (int)CLUSTER_PATH_MAX;
+    if (strncmp(path, "./", 2) == 0)
+        path += 2;
+    return getcwd(here, sizeof here) && path_join(ret, here, path);
+}
+
+bool cluster_dir(const char *option, char ret[CLUSTER_PATH_MAX])
+{
+    const char *dir = option ? option : getenv("DOLMEN_DIR");
+    const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+    char states[CLUSTER_PATH_MAX];
+
+    if (dir && *dir)
+        return absolute(dir, ret);
+    if (geteuid() == 0 && access("/var/lib", W_OK) == 0)
+        return absolute("/var/lib/dolmen", ret);
+    if (state && state[0] == '/')
+        return path_join(ret, state, "dolmen");
+    return path_join(states, home && *home ? home : ".", ".local/state/dolmen") &&
+           absolute(states, ret);
+}
+
+static void text_read(const json_t *object, const char *member, char *ret, size_t room)
+{
+    const char *text = json_string_value(json_object_get(object, member));
+
+    snprintf(ret, room, "%s", text ? text : "");
+}
+
+static void process_read(const json_t *object, struct cluster_process *ret)
+{
+    ret->pid = json_integer_value(json_object_get(object, "pid"));
+    ret->start_time = (uint64_t)json_integer_value(json_object_get(object, "start_time"));
+    text_read(object, "config", ret->config, sizeof ret->config);
+    text_read(object, "log", ret->log, sizeof ret->log);
+}
+
+bool cluster_read(const char *dir, struct cluster *ret)
+{
+    char path[CLUSTER_PATH_MAX];
+    json_t *file, *node;
+    size_t i;
+
+    memset(ret, 0, sizeof *ret);
+    snprintf(ret->dir, sizeof ret->dir, "%s", dir);
+    if (!path_join(path, dir, "cluster.json"))
+        return false;
+    file = json_load_file(path, 0, NULL);
+    if (!file)
+        return false;
+    text_read(file, "url", ret->url, sizeof ret->url);
+    process_read(json_object_get(file, "metad"), &ret->metad);
+    json_array_foreach(json_object_get(file, "nodes"), i, node)
+    {
+        if (i == CLUSTER_NODES_MAX)
+            break;
+        text_read(node, "name", ret->nodes[i].name, sizeof ret->nodes[i].name);
+        text_read(node, "portal", ret->nodes[i].portal, sizeof ret->nodes[i].portal);
+        process_read(node, &ret->nodes[i].process);
+        ret->node_count++;
+    }
+    json_decref(file);
+    return true;
+}
+
+static json_t *process_json(const struct cluster_process *p)
+{
+    return json_pack("{s:I, s:I, s:s, s:s}", "pid", (json_int_t)p->pid, "start_time",
+                     (json_int_t)p->start_time, "config", p->config, "log", p->log);
+}
+
+json_t *cluster_json(const struct cluster *c)
+{
+    json_t *nodes = json_array();
+
+    for (uint32_t i = 0; i < c->node_count; i++) {
+        json_t *node =
+            json_pack("{s:s, s:s}", "name", c->nodes[i].name, "portal", c->nodes[i].portal);
+
+        json_object_update_new(node, process_json(&c->nodes[i].process));
+        json_array_append_new(nodes, node);
+    }
+    return json_pack("{s:s, s:s, s:o, s:o}", "url", c->url, "dir", c->dir, "metad",
+                     process_json(&c->metad), "nodes", nodes);
+}
+
+bool cluster_write(const struct cluster *c)
+{
+    char path[CLUSTER_PATH_MAX], fresh[CLUSTER_PATH_MAX];
+    json_t *file = cluster_json(c);
+    bool ok;
+
+    ok = file && path_join(path, c->dir, "cluster.json") &&
+         path_join(fresh, c->dir, "cluster.json.new") &&
+         json_dump_file(file, fresh, JSON_INDENT(2)) == 0 && rename(fresh, path) == 0;
+    json_decref(file);
+    return ok;
+}
+
+static bool port_ours(const struct cluster *c, uint16_t port)
+{
+    char tail[8];
+    size_t length;
+
+    snprintf(tail, sizeof tail, ":%u", port);
+    length = strlen(tail);
+    if (strlen(c->url) > length && strcmp(c->url + strlen(c->url) - length, tail) == 0)
+        return true;
+    for (uint32_t i = 0; i < c->node_count; i++) {
+        const char *portal = c->nodes[i].portal;
+
+        if (strlen(portal) > length && strcmp(portal + strlen(portal) - length, tail) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool port_bindable(uint16_t port)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool ok;
+
+    if (fd < 0)
+        return false;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    ok = bind(fd, (const struct sockaddr *)&at, sizeof at) == 0 && listen(fd, 1) == 0;
+    close(fd);
+    return ok;
+}
+
+uint16_t port_free(const struct cluster *c, uint16_t first)
+{
+    for (uint32_t port = first; port < 65536; port++)
+        if (!port_ours(c, (uint16_t)port) && port_bindable((uint16_t)port))
+            return (uint16_t)port;
+    return 0;
+}

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/cluster.h — the cluster that `dolmen up` keeps in one folder, and its file cluster.json.
+ *
+ * The file outlives the processes: ports are taken once and used again.  A process is named by its
+ * id and its start time, so that another one that got the same id later is never mistaken for it.
+ */
+#ifndef CLI_CLUSTER_H
+#define CLI_CLUSTER_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define CLUSTER_PATH_MAX  512u
+#define CLUSTER_NODES_MAX 32u
+
+struct cluster_process {
+    int64_t pid;         /* 0: none */
+    uint64_t start_time; /* field 22 of /proc/PID/stat */
+    char config[CLUSTER_PATH_MAX];
+    char log[CLUSTER_PATH_MAX];
+};
+
+struct cluster_node {
+    char name[24]; /* n1, n2 … in racks r1, r2 … */
+    char portal[64];
+    struct cluster_process process;
+};
+
+struct cluster {
+    char dir[CLUSTER_PATH_MAX];
+    char url[64]; /* "http://127.0.0.1:7480"; "" before its port was taken */
+    struct cluster_process metad;
+    uint32_t node_count;
+    struct cluster_node nodes[CLUSTER_NODES_MAX];
+};
+
+/* --dir, DOLMEN_DIR, or the default of this user; false: the path is too long. */
+bool cluster_dir(const char *option, char ret[CLUSTER_PATH_MAX]);
+
+/* False: there is no readable cluster.json in `dir`. */
+bool cluster_read(const char *dir, struct cluster *ret);
+/* In one piece: the old file or the new one.  False: errno says why. */
+bool cluster_write(const struct cluster *c);
+/* What `up --json` prints and cluster.json holds; the caller's. */
+json_t *cluster_json(const struct cluster *c);
+
+/* Paths of folder + name that fit, else false. */
+bool path_join(char ret[CLUSTER_PATH_MAX], const char *folder, const char *name);
+
+/*
+ * The next TCP port from `first` on that is free on 127.0.0.1 and not used by this cluster;
+ * 0: none below 65536.
+ */
+uint16_t port_free(const struct cluster *c, uint16_t first);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/commands.c — the table of all commands. */
+#include "cli/cli.h"
+
+#include <stddef.h>
+#include <string.h>
+
+/* clang-format off */
+const struct command commands[] = {
+    {"up", NULL, "", 0, 0,
+     {{"--nodes", "N", "how many storage nodes (default: as many as there are; at first 1)"},
+      {"--size", "SIZE", "the disk file of each new node (default 10G; space is taken as it is used)"}},
+     "start a cluster on this machine, or what has died of it",
+     "Starts metad on the embedded keeper and N storage nodes, each with a disk file and a rack of\n"
+     "its own.  Everything lives in --dir: configuration, data, logs (*.log) and cluster.json, which\n"
+     "keeps ports and process ids.  Started again, it starts what has died, on its old ports.\n\n"
+     "  dolmen up\n"
+     "  dolmen up --nodes 3 --size 50G\n"
+     "  dolmen up --dir /srv/dolmen --json\n",
+     up_run},
+    {"down", NULL, "", 0, 0, {{NULL, NULL, NULL}},
+     "end what `up` started; data stay",
+     "Ends the processes named in cluster.json (SIGTERM, after 15 s SIGKILL) and no other.\n"
+     "Attached initiators wait and go on after the next `dolmen up`.\n",
+     down_run},
+    {"status", NULL, "", 0, 0, {{NULL, NULL, NULL}},
+     "is everything well?",
+     "Nodes and volumes in a few lines, and what is wrong.  Exit code 1 when something is.\n",
+     status_run},
+    {"volume", "create", "NAME SIZE", 2, 2,
+     {{"--block", "512|4096", "logical block an initiator sees (default 512)"}},
+     "make a volume",
+     "NAME: lower-case letters, digits, dots and dashes.  SIZE: 10G, 512MiB, 1.5T or bytes; a\n"
+     "multiple of 4096.  Answered when the volume is served.  Nobody may log in to it before there\n"
+     "is an attachment.\n\n"
+     "  dolmen volume create web01 20G\n",
+     volume_create},
+    {"volume", "list", "", 0, 0, {{NULL, NULL, NULL}},
+     "all volumes",
+     "Name, size, state, primary node and how many shards are served.\n",
+     volume_list},
+    {"volume", "show", "NAME", 1, 1, {{NULL, NULL, NULL}},
+     "one volume in full",
+     "NAME may be a name or an id.\n",
+     volume_show},
+    {"volume", "resize", "NAME SIZE", 2, 2, {{NULL, NULL, NULL}},
+     "make a volume larger",
+     "SIZE is the new size; a volume never shrinks.  Attached initiators see the new size after a\n"
+     "rescan.\n\n"
+     "  dolmen volume resize web01 40G\n",
+     volume_resize},
+    {"volume", "delete", "NAME", 1, 1, {{NULL, NULL, NULL}},
+     "delete a volume and its data",
+     "Refused while it is attached.  There is no way back.\n",
+     volume_delete},
+    {"attachment", "create", "VOLUME", 1, 1,
+     {{"--initiator", "IQN", "who may log in: the initiator's name (needed)"},
+      {"--shared", NULL, "others may be attached at the same time"},
+      {"--read-only", NULL, "writes are refused"}},
+     "let an initiator log in to a volume",
+     "Prints what a hypervisor needs: portals, target, LUN, and ready-made forms for QEMU, libvirt\n"
+     "and open-iscsi.  An attachment is exclusive unless all of the volume's are shared.\n\n"
+     "  dolmen attachment create web01 --initiator iqn.2026-11.example:hypervisor7\n",
+     attachment_create},
+    {"attachment", "list", "[VOLUME]", 0, 1, {{NULL, NULL, NULL}},
+     "all attachments, or those of one volume",
+     "VOLUME may be a name or an id.\n",
+     attachment_list},
+    {"attachment", "show", "ID", 1, 1, {{NULL, NULL, NULL}},
+     "one attachment with its ready-made forms",
+     "`dolmen attachment list` shows the ids.\n",
+     attachment_show},
+    {"attachment", "delete", "ID", 1, 1, {{NULL, NULL, NULL}},
+     "detach: end its sessions, let nobody in again",
+     "Answered when its sessions have ended and their writes are done.\n",
+     attachment_delete},
+    {"node", "list", "", 0, 0, {{NULL, NULL, NULL}},
+     "all storage nodes",
+     "State `silent`: its heartbeat is missing.\n",
+     node_list},
+    {"disk", "list", "", 0, 0, {{NULL, NULL, NULL}},
+     "all disks",
+     "Orphans are replicas that no record names: kept, never read, never deleted by themselves.\n",
+     disk_list},
+    {"help", NULL, "[COMMAND]", 0, 2, {{NULL, NULL, NULL}},
+     "how a command is used",
+     "  dolmen help\n  dolmen help volume\n  dolmen help volume create\n",
+     help_run},
+    {"completion", NULL, "bash", 1, 1, {{NULL, NULL, NULL}},
+     "completion for the shell",
+     "  source <(dolmen completion bash)\n",
+     completion_run},
+};
+/* clang-format on */
+const uint32_t command_count = sizeof commands / sizeof *commands;
+
+const struct command *command_find(const char *noun, const char *verb)
+{
+    for (uint32_t i = 0; i < command_count; i++) {
+        const struct command *c = &commands[i];
+
+        if (strcmp(c->noun, noun) != 0 || !c->verb != !verb)
+            continue;
+        if (!verb || strcmp(c->verb, verb) == 0)
+            return c;
+    }
+    return NULL;
+}
+
+bool command_noun_known(const char *noun)
+{
+    for (uint32_t i = 0; i < command_count; i++)
+        if (strcmp(commands[i].noun, noun) == 0)
+            return true;
+    return false;
+}
+
+static void append(char ret[256], const char *a, const char *b, const char *c)
+{
+    size_t used = strlen(ret);
+
+    snprintf(ret + used, 256 - used, "%s%s%s", a, b, c);
+}
+
+void command_usage(const struct command *c, char ret[256])
+{
+    ret[0] = '\0';
+    append(ret, c->noun, c->verb ? " " : "", c->verb ? c->verb : "");
+    if (*c->words)
+        append(ret, " ", c->words, "");
+    for (uint32_t i = 0; i < CLI_OPTIONS_MAX && c->options[i].name; i++) {
+        append(ret, " [", c->options[i].name, "");
+        append(ret, c->options[i].value ? " " : "", c->options[i].value ? c->options[i].value : "",
+               "]");
+    }
+}

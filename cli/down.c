@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cli/down.c — dolmen down: end what `up` started, nodes first, and nothing else. */
+#include "cli/cli.h"
+#include "cli/process.h"
+
+#define END_SECONDS 15u
+
+/* True: it is gone; says what happened. */
+static bool end(struct cli *cli, const char *name, struct cluster_process *p)
+{
+    bool ran = process_alive(p);
+    long long pid = p->pid;
+
+    if (!process_end(p, END_SECONDS)) {
+        fprintf(cli->err, "dolmen: %s (process %lld) does not end\n", name, pid);
+        return false;
+    }
+    if (!cli->json)
+        fprintf(cli->out, "%-6s %s\n", name, ran ? "ended" : "was not running");
+    return true;
+}
+
+enum cli_exit down_run(struct cli *cli, const struct arguments *a)
+{
+    struct cluster cluster;
+    char dir[CLUSTER_PATH_MAX];
+    bool ok = true;
+
+    (void)a;
+    if (!cluster_dir(cli->dir, dir) || !cluster_read(dir, &cluster)) {
+        fprintf(cli->err, "dolmen: no cluster was started in %s\n", dir);
+        return CLI_FAILED;
+    }
+    for (uint32_t i = 0; i < cluster.node_count; i++)
+        process_ask(&cluster.nodes[i].process); /* all at once, then wait for each */
+    for (uint32_t i = 0; i < cluster.node_count; i++)
+        ok = end(cli, cluster.nodes[i].name, &cluster.nodes[i].process) && ok;
+    ok = end(cli, "metad", &cluster.metad) && ok;
+    if (!cluster_write(&cluster)) {
+        fprintf(cli->err, "dolmen: %s/cluster.json cannot be written\n", dir);
+        ok = false;
+    }
+    if (ok && !cli->json)
+        fprintf(cli->out, "data stay in %s; `dolmen up` goes on with them\n", dir);
+    return ok ? CLI_OK : CLI_FAILED;
+}

@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * cli/up.c — dolmen up: a whole cluster on this machine, or what has died of it.
+ *
+ * The order: folder and lock; ports and configuration of what is new, written to cluster.json
+ * before anything starts; metad, until it answers; the nodes, until metad has heard a heartbeat of
+ * each process that was just started.
+ *
+ * What can go wrong: a process ends or is not ready in time: its log's last lines are shown, what
+ * runs stays, and the next `up` goes on from there.
+ */
+#include "base/size.h"
+#include "cli/api.h"
+#include "cli/cli.h"
+#include "cli/http.h"
+#include "cli/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define METAD_PORT       7480
+#define ISCSI_PORT       3260
+#define READY_MS         30000u  /* without a word in its log */
+#define READY_MS_MAX     300000u /* a large disk is being formatted */
+#define POLL_MS          50u
+#define LOG_LINES        10u
+#define DISK_BYTES_LEAST (UINT64_C(512) << 20)
+
+struct up {
+    struct cli *cli;
+    struct cluster cluster;
+    uint32_t nodes; /* wanted */
+    const char *size;
+    bool started[CLUSTER_NODES_MAX];    /* by this call */
+    char former[CLUSTER_NODES_MAX][20]; /* incarnation that metad knew before */
+};
+
+static bool failed(struct up *u, const char *what, const char *which)
+{
+    fprintf(u->cli->err, "dolmen: %s %s: %s\n", what, which, strerror(errno));
+    return false;
+}
+
+static bool folder_make(struct up *u, const char *path)
+{
+    char part[CLUSTER_PATH_MAX];
+
+    snprintf(part, sizeof part, "%s", path);
+    for (char *slash = part + 1; (slash = strchr(slash, '/')) != NULL; slash++) {
+        *slash = '\0';
+        if (mkdir(part, 0755) != 0 && errno != EEXIST)
+            return failed(u, "cannot make", part);
+        *slash = '/';
+    }
+    if (mkdir(part, 0755) != 0 && errno != EEXIST)
+        return failed(u, "cannot make", part);
+    return true;
+}
+
+/* Two `up` at once would take the same ports.  The lock goes with the process. */
+static bool lock(struct up *u)
+{
+    char path[CLUSTER_PATH_MAX];
+    int fd;
+
+    if (!path_join(path, u->cluster.dir, "cluster.lock"))
+        return false;
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0)
+        return failed(u, "cannot open", path);
+    if (flock(fd, LOCK_EX) != 0)
+        return failed(u, "cannot lock", path);
+    return true;
+}
+
+static bool options(struct up *u, const struct arguments *a)
+{
+    uint64_t bytes;
+    char *end;
+
+    u->nodes = u->cluster.node_count > 0 ? u->cluster.node_count : 1;
+    if (a->options[0]) {
+        u->nodes = (uint32_t)strtoul(a->options[0], &end, 10);
+        if (*end != '\0' || u->nodes < 1 || u->nodes > CLUSTER_NODES_MAX) {
+            fprintf(u->cli->err, "dolmen: --nodes is a number from 1 to %u\n", CLUSTER_NODES_MAX);
+            return false;
+        }
+    }
+    if (u->nodes < u->cluster.node_count) {
+        fprintf(u->cli->err, "dolmen: the cluster in %s has %u nodes already; it does not shrink\n",
+                u->cluster.dir, u->cluster.node_count);
+        return false;
+    }
+    u->size = a->options[1] ? a->options[1] : "10G";
+    if (size_parse(u->size, &bytes) && bytes >= DISK_BYTES_LEAST)
+        return true;
+    fprintf(u->cli->err, "dolmen: --size is 512M or more, not %s\n", u->size);
+    return false;
+}
+
+/* ---- configuration: written once, then it is the operator's ---- */
+
+/* A string as libconfig reads it. */
+static void quoted(FILE *to, const char *text)
+{
+    fputc('"', to);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', to);
+        fputc(*text, to);
+    }
+    fputc('"', to);
+}
+
+static void setting(FILE *to, const char *name, const char *value)
+{
+    fprintf(to, "%s = ", name);
+    quoted(to, value);
+    fputs(";\n", to);
+}
+
+/* Opens it for writing only where it is not there; *ret NULL: it is. */
+static bool config_create(struct up *u, const char *path, FILE **ret)
+{
+    *ret = fopen(path, "wxe");
+    if (*ret || errno == EEXIST)
+        return true;
+    return failed(u, "cannot write", path);
+}
+
+static bool metad_configure(struct up *u)
+{
+    struct cluster *c = &u->cluster;
+    char dir[CLUSTER_PATH_MAX];
+    FILE *file;
+
+    if (!*c->url) {
+        uint16_t port = port_free(c, METAD_PORT);
+
+        snprintf(c->url, sizeof c->url, "http://127.0.0.1:%u", port);
+    }
+    if (!path_join(dir, c->dir, "metad") || !path_join(c->metad.config, c->dir, "metad.conf") ||
+        !path_join(c->metad.log, c->dir, "metad.log"))
+        return false;
+    if (!folder_make(u, dir) || !config_create(u, c->metad.config, &file))
+        return false;
+    if (file) {
+        setting(file, "dir", dir);
+        setting(file, "listen", c->url + strlen("http://"));
+        return fclose(file) == 0 || failed(u, "cannot write", c->metad.config);
+    }
+    return true;
+}
+
+static void node_settings(FILE *file, const struct up *u, uint32_t index, const char *dir)
+{
+    const struct cluster_node *n = &u->cluster.nodes[index];
+    char rack[24], disk[CLUSTER_PATH_MAX + 8];
+
+    snprintf(rack, sizeof rack, "r%u", index + 1);
+    snprintf(disk, sizeof disk, "%s/disk0", dir);
+    setting(file, "dir", dir);
+    setting(file, "name", n->name);
+    setting(file, "rack", rack);
+    setting(file, "metad", u->cluster.url);
+    fputs("portals = [", file);
+    quoted(file, n->portal);
+    fputs("];\nprofile = \"small\";\ndisks = ({ path = ", file);
+    quoted(file, disk);
+    fputs("; size = ", file);
+    quoted(file, u->size);
+    fputs("; });\n", file);
+}
+
+static bool node_configure(struct up *u, uint32_t index)
+{
+    struct cluster *c = &u->cluster;
+    struct cluster_node *n = &c->nodes[index];
+    char dir[CLUSTER_PATH_MAX], log[32];
+    FILE *file;
+
+    if (index == c->node_count) {
+        uint16_t port = port_free(c, ISCSI_PORT);
+
+        snprintf(n->name, sizeof n->name, "n%u", index + 1);
+        snprintf(n->portal, sizeof n->portal, "127.0.0.1:%u", port);
+        c->node_count++;
+    }
+    snprintf(log, sizeof log, "%s.log", n->name);
+    if (!path_join(dir, c->dir, n->name) || !path_join(n->process.config, dir, "storaged.conf") ||
+        !path_join(n->process.log, c->dir, log))
+        return false;
+    if (!folder_make(u, dir) || !config_create(u, n->process.config, &file))
+        return false;
+    if (file) {
+        node_settings(file, u, index, dir);
+        return fclose(file) == 0 || failed(u, "cannot write", n->process.config);
+    }
+    return true;
+}
+
+static bool configure(struct up *u)
+{
+    if (!metad_configure(u))
+        return false;
+    for (uint32_t i = 0; i < u->nodes; i++)
+        if (!node_configure(u, i))
+            return false;
+    return cluster_write(&u->cluster) || failed(u, "cannot write cluster.json in", u->cluster.dir);
+}
+
+/* ---- starting ---- */
+
+static bool start(struct up *u, const char *name, struct cluster_process *p)
+{
+    char binary[CLUSTER_PATH_MAX];
+
+    if (!process_binary(name, binary)) {
+        fprintf(u->cli->err, "dolmen: %s is not there or cannot be run\n", binary);
+        return false;
+    }
+    if (!process_start(binary, p))
+        return failed(u, "cannot start", binary);
+    return cluster_write(&u->cluster) || failed(u, "cannot write cluster.json in", u->cluster.dir);
+}
+
+static bool not_ready(struct up *u, const char *name, const struct cluster_process *p)
+{
+    bool alive = process_alive(p);
+
+    fprintf(u->cli->err, "dolmen: %s %s; the last lines of %s:\n", name,
+            alive ? "runs but is not ready" : "has ended", p->log);
+    process_log_tail(p->log, LOG_LINES, u->cli->err);
+    return false;
+}
+
+/* Asks `ready` until it says so, the process has ended, or it stood still for too long. */
+static bool wait_ready(struct up *u, const char *name, const struct cluster_process *p,
+                       bool (*ready)(struct up *, uint32_t), uint32_t index)
+{
+    uint64_t bytes = process_log_bytes(p->log);
+    uint32_t waited = 0, quiet = 0;
+
+    while (!ready(u, index)) {
+        uint64_t now = process_log_bytes(p->log);
+
+        if (!process_alive(p) || quiet >= READY_MS || waited >= READY_MS_MAX)
+            return not_ready(u, name, p);
+        quiet = now == bytes ? quiet + POLL_MS : 0;
+        bytes = now;
+        waited += POLL_MS;
+        pause_ms(POLL_MS);
+    }
+    return true;
+}
+
+static bool metad_ready(struct up *u, uint32_t index)
+{
+    struct http_answer answer;
+    bool ok = http_call(u->cluster.url, "GET", "/healthz", NULL, &answer);
+
+    (void)index;
+    http_answer_done(&answer);
+    return ok;
+}
+
+/* metad's view of node `name`; NULL: none.  The caller's reference. */
+static json_t *node_seen(struct up *u, const char *name)
+{
+    struct http_answer answer;
+    json_t *n, *found = NULL;
+    size_t i;
+
+    if (http_call(u->cluster.url, "GET", "/v1/nodes?limit=1000", NULL, &answer)) {
+        json_array_foreach(json_object_get(answer.body, "items"), i,
+                           n) if (strcmp(text_of(n, "name"), name) == 0) found = json_incref(n);
+    }
+    http_answer_done(&answer);
+    return found;
+}
+
+static bool node_ready(struct up *u, uint32_t index)
+{
+    json_t *n = node_seen(u, u->cluster.nodes[index].name);
+    bool ok = n && strcmp(text_of(n, "state"), "up") == 0 &&
+              (!u->started[index] || strcmp(text_of(n, "incarnation"), u->former[index]) != 0);
+
+    json_decref(n);
+    return ok;
+}
+
+static bool start_nodes(struct up *u)
+{
+    struct cluster *c = &u->cluster;
+
+    for (uint32_t i = 0; i < c->node_count; i++) {
+        json_t *n;
+
+        if (process_alive(&c->nodes[i].process))
+            continue;
+        n = node_seen(u, c->nodes[i].name);
+        snprintf(u->former[i], sizeof u->former[i], "%s", n ? text_of(n, "incarnation") : "");
+        json_decref(n);
+        u->started[i] = true;
+        if (!start(u, "storaged", &c->nodes[i].process))
+            return false;
+    }
+    for (uint32_t i = 0; i < c->node_count; i++)
+        if (!wait_ready(u, c->nodes[i].name, &c->nodes[i].process, node_ready, i))
+            return false;
+    return true;
+}
+
+static bool start_metad(struct up *u)
+{
+    struct cluster_process *p = &u->cluster.metad;
+
+    if (!process_alive(p) && !start(u, "metad", p))
+        return false;
+    return wait_ready(u, "metad", p, metad_ready, 0);
+}
+
+/* ---- the whole ---- */
+
+static void print_cluster(struct up *u)
+{
+    const struct cluster *c = &u->cluster;
+    FILE *to = u->cli->out;
+
+    fprintf(to, "a cluster runs in %s\n", c->dir);
+    fprintf(to, "  metad  %-24s process %" PRId64 "\n", c->url, c->metad.pid);
+    for (uint32_t i = 0; i < c->node_count; i++)
+        fprintf(to, "  %-6s %-24s process %" PRId64 "%s\n", c->nodes[i].name, c->nodes[i].portal,
+                c->nodes[i].process.pid, u->started[i] ? "" : ", ran already");
+    fputs("go on with `dolmen volume create first 1G`; `dolmen help` lists the rest\n", to);
+}
+
+static void print_json(struct up *u)
+{
+    json_t *cluster = cluster_json(&u->cluster);
+
+    api_print(u->cli, cluster);
+    json_decref(cluster);
+}
+
+enum cli_exit up_run(struct cli *cli, const struct arguments *a)
+{
+    struct up u = {.cli = cli};
+    char dir[CLUSTER_PATH_MAX];
+
+    if (!cluster_dir(cli->dir, dir)) {
+        fprintf(cli->err, "dolmen: the path of the folder is too long\n");
+        return CLI_FAILED;
+    }
+    snprintf(u.cluster.dir, sizeof u.cluster.dir, "%s", dir);
+    if (!folder_make(&u, dir) || !lock(&u))
+        return CLI_FAILED;
+    cluster_read(dir, &u.cluster); /* none yet: zeros and the folder's name */
+    if (!options(&u, a))
+        return CLI_USAGE;
+    if (!configure(&u) || !start_metad(&u) || !start_nodes(&u))
+        return CLI_FAILED;
+    if (cli->json)
+        print_json(&u);
+    else
+        print_cluster(&u);
+    return CLI_OK;
+}
