@@ -74,7 +74,7 @@ void clock_fire(struct clock *c);
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_SYNC };
 
-#define DISK_DSYNC      1u /* a write is durable when it is done: this write only (design 7, sync) */
+#define DISK_DSYNC      1u /* durable when it is done: this write and no other (design 7, sync) */
 #define DISK_ALIGN      4096u
 #define DISK_PIECES_MAX 1024u
 

@@ -472,7 +472,7 @@ static void an_unwanted_connection_is_closed_in_accepted(void **state)
 /* A peer of another make, on a plain socket: connects, and is ours to misuse. */
 static int stranger(void)
 {
-    int port = atoi(strrchr(listener.address.text, ':') + 1); /* our own text */
+    unsigned long port = strtoul(strrchr(listener.address.text, ':') + 1, NULL, 10);
     struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
     int s = socket(AF_INET, SOCK_STREAM, 0);
 
