@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: Apache-2.0
+# tests/e2e/lib.sh — what the scripts share: a throw-away cluster, counting, cleaning up.
+#
+# Sourced by scripts that run from the root of the tree.  Every script ends with `sum`, which prints
+# "N passed, N failed, N skipped" as the last line.
+# shellcheck shell=bash
+
+build=${DOLMEN_BUILD:-build/release}
+dolmen=$build/dolmen
+work=$(mktemp -d "${TMPDIR:-/tmp}/dolmen-test.XXXXXX")
+passed=0 failed=0 skipped=0
+
+# ---- cleaning up: hooks run in reverse, whatever happens ----
+
+hooks=()
+on_exit() { hooks=("$*" "${hooks[@]}"); }
+clean_up() {
+  local hook
+  for hook in "${hooks[@]}"; do eval "$hook" || true; done
+  rm -rf "$work"
+}
+trap clean_up EXIT
+
+# ---- counting ----
+
+ok() { passed=$((passed + 1)) && echo "ok: $1"; }
+bad() {
+  failed=$((failed + 1))
+  echo "FAILED: $1: ${2-}"
+}
+skip() {
+  skipped=$((skipped + 1))
+  echo "skipped: $1: $2"
+}
+sum() {
+  echo "$passed passed, $failed failed, $skipped skipped"
+  [ "$failed" = 0 ]
+}
+# check NAME COMMAND…: one test
+check() {
+  local name=$1
+  shift
+  if "$@" >"$work/check.out" 2>&1; then ok "$name"; else bad "$name" "$(head -c 600 "$work/check.out" | tr '\n' ' ')"; fi
+}
+die() {
+  bad "$@"
+  sum
+  exit 1
+}
+
+# ---- time: bounded waiting for something to become true, never for time to pass ----
+
+# until_true SECONDS COMMAND…
+until_true() {
+  local end=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $end ] || return 1
+    read -r -t 0.1 <> <(:) || true
+  done
+}
+
+alive() { kill -0 "$1" 2>/dev/null && [ "$(ps -o stat= -p "$1" | cut -c1)" != Z ]; }
+dead() { ! alive "$1"; }
+
+# ---- a cluster ----
+
+# cluster_up DIR [OPTIONS…]: starts it, or what has died of it; what it printed is in DIR.json
+cluster_up() {
+  local dir=$1
+  shift
+  "$dolmen" --dir "$dir" --json up "$@" >"$dir.json" || return 1
+}
+
+cluster_down() {
+  local pids
+  pids=$(jq -r '.metad.pid, .nodes[].pid' "$1.json" 2>/dev/null) || true
+  "$dolmen" --dir "$1" down >/dev/null 2>&1 || true
+  for pid in $pids; do until_true 5 dead "$pid" || kill -9 "$pid" || true; done
+}
+
+metad_pid() { jq -r .metad.pid "$1.json"; }
+node_pid() { jq -r ".nodes[${2-0}].pid" "$1.json"; }
+node_portal() { jq -r ".nodes[${2-0}].portal" "$1.json"; }
+
+# attach DIR VOLUME INITIATOR [OPTIONS…]: prints the libiscsi URL
+attach() {
+  local dir=$1 volume=$2 initiator=$3
+  shift 3
+  "$dolmen" --dir "$dir" --json attachment create "$volume" --initiator "$initiator" "$@" |
+    jq -r '"iscsi://\(.portals[0])/\(.target)/\(.lun)"'
+}
