@@ -18,6 +18,7 @@
 
 #define SCSI_SENSE_MAX 32u /* fixed format with its information field: 18 bytes used */
 #define SCSI_CDB_MAX   16u
+#define SCSI_RUNS_MAX  64u /* descriptors that one GET LBA STATUS gives at most */
 
 enum scsi_status { /* SAM-5 5.3.1 */
                    SCSI_GOOD = 0x00,
@@ -64,6 +65,9 @@ struct scsi_command {
     struct buffers *buffers;
     uint64_t lun; /* as RFC 7143 carries it: 8 bytes, SAM-5 4.7 */
     uint8_t cdb[SCSI_CDB_MAX];
+    uint32_t data_out_offered; /* what the initiator has announced to send (EDTL with W); 0: nothing
+                                * said.  WRITE SAME, COMPARE AND WRITE refuse any other size than
+                                * theirs */
     void (*done)(struct scsi_command *);
 
     /* from decode */
@@ -84,10 +88,13 @@ struct scsi_command {
 
     /* scsi's own */
     struct block_request request;
-    struct iovec *pieces;
-    uint64_t own[8];
+    struct extent left;  /* of a long operation: what was not submitted yet, in units */
+    uint32_t descriptor; /* UNMAP: the next of its list */
     uint32_t step;
-    struct list link;
+    union {
+        struct iovec pieces[PAYLOAD_PIECES_MAX];
+        struct block_run runs[SCSI_RUNS_MAX];
+    };
 };
 
 /*

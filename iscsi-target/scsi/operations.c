@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iscsi-target/scsi/operations.c — the one table of what we support.
+ *
+ * Columns: name, decode, perform, go on, access, traits, timeout in seconds, CDB usage mask from
+ * byte 1 on (SPC-5 6.35.3).  A set bit of the mask is one that we look at; protection (the upper
+ * bits of byte 1) and NACA stay clear because they are refused.  An opcode with service actions
+ * points at rows of its own.
+ */
+#include "base/util.h"
+#include "iscsi-target/scsi/operation.h"
+
+/* Usage masks by where LBA and length are: byte 1, then LBA, group number, length. */
+#define RANGE_6(b1)                                                                                \
+    {                                                                                              \
+        b1, 0xff, 0xff, 0xff                                                                       \
+    }
+#define RANGE_10(b1)                                                                               \
+    {                                                                                              \
+        b1, 0xff, 0xff, 0xff, 0xff, 0x3f, 0xff, 0xff                                               \
+    }
+#define RANGE_12(b1)                                                                               \
+    {                                                                                              \
+        b1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x3f                                   \
+    }
+#define RANGE_16(b1, last)                                                                         \
+    {                                                                                              \
+        b1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, last           \
+    }
+#define DPO_FUA  0x18
+#define DPO      0x10
+#define BYTCHK   0x06
+#define IMMED    0x02
+#define GROUP    0x3f
+
+#define ONE_STEP NULL
+
+/* clang-format off */
+static const struct scsi_operation service_action_in_16[] = {
+    {"READ CAPACITY(16)", scsi_read_capacity_16_decode, scsi_read_capacity_16_perform, ONE_STEP,
+     NEITHER, 0, 30, {0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff},
+     .service_action = 0x10},
+    {"GET LBA STATUS(16)", scsi_get_lba_status_decode, scsi_get_lba_status_perform,
+     scsi_get_lba_status_go_on, READS_MEDIUM, 0, 30, RANGE_16(0x12, 0),
+     .service_action = 0x12},
+};
+
+static const struct scsi_operation maintenance_in[] = {
+    {"REPORT SUPPORTED OPERATION CODES", scsi_report_opcodes_decode, scsi_report_opcodes_perform,
+     ONE_STEP, NEITHER, 0, 30, {0x0c, 0x87, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+     .service_action = 0x0c},
+    {"REPORT SUPPORTED TASK MANAGEMENT FUNCTIONS", scsi_report_functions_decode,
+     scsi_report_functions_perform, ONE_STEP, NEITHER, 0, 30,
+     {0x0d, 0x80, 0, 0, 0, 0xff, 0xff, 0xff, 0xff},
+     .service_action = 0x0d},
+};
+
+#define ACTIONS(array) &(const struct scsi_actions){array, array_length(array)}
+
+const struct scsi_operation scsi_operations[256] = {
+    [0x00] = {"TEST UNIT READY", scsi_test_unit_ready_decode, scsi_test_unit_ready_perform,
+              ONE_STEP, NEITHER, 0, 30, {0}},
+    [0x03] = {"REQUEST SENSE", scsi_request_sense_decode, scsi_request_sense_perform, ONE_STEP,
+              NEITHER, ANY_LUN | DESPITE_ATTENTION, 30, {0x01, 0, 0, 0xff}},
+    [0x08] = {"READ(6)", scsi_read_decode, scsi_read_perform, ONE_STEP,
+              READS_MEDIUM, 0, 30, RANGE_6(0x1f)},
+    [0x0a] = {"WRITE(6)", scsi_write_decode, scsi_write_perform, ONE_STEP,
+              WRITES_MEDIUM, 0, 30, RANGE_6(0x1f)},
+    [0x12] = {"INQUIRY", scsi_inquiry_decode, scsi_inquiry_perform, ONE_STEP,
+              NEITHER, ANY_LUN | DESPITE_ATTENTION, 30, {0x01, 0xff, 0xff, 0xff}},
+    [0x1a] = {"MODE SENSE(6)", scsi_mode_sense_decode, scsi_mode_sense_perform, ONE_STEP,
+              NEITHER, 0, 30, {0x08, 0xff, 0xff, 0xff}},
+    [0x1b] = {"START STOP UNIT", scsi_start_stop_decode, scsi_test_unit_ready_perform, ONE_STEP,
+              NEITHER, 0, 30, {0x01, 0, 0, 0x03}},
+    [0x25] = {"READ CAPACITY(10)", scsi_read_capacity_10_decode, scsi_read_capacity_10_perform,
+              ONE_STEP, NEITHER, 0, 30, {0}},
+    [0x28] = {"READ(10)", scsi_read_decode, scsi_read_perform, ONE_STEP,
+              READS_MEDIUM, 0, 30, RANGE_10(DPO_FUA)},
+    [0x2a] = {"WRITE(10)", scsi_write_decode, scsi_write_perform, ONE_STEP,
+              WRITES_MEDIUM, 0, 30, RANGE_10(DPO_FUA)},
+    [0x2e] = {"WRITE AND VERIFY(10)", scsi_write_verify_decode, scsi_write_verify_perform,
+              scsi_write_verify_go_on, WRITES_MEDIUM, 0, 60, RANGE_10(DPO | BYTCHK)},
+    [0x2f] = {"VERIFY(10)", scsi_verify_decode, scsi_verify_perform, scsi_verify_go_on,
+              READS_MEDIUM, 0, 60, RANGE_10(DPO | BYTCHK)},
+    [0x34] = {"PRE-FETCH(10)", scsi_flush_decode, scsi_flush_perform, ONE_STEP,
+              READS_MEDIUM, 0, 30, RANGE_10(IMMED)},
+    [0x35] = {"SYNCHRONIZE CACHE(10)", scsi_flush_decode, scsi_flush_perform, ONE_STEP,
+              NEITHER, 0, 60, RANGE_10(IMMED)},
+    [0x41] = {"WRITE SAME(10)", scsi_write_same_decode, scsi_write_same_perform,
+              scsi_write_same_go_on, WRITES_MEDIUM, 0, 60, RANGE_10(0x08)},
+    [0x42] = {"UNMAP", scsi_unmap_decode, scsi_unmap_perform, scsi_unmap_go_on,
+              WRITES_MEDIUM, 0, 60, {0, 0, 0, 0, 0, GROUP, 0xff, 0xff}},
+    [0x5a] = {"MODE SENSE(10)", scsi_mode_sense_decode, scsi_mode_sense_perform, ONE_STEP,
+              NEITHER, 0, 30, {0x18, 0xff, 0xff, 0, 0, 0, 0xff, 0xff}},
+    [0x88] = {"READ(16)", scsi_read_decode, scsi_read_perform, ONE_STEP,
+              READS_MEDIUM, 0, 30, RANGE_16(DPO_FUA, GROUP)},
+    [0x89] = {"COMPARE AND WRITE", scsi_compare_and_write_decode, scsi_compare_and_write_perform,
+              ONE_STEP, WRITES_MEDIUM, 0, 30,
+              {DPO_FUA, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff, GROUP}},
+    [0x8a] = {"WRITE(16)", scsi_write_decode, scsi_write_perform, ONE_STEP,
+              WRITES_MEDIUM, 0, 30, RANGE_16(DPO_FUA, GROUP)},
+    [0x8b] = {"ORWRITE(16)", scsi_write_decode, scsi_or_write_perform, ONE_STEP,
+              WRITES_MEDIUM, 0, 30, RANGE_16(DPO_FUA, GROUP)},
+    [0x8e] = {"WRITE AND VERIFY(16)", scsi_write_verify_decode, scsi_write_verify_perform,
+              scsi_write_verify_go_on, WRITES_MEDIUM, 0, 60, RANGE_16(DPO | BYTCHK, GROUP)},
+    [0x8f] = {"VERIFY(16)", scsi_verify_decode, scsi_verify_perform, scsi_verify_go_on,
+              READS_MEDIUM, 0, 60, RANGE_16(DPO | BYTCHK, GROUP)},
+    [0x90] = {"PRE-FETCH(16)", scsi_flush_decode, scsi_flush_perform, ONE_STEP,
+              READS_MEDIUM, 0, 30, RANGE_16(IMMED, GROUP)},
+    [0x91] = {"SYNCHRONIZE CACHE(16)", scsi_flush_decode, scsi_flush_perform, ONE_STEP,
+              NEITHER, 0, 60, RANGE_16(IMMED, GROUP)},
+    [0x93] = {"WRITE SAME(16)", scsi_write_same_decode, scsi_write_same_perform,
+              scsi_write_same_go_on, WRITES_MEDIUM, 0, 60, RANGE_16(0x09, GROUP)},
+    [0x9e] = {"SERVICE ACTION IN(16)", .actions = ACTIONS(service_action_in_16)},
+    [0xa0] = {"REPORT LUNS", scsi_report_luns_decode, scsi_report_luns_perform, ONE_STEP,
+              NEITHER, ANY_LUN | DESPITE_ATTENTION, 30,
+              {0, 0xff, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}},
+    [0xa3] = {"MAINTENANCE IN", .actions = ACTIONS(maintenance_in)},
+    [0xa8] = {"READ(12)", scsi_read_decode, scsi_read_perform, ONE_STEP,
+              READS_MEDIUM, 0, 30, RANGE_12(DPO_FUA)},
+    [0xaa] = {"WRITE(12)", scsi_write_decode, scsi_write_perform, ONE_STEP,
+              WRITES_MEDIUM, 0, 30, RANGE_12(DPO_FUA)},
+    [0xae] = {"WRITE AND VERIFY(12)", scsi_write_verify_decode, scsi_write_verify_perform,
+              scsi_write_verify_go_on, WRITES_MEDIUM, 0, 60, RANGE_12(DPO | BYTCHK)},
+    [0xaf] = {"VERIFY(12)", scsi_verify_decode, scsi_verify_perform, scsi_verify_go_on,
+              READS_MEDIUM, 0, 60, RANGE_12(DPO | BYTCHK)},
+};
+/* clang-format on */
+
+const struct scsi_operation *scsi_operation_action(const struct scsi_operation *o, uint32_t action)
+{
+    for (uint32_t i = 0; i < o->actions->count; i++)
+        if (o->actions->rows[i].service_action == action)
+            return &o->actions->rows[i];
+    return NULL;
+}
+
+const struct scsi_operation *scsi_operation_find(const uint8_t *cdb)
+{
+    const struct scsi_operation *o = &scsi_operations[cdb[0]];
+
+    if (!o->name)
+        return NULL;
+    return o->actions ? scsi_operation_action(o, cdb[1] & 0x1f) : o;
+}
+
+enum sense_code scsi_operation_unknown(uint8_t opcode)
+{
+    return scsi_operations[opcode].name ? INVALID_FIELD_IN_CDB : INVALID_COMMAND_OPERATION_CODE;
+}
+
+uint32_t scsi_cdb_bytes(uint8_t opcode)
+{
+    static const uint8_t bytes_of_group[8] = {6, 10, 10, 16, 16, 12, 16, 16};
+
+    return bytes_of_group[opcode >> 5];
+}

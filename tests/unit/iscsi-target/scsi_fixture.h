@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/iscsi-target/scsi_fixture.h — one nexus on a disk in memory, and a pump.
+ *
+ * A request waits in a list until the pump answers it: nothing completes inside its submission.
+ * disk->fail answers the next request with an error; disk->steps counts requests.  After every
+ * command the fixture checks that all buffers are back and that nothing is in flight.
+ */
+#ifndef TESTS_SCSI_FIXTURE_H
+#define TESTS_SCSI_FIXTURE_H
+
+#include "base/util.h"
+#include "base/wire.h"
+#include "iscsi-target/scsi/operation.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define DISK_BYTES  (4u * 1024u * 1024u)
+#define GRAIN_BYTES 4096u /* what the disk maps and unmaps as a whole */
+
+struct disk {
+    struct block block;
+    uint8_t bytes[DISK_BYTES];
+    bool mapped[DISK_BYTES / GRAIN_BYTES];
+    struct list waiting;
+    uint32_t steps;
+    enum err fail; /* for the request number fail_at, counted from 1 */
+    uint32_t fail_at;
+};
+
+struct fixture {
+    struct disk disk;
+    struct buffers buffers;
+    struct scsi_nexus nexus;
+    struct scsi_command c;
+    uint32_t answers;
+    uint8_t in[DISK_BYTES]; /* what the command gave */
+    uint32_t in_bytes;
+};
+
+/* ---- the disk ---- */
+
+static inline void disk_submit(struct block *b, struct block_request *r)
+{
+    list_append(&container_of(b, struct disk, block)->waiting, &r->link);
+}
+
+static inline void disk_copy(uint8_t *at, const struct block_request *r, uint64_t from,
+                             uint64_t length)
+{
+    uint64_t done = 0, skipped = 0;
+
+    for (uint32_t i = 0; i < r->piece_count; i++) {
+        for (uint64_t k = 0; k < r->pieces[i].iov_len; k++, skipped++)
+            if (skipped >= from && done < length)
+                at[done++] = ((uint8_t *)r->pieces[i].iov_base)[k];
+    }
+}
+
+static inline enum err disk_compare_and_write(struct disk *d, struct block_request *r,
+                                              uint64_t start, uint64_t length)
+{
+    static uint8_t want[DISK_BYTES];
+
+    disk_copy(want, r, 0, length);
+    for (uint64_t i = 0; i < length; i++)
+        if (want[i] != d->bytes[start + i]) {
+            r->differs_at = i;
+            return E_MISCOMPARE;
+        }
+    disk_copy(d->bytes + start, r, length, length);
+    return E_OK;
+}
+
+static inline void disk_status(struct disk *d, struct block_request *r)
+{
+    for (uint64_t u = r->extent.start; u < extent_end(r->extent); u++) {
+        bool mapped = d->mapped[u * UNIT_BYTES / GRAIN_BYTES];
+
+        if (r->run_count == 0 || r->runs[r->run_count - 1].mapped != mapped) {
+            if (r->run_count == r->run_max)
+                return;
+            r->runs[r->run_count++] = (struct block_run){.mapped = mapped};
+        }
+        r->runs[r->run_count - 1].count++;
+    }
+}
+
+static inline enum err disk_perform(struct disk *d, struct block_request *r)
+{
+    uint64_t start = r->extent.start * UNIT_BYTES, length = r->extent.count * UNIT_BYTES;
+    static uint8_t scratch[DISK_BYTES];
+    uint64_t at = start;
+
+    for (uint64_t i = start / GRAIN_BYTES; i * GRAIN_BYTES < start + length; i++)
+        if (r->op != BLOCK_READ && r->op != BLOCK_STATUS && r->op != BLOCK_UNMAP)
+            d->mapped[i] = true;
+
+    switch (r->op) {
+    case BLOCK_READ:
+        for (uint32_t i = 0; i < r->piece_count; at += r->pieces[i++].iov_len)
+            memcpy(r->pieces[i].iov_base, d->bytes + at, r->pieces[i].iov_len);
+        return E_OK;
+    case BLOCK_WRITE:
+        disk_copy(d->bytes + start, r, 0, length);
+        return E_OK;
+    case BLOCK_COMPARE_AND_WRITE:
+        return disk_compare_and_write(d, r, start, length);
+    case BLOCK_OR_WRITE:
+        disk_copy(scratch, r, 0, length);
+        for (uint64_t i = 0; i < length; i++)
+            d->bytes[start + i] |= scratch[i];
+        return E_OK;
+    case BLOCK_UNMAP:
+        for (uint64_t i = div_up(start, GRAIN_BYTES); (i + 1) * GRAIN_BYTES <= start + length; i++)
+            d->mapped[i] = false;
+        memset(d->bytes + start, 0, length);
+        return E_OK;
+    case BLOCK_WRITE_ZEROES:
+        memset(d->bytes + start, 0, length);
+        return E_OK;
+    case BLOCK_STATUS:
+        disk_status(d, r);
+        return E_OK;
+    }
+    return E_UNSUPPORTED;
+}
+
+/* Answers one request; false when none waits. */
+static inline bool disk_pump(struct disk *d)
+{
+    struct list *l = list_take(&d->waiting);
+    struct block_request *r;
+
+    if (!l)
+        return false;
+    r = container_of(l, struct block_request, link);
+    d->steps++;
+    block_answer(r, d->fail && d->steps == d->fail_at ? d->fail : disk_perform(d, r));
+    return true;
+}
+
+/* ---- the fixture ---- */
+
+#define TARGET_NAME "iqn.2026-11.internal.dolmen:0123456789abcdef"
+
+static inline void command_done(struct scsi_command *c)
+{
+    container_of(c, struct fixture, c)->answers++;
+}
+
+/* A nexus that has nothing to be told any more. */
+static inline struct fixture *fixture_open(uint32_t logical_block_bytes)
+{
+    static const struct block_ops ops = {.submit = disk_submit};
+    struct fixture *f = test_calloc(1, sizeof *f);
+
+    block_init(&f->disk.block, &ops);
+    list_init(&f->disk.waiting);
+    f->disk.block.size_units = DISK_BYTES / UNIT_BYTES;
+    f->disk.block.logical_block_bytes = logical_block_bytes;
+    f->disk.block.identity.bits = 0x0123456789abcdef;
+    assert_int_equal(buffers_open(&f->buffers, 8u << 20), E_OK);
+    f->nexus.transfer_bytes_max = 1u << 20;
+    f->nexus.target_name = TARGET_NAME;
+    f->nexus.alias = "web01";
+    f->nexus.portal_group_tag = 7;
+    scsi_nexus_open(&f->nexus, &f->disk.block);
+    f->nexus.unit_attentions = 0;
+    return f;
+}
+
+static inline void fixture_close(struct fixture *f)
+{
+    scsi_nexus_close(&f->nexus);
+    buffers_close(&f->buffers);
+    test_free(f);
+}
+
+/* Clears the command's memory as a pool does (not at all), but for what a transport sets. */
+static inline void command_begin(struct fixture *f, const uint8_t *cdb, uint32_t cdb_bytes)
+{
+    f->c.nexus = &f->nexus;
+    f->c.buffers = &f->buffers;
+    f->c.done = command_done;
+    f->c.data_out = (struct payload){0};
+    memset(f->c.cdb, 0, sizeof f->c.cdb);
+    memcpy(f->c.cdb, cdb, cdb_bytes);
+    f->in_bytes = 0;
+    f->answers = 0;
+    f->disk.steps = 0;
+}
+
+static inline void command_end(struct fixture *f)
+{
+    if (f->c.status == SCSI_GOOD && f->c.data_in.bytes) {
+        f->in_bytes = f->c.data_in.bytes;
+        assert_true(f->in_bytes <= f->c.data_in_bytes);
+        payload_read(&f->c.data_in, 0, f->in, f->in_bytes);
+        payload_put(&f->buffers, &f->c.data_in);
+    }
+    payload_put(&f->buffers, &f->c.data_out);
+    assert_int_equal(f->c.status == SCSI_CHECK_CONDITION, f->c.sense_bytes == 18);
+    assert_int_equal(f->buffers.small.free_count, f->buffers.small.count);
+    assert_int_equal(f->buffers.large.free_count, f->buffers.large.count);
+    assert_int_equal(f->disk.block.in_flight, 0);
+}
+
+/* Runs one command to its end with this data-out (as much of it as the command takes). */
+static inline uint8_t run_cdb(struct fixture *f, const uint8_t *cdb, uint32_t cdb_bytes,
+                              const void *out, uint32_t out_bytes)
+{
+    command_begin(f, cdb, cdb_bytes);
+    if (scsi_decode(&f->c)) {
+        uint32_t taken = min_u32(out_bytes, f->c.data_out_bytes);
+
+        assert_true(payload_get(&f->buffers, &f->c.data_out, taken));
+        if (taken)
+            payload_write(&f->c.data_out, 0, out, taken);
+        if (!scsi_perform(&f->c)) {
+            assert_int_equal(f->answers, 0); /* C2 */
+            while (disk_pump(&f->disk))
+                ;
+            assert_int_equal(f->answers, 1);
+        } else {
+            assert_false(disk_pump(&f->disk));
+            assert_int_equal(f->answers, 0);
+        }
+    }
+    command_end(f);
+    return f->c.status;
+}
+
+/* run(f, out, bytes, 0x28, 0, …): the CDB's bytes are the rest. */
+#define run(f, out, out_bytes, ...)                                                                \
+    run_cdb(f, (const uint8_t[]){__VA_ARGS__}, sizeof((const uint8_t[]){__VA_ARGS__}), out,        \
+            out_bytes)
+
+/* Sense key and code as one number: 0x52400 is ILLEGAL REQUEST, INVALID FIELD IN CDB. */
+static inline uint32_t sense_now(const struct fixture *f)
+{
+    return f->c.sense_bytes ? (uint32_t)f->c.sense[2] << 16 | be16_at(f->c.sense, 12) : 0;
+}
+
+static inline uint32_t information_now(const struct fixture *f)
+{
+    assert_int_equal(f->c.sense[0], 0xf0);
+    return be32_at(f->c.sense, 3);
+}
+
+#define expect_good(call) assert_int_equal(call, SCSI_GOOD)
+#define expect_sense(f, call, sense)                                                               \
+    do {                                                                                           \
+        assert_int_equal(call, SCSI_CHECK_CONDITION);                                              \
+        assert_int_equal(sense_now(f), sense);                                                     \
+    } while (0)
+
+#define WITH(bytes, name)                                                                          \
+    static void name##_with(struct fixture *f);                                                    \
+    static void name(void **state)                                                                 \
+    {                                                                                              \
+        struct fixture *f = fixture_open(bytes);                                                   \
+                                                                                                   \
+        (void)state;                                                                               \
+        name##_with(f);                                                                            \
+        fixture_close(f);                                                                          \
+    }                                                                                              \
+    static void name##_with(struct fixture *f)
+
+/* TEST_512(a_story) { … f … } */
+#define TEST_512(name) WITH(512, name)
+#define TEST_4K(name)  WITH(4096, name)
+
+#endif
