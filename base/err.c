@@ -46,6 +46,7 @@ enum err err_of_errno(int number)
     case ENOENT:
     case ENODEV:
     case ENXIO:
+    case ENOTDIR:
         return E_NOT_FOUND;
     case EEXIST:
         return E_EXISTS;
@@ -60,6 +61,7 @@ enum err err_of_errno(int number)
     case ENOMEM:
     case EMFILE:
     case ENFILE:
+    case ENOBUFS:
         return E_NO_MEMORY;
     case EBUSY:
     case EADDRINUSE:
@@ -69,6 +71,7 @@ enum err err_of_errno(int number)
         return E_TIMED_OUT;
     case ECONNREFUSED:
     case ECONNRESET:
+    case ECONNABORTED:
     case EPIPE:
     case EHOSTUNREACH:
     case ENETUNREACH:

@@ -8,13 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SLOTS_MAX (1u << 31)
+
 enum err map_open(struct map *m, uint32_t max)
 {
     uint32_t slots = 8;
 
-    while (slots < 2 * (uint64_t)max)
-        slots *= 2;
     memset(m, 0, sizeof *m);
+    if (max > SLOTS_MAX / 2)
+        return E_NO_MEMORY;
+    while (slots < 2 * max)
+        slots *= 2;
     m->entries = calloc(slots, sizeof *m->entries);
     if (!m->entries)
         return E_NO_MEMORY;

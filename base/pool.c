@@ -11,12 +11,16 @@
 enum err pool_open(struct pool *p, const char *name, size_t item_bytes, size_t alignment,
                    uint32_t count)
 {
+    size_t bytes;
+
     memset(p, 0, sizeof *p);
     item_bytes = (size_t)round_up(item_bytes, alignment);
+    if (__builtin_mul_overflow(item_bytes, (size_t)(count ? count : 1), &bytes))
+        return E_NO_MEMORY;
     p->name = name;
     p->item_bytes = item_bytes;
     p->free = calloc(count ? count : 1, sizeof *p->free);
-    p->memory = aligned_alloc(alignment, item_bytes * (count ? count : 1));
+    p->memory = aligned_alloc(alignment, bytes);
     if (!p->free || !p->memory) {
         pool_close(p);
         return E_NO_MEMORY;

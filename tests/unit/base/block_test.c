@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/base/block_test.c — what passes the doorway, what it stops, who is told. */
+#include "base/block.h"
+#include "base/util.h"
+#include "tests/unit/dies.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct block block;
+static struct block_request *below; /* what the layer below was given */
+static uint32_t done_count;
+static enum err done_err;
+
+static void keep(struct block *b, struct block_request *r)
+{
+    assert_ptr_equal(b, &block);
+    below = r;
+}
+
+static const struct block_ops keeping = {.submit = keep};
+
+static void answered(struct block_request *r, enum err err)
+{
+    assert_false(r->in_flight); /* it may be submitted again from here */
+    done_count++;
+    done_err = err;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    block_init(&block, &keeping);
+    block.size_units = 1024;
+    block.logical_block_bytes = 4096;
+    below = NULL;
+    done_count = 0;
+    return 0;
+}
+
+static uint8_t memory[8 * 4096];
+
+static struct block_request request(enum block_op op, uint64_t start, uint64_t count,
+                                    const struct iovec *pieces, uint32_t piece_count)
+{
+    return (struct block_request){.op = op,
+                                  .extent = {start, count},
+                                  .pieces = pieces,
+                                  .piece_count = piece_count,
+                                  .run_max = op == BLOCK_STATUS ? 1 : 0,
+                                  .done = answered};
+}
+
+static void every_operation_passes_with_its_bytes(void **state)
+{
+    struct iovec one[] = {{memory, 4096}}, odd[] = {{memory, 1}, {memory + 1, 4095}},
+                 two[] = {{memory, 8192}};
+    struct block_request good[] = {
+        request(BLOCK_READ, 0, 8, one, 1),
+        request(BLOCK_WRITE, 1016, 8, odd, 2),
+        request(BLOCK_OR_WRITE, 8, 8, one, 1),
+        request(BLOCK_COMPARE_AND_WRITE, 8, 8, two, 1),
+        request(BLOCK_WRITE_ZEROES, 0, 1024, NULL, 0),
+        request(BLOCK_UNMAP, 16, 16, NULL, 0),
+        request(BLOCK_STATUS, 0, 1024, NULL, 0),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < array_length(good); i++) {
+        good[i].run_count = i + 1 < array_length(good) ? 0 : 1;
+        block_submit(&block, &good[i]);
+        assert_ptr_equal(below, &good[i]);
+        assert_ptr_equal(good[i].block, &block);
+        assert_int_equal(good[i].run_count, 0);
+        assert_true(good[i].in_flight);
+    }
+    assert_int_equal(block.in_flight, array_length(good));
+    assert_int_equal(done_count, 0);
+    for (size_t i = 0; i < array_length(good); i++)
+        block_answer(&good[i], i % 2 ? E_MEDIUM : E_OK);
+    assert_int_equal(done_count, array_length(good));
+    assert_int_equal(done_err, E_OK);
+    assert_int_equal(block.in_flight, 0);
+}
+
+static void submit_it(void *r)
+{
+    block_submit(&block, r);
+}
+
+static void submit_twice(void *r)
+{
+    block_submit(&block, r);
+    block_submit(&block, r);
+}
+
+static void answer_it(void *r)
+{
+    block_answer(r, E_OK);
+}
+
+static void the_doorway_stops_every_other(void **state)
+{
+    struct iovec one[] = {{memory, 4096}}, half[] = {{memory, 2048}};
+    struct block_request wrong[] = {
+        request(BLOCK_READ, 0, 0, NULL, 0),
+        request(BLOCK_READ, 4, 8, one, 1),
+        request(BLOCK_READ, 0, 4, half, 1),
+        request(BLOCK_READ, 1024, 8, one, 1),
+        request(BLOCK_READ, UINT64_MAX - 7, 8, one, 1),
+        request(BLOCK_READ, 0, 8, half, 1),
+        request(BLOCK_READ, 0, 8, NULL, 0),
+        request(BLOCK_COMPARE_AND_WRITE, 0, 8, one, 1),
+        request(BLOCK_UNMAP, 0, 8, one, 1),
+        request(BLOCK_READ, 0, 8, one, 1),
+        request(BLOCK_STATUS, 0, 8, NULL, 0),
+    };
+    struct block_request good = request(BLOCK_READ, 0, 8, one, 1);
+
+    (void)state;
+    wrong[9].done = NULL;
+    wrong[10].run_max = 0;
+    for (size_t i = 0; i < array_length(wrong); i++)
+        assert_true(aborts(submit_it, &wrong[i]));
+    assert_false(aborts(submit_it, &good));
+    assert_true(aborts(submit_twice, &good));
+    good.block = &block;
+    assert_true(aborts(answer_it, &good)); /* was never submitted */
+}
+
+static void an_answer_with_too_many_runs_is_stopped(void **state)
+{
+    struct block_run run;
+    struct block_request r = request(BLOCK_STATUS, 0, 8, NULL, 0);
+
+    (void)state;
+    r.runs = &run;
+    block_submit(&block, &r);
+    r.run_count = 2;
+    assert_true(aborts(answer_it, &r));
+}
+
+/* ---- watchers ---- */
+
+struct watching {
+    struct block_watcher watcher;
+    uint64_t size_seen;
+    uint32_t resized, moved;
+};
+
+static void saw_resized(struct block_watcher *w)
+{
+    struct watching *watching = container_of(w, struct watching, watcher);
+
+    watching->resized++;
+    watching->size_seen = block.size_units;
+}
+
+static void saw_moved(struct block_watcher *w)
+{
+    struct watching *watching = container_of(w, struct watching, watcher);
+
+    watching->moved++;
+    block_unwatch(w); /* ends itself: the others are told all the same */
+}
+
+static void watchers_hear_of_size_and_place(void **state)
+{
+    struct watching w[3];
+
+    (void)state;
+    memset(w, 0, sizeof w);
+    for (int i = 0; i < 3; i++) {
+        w[i].watcher = (struct block_watcher){.resized = saw_resized, .moved = saw_moved};
+        block_unwatch(&w[i].watcher); /* watches nothing yet */
+        block_watch(&block, &w[i].watcher);
+    }
+    block_resized(&block, 4096);
+    block_moved(&block);
+    block_resized(&block, 8192); /* all have gone */
+    block_moved(&block);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(w[i].resized, 1);
+        assert_int_equal(w[i].size_seen, 4096);
+        assert_int_equal(w[i].moved, 1);
+        block_unwatch(&w[i].watcher); /* nothing to do */
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(every_operation_passes_with_its_bytes, setup),
+        cmocka_unit_test_setup(the_doorway_stops_every_other, setup),
+        cmocka_unit_test_setup(an_answer_with_too_many_runs_is_stopped, setup),
+        cmocka_unit_test_setup(watchers_hear_of_size_and_place, setup),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
