@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storaged/config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define WHOLE                                                                                      \
+    "dir = \"/d\";\n"                                                                              \
+    "name = \"n1\";\n"                                                                             \
+    "rack = \"r1\";\n"                                                                             \
+    "metad = \"http://127.0.0.1:7480/\";\n"                                                        \
+    "portals = [\"127.0.0.1:3260\", \"[::1]:3261\"];\n"                                            \
+    "disks = ({ path = \"/d/disk0\"; size = \"20G\"; },\n"                                         \
+    "         { path = \"/dev/sdb\"; });\n"
+
+static enum err read_text(const char *text, struct node_config *ret, struct config_problem *reterr)
+{
+    char path[] = "/tmp/storaged-config-XXXXXX";
+    int fd = mkstemp(path);
+    enum err err;
+
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    close(fd);
+    err = node_config_read(path, ret, reterr);
+    unlink(path);
+    return err;
+}
+
+static void a_whole_file_is_read(void **state)
+{
+    struct node_config c;
+    struct config_problem problem;
+
+    (void)state;
+    assert_int_equal(read_text(WHOLE, &c, &problem), E_OK);
+    assert_string_equal(c.dir, "/d");
+    assert_string_equal(c.name, "n1");
+    assert_string_equal(c.rack, "r1");
+    assert_string_equal(c.metad, "http://127.0.0.1:7480");
+    assert_string_equal(c.iqn_prefix, ISCSI_PREFIX);
+    assert_string_equal(c.profile, "small");
+    assert_int_equal(c.portal_count, 2);
+    assert_string_equal(c.portals[1].text, "[::1]:3261");
+    assert_int_equal(c.disk_count, 2);
+    assert_int_equal(c.disks[0].bytes, UINT64_C(20) << 30);
+    assert_string_equal(c.disks[1].path, "/dev/sdb");
+    assert_int_equal(c.disks[1].bytes, 0);
+}
+
+/* Each mistake is one line that names file, line and what. */
+static void a_mistake_is_one_line_with_its_place(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {WHOLE "naem = \"n1\";\n", ":8: there is no setting \"naem\""},
+        {"dir = 7;\n", ":1: dir is a string in quotes"},
+        {"dir = \"\";\n", ":1: dir is empty"},
+        {"\nname = \"N1\";\n", ":2: name is lower-case"},
+        {"name = \"-n\";\n", ":1: name is lower-case"},
+        {"metad = \"127.0.0.1:7480\";\n", ":1: metad is \"http://address:port\""},
+        {"profile = \"huge\";\n", ":1: profile is \"small\", not \"huge\""},
+        {"iqn_prefix = \"dolmen\";\n", ":1: iqn_prefix begins with"},
+        {"iqn_prefix = \"iqn.2026-11.A\";\n", ":1: iqn_prefix is lower-case"},
+        {"portals = \"127.0.0.1:3260\";\n", ":1: portals is a list"},
+        {"portals = [];\n", ":1: portals has 1 to 4 members, not 0"},
+        {"portals = [\"localhost:3260\"];\n", ":1: a portal is a number address"},
+        {"portals = [\"1.1.1.1:1\",\"1.1.1.1:2\",\"1.1.1.1:3\",\"1.1.1.1:4\",\"1.1.1.1:5\"];\n",
+         ":1: portals has 1 to 4 members, not 5"},
+        {"disks = (\"/d\");\n", ":1: a disk is a group"},
+        {"disks = ({ size = \"20G\"; });\n", ":1: a disk without path"},
+        {"disks = ({ path = \"/d\"; size = \"1M\"; });\n", ":1: size is 512M or more"},
+        {"disks = ({ path = \"/d\"; sise = \"1G\"; });\n", "no \"sise\""},
+        {"disks = ({ path = \"/d\"; },\n { path = \"/d\"; });\n", "stands there twice"},
+        {"dir = \"/d\";\nname = ;\n", ":2: "},
+        {"dir = \"/d\";\n", "the setting \"name\" is missing"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < array_length(cases); i++) {
+        struct node_config c = {.name = "untouched"};
+        struct config_problem problem = {""};
+
+        assert_int_equal(read_text(cases[i].text, &c, &problem), E_CONFIG);
+        if (!strstr(problem.text, cases[i].says))
+            fail_msg("%s does not say %s", problem.text, cases[i].says);
+        assert_null(strchr(problem.text, '\n'));
+        assert_string_equal(c.name, "untouched");
+    }
+}
+
+static void a_file_that_is_not_there_is_said(void **state)
+{
+    struct node_config c;
+    struct config_problem problem;
+
+    (void)state;
+    assert_int_equal(node_config_read("/nonexistent/storaged.conf", &c, &problem), E_CONFIG);
+    assert_string_equal(problem.text, "/nonexistent/storaged.conf: it cannot be read");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_whole_file_is_read),
+        cmocka_unit_test(a_mistake_is_one_line_with_its_place),
+        cmocka_unit_test(a_file_that_is_not_there_is_said),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
