@@ -85,7 +85,9 @@ struct rep_events {
                     struct rep_shard *); /* from the loop, never inside a call */
 };
 
-/* Begins the takeover.  Memory is taken here, none later. */
+/* Begins the takeover.  Memory is taken here; only a takeover that finds open writes takes a copy
+ * buffer (at most 4 MiB, 64 KiB of extents) and gives it back before the shard serves.  One shard
+ * at a time is open over a replica.  E_INVALID: the configuration makes no sense; E_NO_MEMORY. */
 must_check enum err rep_shard_open(struct env *env, struct store *store,
                                    const struct rep_config *config, struct arbiter *arbiter,
                                    struct rep_events *events, struct rep_shard **ret);
@@ -94,23 +96,31 @@ const char *rep_shard_why(const struct rep_shard *s); /* one line for status; ""
 uint32_t rep_shard_index(const struct rep_shard *s);
 uint64_t rep_shard_generation(const struct rep_shard *s);
 
-/* No request is under way and no claim is held.  Ends a takeover under way, awaiting the disk; then
- * REP_CLOSED is told through `changed`; the caller frees it with rep_shard_free(). */
+/* Takes no further request.  What is on its way to a disk is awaited; what waits for a takeover, or
+ * for a member that failed, is answered E_CLOSED: whoever serves the shard next settles it.  Then
+ * REP_CLOSED is told through `changed`; when no claim is held any more the caller frees the shard
+ * with rep_shard_free(), also from inside `changed`.  A change that the arbiter has is awaited. */
 void rep_shard_close(struct rep_shard *s);
 void rep_shard_free(struct rep_shard *s);
 
-/* The shard grew (only up): makes the local replica larger, then `done`. */
+/* The shard grew (only up): makes the local replica larger, then `done`.  Not while it closes. */
 struct rep_resize {
     uint64_t size_blocks;
     void (*done)(struct rep_resize *, enum err);
-    struct store_change change;
+
+    /* replication's own */
     struct rep_shard *shard;
+    struct task task;
+    struct store_change change;
+    bool under_way;
 };
 void rep_shard_resize(struct rep_shard *s, struct rep_resize *r);
 
 /* ---- the range lock: one for all that touches the shard's blocks (P6) ---- */
 
-/* As extent_claim(), in blocks of the shard: shared to read, exclusive to change. */
+/* As extent_claim(), in blocks of the shard: shared to read, exclusive to change.  A shard that
+ * does not serve yet holds all its blocks itself: claims wait until it serves, or will never do so.
+ */
 bool rep_lock(struct rep_shard *s, struct extent_claim *claim, struct extent blocks,
               enum extent_mode mode, struct task *waiter);
 
@@ -123,14 +133,16 @@ struct rep_write {
     const struct iovec *pieces;
     uint32_t piece_count;
     const uint32_t *checksums;
-    void (*done)(struct rep_write *,
-                 enum err); /* E_OK complete (R2); E_NO_SPACE, E_NOT_PRIMARY … */
+    /* E_OK: complete (R2).  E_NO_SPACE, E_MEDIUM (the payload is not what its checksums say):
+     * nothing has changed.  E_NOT_PRIMARY, E_CLOSED: whoever serves the shard next settles it. */
+    void (*done)(struct rep_write *, enum err);
 
     /* replication's own */
     struct task task;
     struct store_change change;
     uint64_t seq;
-    uint32_t durable; /* bits of replicas */
+    uint32_t sent, durable, refused, failed; /* bits of replicas */
+    enum err err;                            /* why they refused */
     struct list link;
 };
 void rep_write(struct rep_write *w);
@@ -146,6 +158,8 @@ struct rep_read {
     /* replication's own */
     struct task task;
     struct store_read read;
+    bool under_way;
+    enum err answer;
 };
 void rep_read(struct rep_read *r);
 

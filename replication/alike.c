@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * replication/alike.c — what was open is written again, before the first command (P9).
+ *
+ * Every extent of the source's activity log, in pieces of at most 4 MiB: read from the source, then
+ * given to rep_write() as any write of the new epoch, so that a second takeover meets nothing new.
+ * What the source holds as zeros is unmapped, so that no chunk is taken for them.
+ *
+ * A block that cannot be proved is left out: it stays lost, at the source and, once there are other
+ * copies, at them.  Memory: the log's extents and one buffer, only while something is open.  The
+ * takeover holds all blocks of the shard meanwhile.
+ */
+#include "replication/shard.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+enum alike_state {
+    NEXT,     /* the next run of blocks                                 */
+    READ,     /* its bytes from the source, proved                      */
+    WRITE,    /* the same, as a write of this epoch                     */
+    FINISHED, /* everything is written again, or err says why it is not */
+};
+
+static const struct task_state alike_states[] = {
+    [NEXT] = {"next", TASK_FIRST | TASK_AFTER(READ) | TASK_AFTER(WRITE)},
+    [READ] = {"read", TASK_AFTER(NEXT)},
+    [WRITE] = {"write", TASK_AFTER(READ)},
+    [FINISHED] = {"finished", TASK_AFTER(NEXT) | TASK_AFTER(READ) | TASK_AFTER(WRITE)},
+};
+
+/* The next run that is mapped throughout or not at all, and that the buffer holds. */
+static bool next_run(struct alike *a)
+{
+    uint64_t count;
+
+    a->run.start += a->run.count;
+    while (a->next < a->count && a->run.start >= extent_end(a->open[a->next])) {
+        if (++a->next < a->count)
+            a->run.start = a->open[a->next].start;
+    }
+    if (a->next == a->count)
+        return false;
+    count = extent_end(a->open[a->next]) - a->run.start;
+    count = min_u64(count, a->buffer_blocks);
+    a->mapped = store_mapped(a->source->local, a->run.start, count, &a->run.count);
+    assert(a->run.count > 0 && a->run.count <= count);
+    return true;
+}
+
+static void read_answered(struct store_read *read, enum err err)
+{
+    struct alike *a = container_of(read, struct alike, read);
+
+    a->busy = false;
+    a->err = err;
+    task_run(&a->task);
+}
+
+static enum err read_run(struct alike *a)
+{
+    enum err err;
+
+    a->piece = (struct iovec){a->buffer, a->run.count * BLOCK_BYTES};
+    a->read.extent = a->run;
+    a->read.pieces = &a->piece;
+    a->read.piece_count = 1;
+    a->read.done = read_answered;
+    a->busy = true;
+    err = message_read(a->source, &a->read);
+    if (err)
+        a->busy = false;
+    return err;
+}
+
+static void write_ended(struct rep_write *w, enum err err)
+{
+    struct alike *a = container_of(w, struct alike, write);
+
+    a->busy = false;
+    a->err = err;
+    task_run(&a->task);
+}
+
+static void write_run(struct alike *a)
+{
+    struct rep_write *w = &a->write;
+
+    a->piece.iov_len = a->run.count * BLOCK_BYTES;
+    block_checksums(a->shard->volume, block_in_volume(a->shard, a->run.start), a->run.count,
+                    &a->piece, a->checksums);
+    w->shard = a->shard;
+    w->unmap = !a->mapped;
+    w->extent = a->run;
+    w->pieces = w->unmap ? NULL : &a->piece;
+    w->piece_count = w->unmap ? 0 : 1;
+    w->checksums = a->checksums;
+    w->done = write_ended;
+    a->busy = true;
+    rep_write(w);
+}
+
+/* The run was read up to a block that cannot be proved: that one is left as it is. */
+static enum task_next skip_lost(struct alike *a)
+{
+    uint64_t lost = a->read.bad_block;
+
+    assert(lost >= a->run.start && lost < extent_end(a->run));
+    a->err = E_OK;
+    if (lost == a->run.start) {
+        a->run.count = 1;
+        a->lost_blocks++;
+        return task_goto(&a->task, NEXT);
+    }
+    a->run.count = lost - a->run.start; /* the lost one is met again as the next run's first */
+    write_run(a);
+    return task_wait_in(&a->task, WRITE);
+}
+
+static enum task_next read_ended(struct alike *a)
+{
+    if (a->busy)
+        return TASK_WAIT;
+    if (a->err == E_MEDIUM)
+        return skip_lost(a);
+    if (a->err)
+        return task_goto(&a->task, FINISHED);
+    write_run(a);
+    return task_wait_in(&a->task, WRITE);
+}
+
+static enum task_next alike_step(struct task *t)
+{
+    struct alike *a = container_of(t, struct alike, task);
+
+    switch ((enum alike_state)t->state) {
+    case NEXT:
+        if (a->shard->closing || !next_run(a))
+            return task_goto(t, FINISHED);
+        a->err = read_run(a);
+        return a->err ? task_goto(t, FINISHED) : task_wait_in(t, READ);
+
+    case READ:
+        return read_ended(a);
+
+    case WRITE:
+        if (a->busy)
+            return TASK_WAIT;
+        return task_goto(t, a->err ? FINISHED : NEXT);
+
+    case FINISHED:
+        return TASK_DONE;
+    }
+    unreachable();
+}
+
+static void alike_ended(struct task *t)
+{
+    struct alike *a = container_of(t, struct alike, task);
+
+    task_run(&a->shard->task);
+}
+
+static const struct task_kind alike_kind = {
+    .name = "rep_alike",
+    .step = alike_step,
+    .done = alike_ended,
+    .states = alike_states,
+    .state_count = array_length(alike_states),
+};
+
+/* The extents of the log, merged; one for all where the log says everything. */
+static enum err take_log(struct alike *a)
+{
+    const struct store_facts *f = &a->source->facts;
+    uint32_t count = f->open_everything ? 1 : f->open_extents;
+
+    a->open = calloc(count ? count : 1, sizeof *a->open);
+    if (!a->open)
+        return E_NO_MEMORY;
+    a->count = count;
+    if (f->open_everything)
+        a->open[0] = (struct extent){0, f->size_blocks};
+    else
+        a->count = min_u32(count, store_open_writes(a->source->local, a->open, count));
+    return E_OK;
+}
+
+static enum err take_buffer(struct alike *a)
+{
+    uint64_t largest = 0;
+
+    for (uint32_t i = 0; i < a->count; i++)
+        largest = max_u64(largest, a->open[i].count);
+    if (largest == 0)
+        return E_OK;
+    a->buffer_blocks = min_u64(largest, WRITE_BLOCKS_MAX);
+    a->buffer = aligned_alloc(BLOCK_BYTES, a->buffer_blocks * BLOCK_BYTES);
+    a->checksums = calloc(a->buffer_blocks, sizeof *a->checksums);
+    return a->buffer && a->checksums ? E_OK : E_NO_MEMORY;
+}
+
+enum err alike_start(struct rep_shard *s, struct replica *source)
+{
+    struct alike *a = &s->alike;
+    enum err err;
+
+    a->shard = s;
+    a->source = source;
+    err = take_log(a);
+    if (!err)
+        err = take_buffer(a);
+    if (err) {
+        alike_done(a);
+        return err;
+    }
+    if (a->count)
+        a->run = (struct extent){a->open[0].start, 0};
+    task_start(&a->task, &alike_kind, &s->env->tasks, NEXT);
+    return E_OK;
+}
+
+void alike_done(struct alike *a)
+{
+    free(a->open);
+    free(a->buffer);
+    free(a->checksums);
+    a->open = NULL;
+    a->buffer = NULL;
+    a->checksums = NULL;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * replication/read.c — one read on the primary: from a replica in sync, verified there.
+ *
+ * Its blocks are claimed by the caller, so it waits for the writes that it overlaps (P6) and shows
+ * nothing that a takeover may still drop (P7).  `lease` = 0: the replica is asked on every read.
+ */
+#include "replication/shard.h"
+
+#include <assert.h>
+
+enum rep_read_state {
+    CHOOSE, /* a member that can be asked            */
+    GATHER, /* until it has answered                 */
+    ANSWER, /* with its bytes, or why there are none */
+};
+
+static const struct task_state read_states[] = {
+    [CHOOSE] = {"choose", TASK_FIRST},
+    [GATHER] = {"gather", TASK_AFTER(CHOOSE)},
+    [ANSWER] = {"answer", TASK_AFTER(CHOOSE) | TASK_AFTER(GATHER)},
+};
+
+/* A member on this node; the nearest and the least busy come with remote ones. */
+static struct replica *source_of(struct rep_shard *s)
+{
+    for_each_replica(r, s) {
+        if ((s->set & r->bit) && r->local)
+            return r;
+    }
+    return NULL;
+}
+
+static enum err may_read(const struct rep_shard *s)
+{
+    if (s->state == REP_SUPERSEDED)
+        return E_NOT_PRIMARY;
+    if (s->closing)
+        return E_CLOSED;
+    return s->sealed ? E_OK : E_NOT_READY;
+}
+
+static void answered(struct store_read *read, enum err err)
+{
+    struct rep_read *r = container_of(read, struct rep_read, read);
+
+    r->bad_block = read->bad_block;
+    r->answer = err;
+    r->under_way = false;
+    task_run(&r->task);
+}
+
+static enum task_next ask(struct rep_read *r)
+{
+    struct rep_shard *s = r->shard;
+    struct replica *source = source_of(s);
+    enum err err = may_read(s);
+
+    if (err)
+        return task_fail(&r->task, ANSWER, err);
+    if (!source)
+        return task_fail(&r->task, ANSWER, E_NO_QUORUM);
+    r->read.extent = r->extent;
+    r->read.pieces = r->pieces;
+    r->read.piece_count = r->piece_count;
+    r->read.done = answered;
+    err = message_read(source, &r->read);
+    if (err) {
+        shard_suspect(source, err);
+        return task_fail(&r->task, ANSWER, E_NOT_PRIMARY);
+    }
+    r->under_way = true;
+    return task_wait_in(&r->task, GATHER);
+}
+
+static enum task_next read_step(struct task *t)
+{
+    struct rep_read *r = container_of(t, struct rep_read, task);
+
+    switch ((enum rep_read_state)t->state) {
+    case CHOOSE:
+        return ask(r);
+
+    case GATHER:
+        if (r->under_way)
+            return TASK_WAIT;
+        return task_fail(t, ANSWER, r->answer); /* E_OK fails nothing */
+
+    case ANSWER:
+        return TASK_DONE;
+    }
+    unreachable();
+}
+
+static void read_done(struct task *t)
+{
+    struct rep_read *r = container_of(t, struct rep_read, task);
+    struct rep_shard *s = r->shard;
+
+    s->reads--;
+    shard_request_ended(s);
+    r->done(r, t->err);
+}
+
+static const struct task_kind read_kind = {
+    .name = "rep_read",
+    .step = read_step,
+    .done = read_done,
+    .states = read_states,
+    .state_count = array_length(read_states),
+};
+
+void rep_read(struct rep_read *r)
+{
+    assert(r->extent.count > 0 && r->extent.count <= WRITE_BLOCKS_MAX);
+    assert(extent_within(r->extent, r->shard->size_blocks));
+
+    r->under_way = false;
+    r->answer = E_OK;
+    r->shard->reads++;
+    task_start(&r->task, &read_kind, &r->shard->env->tasks, CHOOSE);
+}
