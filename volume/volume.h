@@ -66,19 +66,26 @@ const char *volume_why(const struct volume *v); /* the first shard's reason not 
 
 /*
  * The volume grew (only up; volume and page records say so): `shards` are all of it, the new ones
- * last.  When the last one grew, block_resized() tells the watchers.  One resize at a time.
+ * last.  When all of it is served, block_resized() tells the watchers.  One resize at a time.
  */
 struct volume_resize {
     uint64_t size_bytes;
     uint32_t shard_count;
     const struct volume_shard_config *shards; /* the caller's until done */
+    /* E_OK: served and told.  E_CLOSED: the volume is being closed; E_INVALID: it would shrink, or
+     * the shards do not fit the size; E_NO_MEMORY; what the store says. */
     void (*done)(struct volume_resize *, enum err);
+
+    /* the volume's own */
+    struct volume *volume;
     struct task task;
-    void *own;
+    struct rep_resize grow;
+    bool growing;
 };
 void volume_resize(struct volume *v, struct volume_resize *r);
 
-/* Takes no new request (E_CLOSED), awaits those under way, closes its shards, tells `closed`. */
+/* Takes no new request (E_CLOSED), awaits those under way, closes its shards, tells `closed`.  What
+ * waits for a shard that does not serve is answered E_CLOSED. */
 void volume_close(struct volume *v);
 void volume_free(struct volume *v);
 
