@@ -210,8 +210,8 @@ enum err uring_connect(struct env *e, const struct net_address *to, const struct
     union socket_address peer;
     struct connection *c;
     socklen_t length;
+    int made = -1;
     enum err err;
-    int made;
 
     assert(reactor_here(r));
     if (!address_read(to, &peer, &length))

@@ -131,11 +131,12 @@ static void end_accepted(struct net_listener *l, struct net_conn *c)
     rig_count(&progress);
 }
 
-static int setup(void **state)
+static int setup_with(const struct reactor_config *config)
 {
     struct net_address any = {"127.0.0.1:0"};
 
-    rig_setup(state);
+    alarm(RIG_PATIENCE_S);
+    rig_open(config);
     memset(here, 0, sizeof here);
     memset(there, 0, sizeof there);
     accepted_count = 0;
@@ -143,6 +144,35 @@ static int setup(void **state)
     listener = (struct net_listener){.accepted = end_accepted};
     assert_int_equal(net_listen(rig_env, &any, &listener), E_OK);
     return 0;
+}
+
+static int setup(void **state)
+{
+    struct reactor_config config = reactor_config_default();
+
+    (void)state;
+    return setup_with(&config);
+}
+
+/* Two buffers of a page: most receives find none and must be asked for again. */
+static int setup_few_buffers(void **state)
+{
+    struct reactor_config config = reactor_config_default();
+
+    (void)state;
+    config.receive_buffers = 2;
+    config.receive_bytes = 4096;
+    return setup_with(&config);
+}
+
+/* A ring of four: submissions and completions overflow all the time. */
+static int setup_small_ring(void **state)
+{
+    struct reactor_config config = reactor_config_default();
+
+    (void)state;
+    config.ring_entries = 4;
+    return setup_with(&config);
 }
 
 static int teardown(void **state)
@@ -500,20 +530,100 @@ static void a_peers_reset_closes(void **state)
     free(bytes);
 }
 
-static void a_peer_that_takes_nothing_cannot_hold_a_flush(void **state)
+/* A port where the handshake never ends: its owner accepts nobody, and its queue is full. */
+static int full_port(struct net_address *ret, int queued[3])
 {
-    int s = stranger();
-    static struct sending sending;
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t length = sizeof at;
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(s, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(s, 0), 0);
+    assert_int_equal(getsockname(s, (struct sockaddr *)&at, &length), 0);
+    snprintf(ret->text, sizeof ret->text, "127.0.0.1:%u", ntohs(at.sin_port));
+    for (int i = 0; i < 3; i++) {
+        queued[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(queued[i], (struct sockaddr *)&at, sizeof at); /* the last ones hang */
+    }
+    return s;
+}
+
+static void a_close_ends_a_handshake_that_hangs(void **state)
+{
+    struct net_address full;
+    int queued[3], s = full_port(&full, queued);
+
+    (void)state;
+    assert_int_equal(net_connect(rig_env, &full, &events, &here[0], &here[0].conn), E_OK);
+    connect_end(&here[1]);
+    run_while(accepted_count == 0); /* by now the kernel has the other handshake, too */
+    close_end(&here[0], false);
+    close_end(&here[1], false);
+    run_while(here[0].closed_count == 0 || there[0].closed_count == 0);
+    assert_int_equal(here[0].closed, E_OK);
+    for (int i = 0; i < 3; i++)
+        close(queued[i]);
+    close(s);
+}
+
+/* All that only a peer could end is ended by the world's own bounds; they run side by side. */
+static void no_peer_can_hold_us_for_ever(void **state)
+{
+    struct net_address full;
+    int queued[3], port = full_port(&full, queued);
+    int takes_nothing = stranger(), never_finishes = stranger();
+    static struct sending large, small;
     uint8_t *bytes = noise(32 * MIB);
 
     (void)state;
-    run_while(accepted_count == 0);
-    send_bytes(&there[0], &sending, bytes, 32 * MIB);
+    assert_int_equal(net_connect(rig_env, &full, &events, &here[0], &here[0].conn), E_OK);
+    run_while(accepted_count < 2);
+    send_bytes(&there[0], &large, bytes, 32 * MIB);
     close_end(&there[0], true);
-    run_while(there[0].closed_count == 0); /* the world's bound */
+    send_bytes(&there[1], &small, bytes, 100);
+    close_end(&there[1], true);
+    run_while(there[0].closed_count == 0 || there[1].closed_count == 0);
     assert_int_equal(there[0].closed, E_OK);
     assert_int_equal(there[0].sends_failed, 1);
-    close(s);
+    assert_int_equal(there[1].closed, E_OK);
+    assert_int_equal(there[1].sends_done, 1);
+    run_while(here[0].closed_count == 0);
+    assert_int_equal(here[0].closed, E_TIMED_OUT);
+    for (int i = 0; i < 3; i++)
+        close(queued[i]);
+    close(port);
+    close(takes_nothing);
+    close(never_finishes);
+    free(bytes);
+}
+
+/* Whoever hears of a failed send may close at once: closed() still comes once. */
+static void send_failed_and_closes(struct net_send *s, enum err err)
+{
+    struct sending *sending = container_of(s, struct sending, send);
+
+    sending_done(s, err);
+    close_end(sending->end, false);
+}
+
+static void a_failed_send_may_close(void **state)
+{
+    static struct sending sendings[3];
+    uint8_t *bytes = noise(32 * MIB);
+
+    (void)state;
+    connect_both();
+    for (int i = 0; i < 3; i++) {
+        send_bytes(&here[0], &sendings[i], bytes, 32 * MIB);
+        sendings[i].send.done = send_failed_and_closes;
+    }
+    run_while(there[0].received == 0);
+    close_end(&there[0], false);
+    run_while(here[0].closed_count == 0 || there[0].closed_count == 0);
+    assert_true(here[0].sends_failed >= 1);
+    assert_int_equal(here[0].sends_failed + here[0].sends_done, 3);
+    assert_int_equal(here[0].closed_count, 1);
     free(bytes);
 }
 
@@ -538,6 +648,9 @@ int main(void)
         TEST(big_transfers_both_ways),
         TEST(pieces_arrive_in_their_order),
         TEST(many_connections_at_once),
+        cmocka_unit_test_setup_teardown(many_connections_at_once, setup_few_buffers, teardown),
+        cmocka_unit_test_setup_teardown(big_transfers_both_ways, setup_few_buffers, teardown),
+        cmocka_unit_test_setup_teardown(many_connections_at_once, setup_small_ring, teardown),
         TEST(one_connection_too_many_is_closed),
         TEST(a_refused_connect_is_closed_with_the_reason),
         TEST(a_port_can_be_listened_at_again_at_once),
@@ -548,7 +661,9 @@ int main(void)
         TEST(a_close_inside_received),
         TEST(an_unwanted_connection_is_closed_in_accepted),
         TEST(a_peers_reset_closes),
-        TEST(a_peer_that_takes_nothing_cannot_hold_a_flush),
+        TEST(a_close_ends_a_handshake_that_hangs),
+        TEST(no_peer_can_hold_us_for_ever),
+        TEST(a_failed_send_may_close),
         TEST(a_wrong_address_is_refused),
     };
 
