@@ -14,8 +14,8 @@
  *   the block fails         the answer says so; what a long operation has not begun is not begun
  *   data-out came short     reads below; the transport reports the residual
  *
- * Promises: C1 a refused or failed command gives no data; its buffers are back.
- *           C2 `done` runs once, never inside scsi_perform().
+ * Promises: U1 a refused or failed command gives no data; its buffers are back.
+ *           U2 `done` runs once, never inside scsi_perform().
  */
 #include "iscsi-target/scsi/command.h"
 
@@ -69,7 +69,7 @@ bool scsi_decode(struct scsi_command *c)
     return c->operation->decode(c);
 }
 
-/* C1.  A command without data-in had data_in as its scratch. */
+/* U1.  A command without data-in had data_in as its scratch. */
 static void tidy(struct scsi_command *c)
 {
     if (c->status == SCSI_GOOD && c->data_in_bytes > 0)

@@ -49,15 +49,18 @@ static inline void disk_submit(struct block *b, struct block_request *r)
     list_append(&container_of(b, struct disk, block)->waiting, &r->link);
 }
 
+/* Bytes [from, from + length) of the request's pieces. */
 static inline void disk_copy(uint8_t *at, const struct block_request *r, uint64_t from,
                              uint64_t length)
 {
-    uint64_t done = 0, skipped = 0;
+    for (uint32_t i = 0; i < r->piece_count && length > 0; i++) {
+        uint64_t skipped = min_u64(from, r->pieces[i].iov_len);
+        uint64_t here = min_u64(length, r->pieces[i].iov_len - skipped);
 
-    for (uint32_t i = 0; i < r->piece_count; i++) {
-        for (uint64_t k = 0; k < r->pieces[i].iov_len; k++, skipped++)
-            if (skipped >= from && done < length)
-                at[done++] = ((uint8_t *)r->pieces[i].iov_base)[k];
+        memcpy(at, (const uint8_t *)r->pieces[i].iov_base + skipped, here);
+        from -= skipped;
+        at += here;
+        length -= here;
     }
 }
 
@@ -222,7 +225,7 @@ static inline uint8_t run_cdb(struct fixture *f, const uint8_t *cdb, uint32_t cd
         if (taken)
             payload_write(&f->c.data_out, 0, out, taken);
         if (!scsi_perform(&f->c)) {
-            assert_int_equal(f->answers, 0); /* C2 */
+            assert_int_equal(f->answers, 0); /* U2 */
             while (disk_pump(&f->disk))
                 ;
             assert_int_equal(f->answers, 1);

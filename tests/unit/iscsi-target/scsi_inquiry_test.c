@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* INQUIRY and its pages byte by byte, MODE SENSE, READ CAPACITY, the reports. */
+#include "tests/unit/iscsi-target/scsi_fixture.h"
+
+#include <stdio.h>
+
+static uint8_t inquire(struct fixture *f, uint8_t evpd, uint8_t page, uint32_t allocation)
+{
+    return run(f, NULL, 0, 0x12, evpd, page, (uint8_t)(allocation >> 8), (uint8_t)allocation, 0);
+}
+
+/* The answer as hex, so that a page can be compared with what the standard shows. */
+static const char *hex(const struct fixture *f)
+{
+    static char text[2 * 4096 + 1];
+
+    for (uint32_t i = 0; i < f->in_bytes; i++)
+        (void)snprintf(text + 2 * (uint64_t)i, 3, "%02x", f->in[i]);
+    text[2 * (uint64_t)f->in_bytes] = 0;
+    return text;
+}
+
+#define ZEROS_8  "0000000000000000"
+#define ZEROS_16 ZEROS_8 ZEROS_8
+
+/* ---- INQUIRY ---- */
+
+TEST_512(the_standard_data_name_us)
+{
+    expect_good(inquire(f, 0, 0, 0xffff));
+    assert_int_equal(f->in_bytes, 96);
+    assert_memory_equal(f->in, "\x00\x00\x06\x12\x5b\x00\x00\x02", 8);
+    assert_memory_equal(f->in + 8, "DOLMEN  VOLUME          ", 24);
+    assert_memory_equal(f->in + 32, DOLMEN_VERSION, 3);
+    assert_memory_equal(f->in + 58, "\x00\xa0\x09\x60\x04\x60\x04\xc0\x00\x00", 10);
+}
+
+TEST_512(a_page_without_evpd_is_refused_and_so_is_an_unknown_one)
+{
+    expect_sense(f, inquire(f, 0, 1, 256), 0x52400);
+    expect_sense(f, inquire(f, 1, 0x81, 256), 0x52400);
+    expect_sense(f, inquire(f, 2, 0, 256), 0x52400); /* CMDDT */
+}
+
+TEST_512(page_00_lists_the_pages)
+{
+    expect_good(inquire(f, 1, 0x00, 255));
+    assert_string_equal(hex(f), "00000007"
+                                "00808386b0b1b2");
+    for (uint32_t i = 4; i < 11; i++) {
+        expect_good(inquire(f, 1, f->in[i], 0));
+        expect_good(inquire(f, 1, 0x00, 255));
+    }
+}
+
+TEST_512(page_80_is_the_identity)
+{
+    expect_good(inquire(f, 1, 0x80, 255));
+    assert_memory_equal(f->in, "\x00\x80\x00\x10", 4);
+    assert_memory_equal(f->in + 4, "0123456789abcdef", 16);
+    assert_int_equal(f->in_bytes, 20);
+}
+
+/* One designator of page 83h at byte *at: its head, and its text or bytes. */
+static void expect_designator(const struct fixture *f, uint32_t *at, const char *head,
+                              const char *bytes, uint32_t length)
+{
+    assert_memory_equal(f->in + *at, head, 4);
+    assert_int_equal(f->in[*at + 3], length);
+    assert_memory_equal(f->in + *at + 4, bytes, length);
+    *at += 4 + length;
+}
+
+TEST_512(page_83_names_unit_port_and_target)
+{
+    uint32_t at = 4;
+
+    f->disk.block.identity.bits = 0xfedcba9876543210;
+    expect_good(inquire(f, 1, 0x83, 0xffff));
+    assert_int_equal(f->in[1], 0x83);
+    assert_int_equal(be16_at(f->in, 2), f->in_bytes - 4);
+    expect_designator(f, &at, "\x01\x03\x00\x08", "\x3e\xdc\xba\x98\x76\x54\x32\x10", 8);
+    expect_designator(f, &at, "\x02\x01\x00\x1d", "DOLMEN  fedcba9876543210web01", 29);
+    expect_designator(f, &at, "\x03\x08\x00\x44", TARGET_NAME ",L,0x0000000000000000\0\0\0", 68);
+    expect_designator(f, &at, "\x53\x98\x00\x38", TARGET_NAME ",t,0x0007\0\0\0", 56);
+    expect_designator(f, &at, "\x51\x94\x00\x04", "\x00\x00\x00\x01", 4);
+    expect_designator(f, &at, "\x51\x95\x00\x04", "\x00\x00\x00\x07", 4);
+    expect_designator(f, &at, "\x53\xa8\x00\x30", TARGET_NAME "\0\0\0\0", 48);
+    assert_int_equal(at, f->in_bytes);
+}
+
+TEST_512(page_83_has_room_for_the_longest_names)
+{
+    char name[224], alias[65];
+
+    memset(name, 'n', sizeof name);
+    memset(alias, 'a', sizeof alias);
+    name[223] = alias[64] = 0;
+    f->nexus.target_name = name;
+    f->nexus.alias = alias;
+    expect_good(inquire(f, 1, 0x83, 0xffff));
+    assert_int_equal(be16_at(f->in, 2), f->in_bytes - 4);
+    f->nexus.alias = NULL;
+    expect_good(inquire(f, 1, 0x83, 0xffff));
+}
+
+TEST_512(page_86_is_modest)
+{
+    expect_good(inquire(f, 1, 0x86, 255));
+    assert_string_equal(hex(f), "0086003c"
+                                "00010001" ZEROS_16 ZEROS_16 ZEROS_16 ZEROS_8);
+}
+
+TEST_512(page_b0_says_the_limits_512)
+{
+    expect_good(inquire(f, 1, 0xb0, 64));
+    assert_string_equal(hex(f), "00b0003c"
+                                "00ff0008"
+                                "00000800"
+                                "00000800"
+                                "00000000"
+                                "00100000"
+                                "00000100"
+                                "00000080"
+                                "80000000"
+                                "0000000000200000" ZEROS_16 "00000000");
+}
+
+TEST_4K(page_b0_says_the_limits_4k)
+{
+    f->nexus.transfer_bytes_max = 4u << 20;
+    expect_good(inquire(f, 1, 0xb0, 64));
+    assert_string_equal(hex(f), "00b0003c"
+                                "00ff0001"
+                                "00000400"
+                                "00000100"
+                                "00000000"
+                                "00020000"
+                                "00000100"
+                                "00000010"
+                                "80000000"
+                                "0000000000040000" ZEROS_16 "00000000");
+}
+
+TEST_512(pages_b1_and_b2_say_flash_and_thin)
+{
+    expect_good(inquire(f, 1, 0xb1, 255));
+    assert_string_equal(hex(f), "00b1003c"
+                                "00010000" ZEROS_16 ZEROS_16 ZEROS_16 ZEROS_8);
+    expect_good(inquire(f, 1, 0xb2, 255));
+    assert_string_equal(hex(f), "00b20004"
+                                "00e40200");
+}
+
+/* ---- allocation lengths ---- */
+
+struct asking {
+    const char *name;
+    uint8_t cdb[16];
+    uint8_t bytes, at, width; /* of the CDB, of its allocation length */
+    uint8_t least;            /* shorter ones are refused */
+};
+
+static const struct asking askings[] = {
+    {"INQUIRY", {0x12}, 6, 3, 2, 0},
+    {"VPD 00", {0x12, 1, 0x00}, 6, 3, 2, 0},
+    {"VPD 80", {0x12, 1, 0x80}, 6, 3, 2, 0},
+    {"VPD 83", {0x12, 1, 0x83}, 6, 3, 2, 0},
+    {"VPD 86", {0x12, 1, 0x86}, 6, 3, 2, 0},
+    {"VPD B0", {0x12, 1, 0xb0}, 6, 3, 2, 0},
+    {"VPD B1", {0x12, 1, 0xb1}, 6, 3, 2, 0},
+    {"VPD B2", {0x12, 1, 0xb2}, 6, 3, 2, 0},
+    {"REQUEST SENSE", {0x03}, 6, 4, 1, 0},
+    {"REPORT LUNS", {0xa0}, 12, 6, 4, 16},
+    {"READ CAPACITY(16)", {0x9e, 0x10}, 16, 10, 4, 0},
+    {"GET LBA STATUS", {0x9e, 0x12}, 16, 10, 4, 0},
+    {"MODE SENSE(6)", {0x1a, 0, 0x3f}, 6, 4, 1, 0},
+    {"MODE SENSE(10)", {0x5a, 0, 0x3f}, 10, 7, 2, 0},
+    {"REPORT OPCODES", {0xa3, 0x0c}, 12, 6, 4, 0},
+    {"REPORT OPCODES, RCTD", {0xa3, 0x0c, 0x80}, 12, 6, 4, 0},
+    {"REPORT ONE OPCODE", {0xa3, 0x0c, 0x81, 0x28}, 12, 6, 4, 0},
+    {"REPORT TMFS", {0xa3, 0x0d}, 12, 6, 4, 0},
+};
+
+static uint8_t ask(struct fixture *f, const struct asking *a, uint32_t allocation)
+{
+    uint8_t cdb[16];
+
+    memcpy(cdb, a->cdb, sizeof cdb);
+    for (int i = 0; i < a->width; i++)
+        cdb[a->at + a->width - 1 - i] = (uint8_t)(allocation >> 8 * i);
+    return run_cdb(f, cdb, a->bytes, NULL, 0);
+}
+
+TEST_512(every_answer_is_cut_to_the_allocation_length_and_not_otherwise_changed)
+{
+    static uint8_t whole[4096];
+
+    for (uint32_t i = 0; i < array_length(askings); i++) {
+        const struct asking *a = &askings[i];
+        uint32_t length;
+
+        expect_good(ask(f, a, a->width == 1 ? 255 : 60000));
+        length = f->in_bytes;
+        memcpy(whole, f->in, length);
+        assert_true(length > 0 && length < 4096);
+        for (uint32_t cut = 0; cut <= length; cut++) {
+            if (cut < a->least) {
+                expect_sense(f, ask(f, a, cut), 0x52400);
+                continue;
+            }
+            expect_good(ask(f, a, cut));
+            assert_int_equal(f->in_bytes, cut);
+            if (a->cdb[0] != 0x9e || a->cdb[1] != 0x12) /* its length says what was given */
+                assert_memory_equal(f->in, whole, cut);
+        }
+    }
+}
+
+/* ---- MODE SENSE ---- */
+
+#define PAGE_01                                                                                    \
+    "010ac00000000000"                                                                             \
+    "00000000"
+#define PAGE_08                                                                                    \
+    "0812000000000000"                                                                             \
+    "0000000000000000"                                                                             \
+    "00000000"
+#define PAGE_0A                                                                                    \
+    "0a0a021000000000"                                                                             \
+    "ffff0000"
+#define PAGE_1C                                                                                    \
+    "1c0a080000000000"                                                                             \
+    "00000000"
+
+TEST_512(mode_sense_6_gives_all_pages)
+{
+    expect_good(run(f, NULL, 0, 0x1a, 0, 0x3f, 0, 255, 0));
+    assert_string_equal(hex(f), "43001008"
+                                "00002000"
+                                "00000200" PAGE_01 PAGE_08 PAGE_0A PAGE_1C);
+    expect_good(run(f, NULL, 0, 0x1a, 0x08, 0x3f, 0xff, 255, 0)); /* DBD, all subpages */
+    assert_string_equal(hex(f), "3b001000" PAGE_01 PAGE_08 PAGE_0A PAGE_1C);
+}
+
+TEST_512(mode_sense_10_gives_short_and_long_descriptors)
+{
+    expect_good(run(f, NULL, 0, 0x5a, 0, 0x08, 0, 0, 0, 0, 1, 0, 0));
+    assert_string_equal(hex(f), "0022001000000008"
+                                "00002000"
+                                "00000200" PAGE_08);
+    expect_good(run(f, NULL, 0, 0x5a, 0x10, 0x0a, 0, 0, 0, 0, 1, 0, 0));
+    assert_string_equal(hex(f), "0022001001000010"
+                                "0000000000002000"
+                                "00000000"
+                                "00000200" PAGE_0A);
+}
+
+TEST_512(write_protection_shows_in_the_header)
+{
+    f->nexus.read_only = true;
+    expect_good(run(f, NULL, 0, 0x1a, 0x08, 0x0a, 0, 255, 0));
+    assert_int_equal(f->in[2], 0x90);
+    expect_good(run(f, NULL, 0, 0x5a, 0x08, 0x0a, 0, 0, 0, 0, 1, 0, 0));
+    assert_int_equal(f->in[3], 0x90);
+}
+
+TEST_512(nothing_can_be_changed_or_saved)
+{
+    expect_good(run(f, NULL, 0, 0x1a, 0x08, 0x4a, 0, 255, 0));
+    assert_string_equal(hex(f), "0f0010000a0a000000000000"
+                                "00000000");
+    expect_good(run(f, NULL, 0, 0x1a, 0x08, 0x8a, 0, 255, 0));
+    assert_string_equal(hex(f), "0f001000" PAGE_0A);
+    expect_sense(f, run(f, NULL, 0, 0x1a, 0, 0xca, 0, 255, 0), 0x53900);
+}
+
+TEST_512(a_mode_page_we_do_not_have_is_refused)
+{
+    expect_sense(f, run(f, NULL, 0, 0x1a, 0, 0x02, 0, 255, 0), 0x52400);
+    expect_sense(f, run(f, NULL, 0, 0x5a, 0, 0x0a, 0x01, 0, 0, 0, 1, 0, 0), 0x52400);
+}
+
+/* ---- READ CAPACITY ---- */
+
+TEST_512(capacity_of_512)
+{
+    expect_good(run(f, NULL, 0, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    assert_string_equal(hex(f), "00001fff00000200");
+    expect_good(run(f, NULL, 0, 0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0));
+    assert_string_equal(hex(f), "0000000000001fff00000200"
+                                "0003c000" ZEROS_16);
+}
+
+TEST_4K(capacity_of_4k)
+{
+    expect_good(run(f, NULL, 0, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    assert_string_equal(hex(f), "000003ff00001000");
+    expect_good(run(f, NULL, 0, 0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0));
+    assert_string_equal(hex(f), "00000000000003ff00001000"
+                                "0000c000" ZEROS_16);
+}
+
+TEST_512(a_large_disk_sends_to_read_capacity_16)
+{
+    f->disk.block.size_units = 1ull << 33;
+    expect_good(run(f, NULL, 0, 0x25, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+    assert_int_equal(be32_at(f->in, 0), UINT32_MAX);
+    expect_good(run(f, NULL, 0, 0x1a, 0, 0x3f, 0, 12, 0));
+    assert_int_equal(be32_at(f->in, 4), UINT32_MAX);
+}
+
+/* ---- START STOP UNIT, REPORT LUNS ---- */
+
+TEST_512(nothing_is_ejected)
+{
+    expect_good(run(f, NULL, 0, 0x1b, 1, 0, 0, 0x01, 0));
+    expect_good(run(f, NULL, 0, 0x1b, 0, 0, 0, 0x00, 0));
+    expect_good(run(f, NULL, 0, 0x00, 0, 0, 0, 0, 0));
+    expect_sense(f, run(f, NULL, 0, 0x1b, 1, 0, 0, 0x02, 0), 0x52400);
+    expect_sense(f, run(f, NULL, 0, 0x1b, 1, 0, 0, 0x03, 0), 0x52400);
+    expect_sense(f, run(f, NULL, 0, 0x1b, 1, 0, 0, 0x30, 0), 0x52400);
+}
+
+TEST_512(there_is_one_logical_unit)
+{
+    expect_good(run(f, NULL, 0, 0xa0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0));
+    assert_string_equal(hex(f), "00000008"
+                                "00000000" ZEROS_8);
+    expect_good(run(f, NULL, 0, 0xa0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0));
+    assert_string_equal(hex(f), ZEROS_8);
+    expect_good(run(f, NULL, 0, 0xa0, 0, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0));
+    assert_int_equal(f->in_bytes, 16);
+    expect_sense(f, run(f, NULL, 0, 0xa0, 0, 3, 0, 0, 0, 0, 0, 1, 0, 0, 0), 0x52400);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_standard_data_name_us),
+        cmocka_unit_test(a_page_without_evpd_is_refused_and_so_is_an_unknown_one),
+        cmocka_unit_test(page_00_lists_the_pages),
+        cmocka_unit_test(page_80_is_the_identity),
+        cmocka_unit_test(page_83_names_unit_port_and_target),
+        cmocka_unit_test(page_83_has_room_for_the_longest_names),
+        cmocka_unit_test(page_86_is_modest),
+        cmocka_unit_test(page_b0_says_the_limits_512),
+        cmocka_unit_test(page_b0_says_the_limits_4k),
+        cmocka_unit_test(pages_b1_and_b2_say_flash_and_thin),
+        cmocka_unit_test(every_answer_is_cut_to_the_allocation_length_and_not_otherwise_changed),
+        cmocka_unit_test(mode_sense_6_gives_all_pages),
+        cmocka_unit_test(mode_sense_10_gives_short_and_long_descriptors),
+        cmocka_unit_test(write_protection_shows_in_the_header),
+        cmocka_unit_test(nothing_can_be_changed_or_saved),
+        cmocka_unit_test(a_mode_page_we_do_not_have_is_refused),
+        cmocka_unit_test(capacity_of_512),
+        cmocka_unit_test(capacity_of_4k),
+        cmocka_unit_test(a_large_disk_sends_to_read_capacity_16),
+        cmocka_unit_test(nothing_is_ejected),
+        cmocka_unit_test(there_is_one_logical_unit),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
