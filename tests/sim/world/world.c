@@ -396,6 +396,7 @@ static bool turn(struct sim *s, uint64_t deadline)
     } else {
         clock_fire(&timers->env.clock);
     }
+    run_tasks(s); /* so that whoever asks after this turn sees all that it did */
     bury_the_dying(s);
     return true;
 }

@@ -1,0 +1,356 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/replication/fake_store.h — store/store.h in memory, for tests of what stands on it.
+ *
+ * Included by one file of a test program, whose functions then stand before the store's own.  It
+ * keeps the door's promises (order, S1 to S3) with a delay drawn from the seed, and asserts those
+ * that replication owes it: the epoch was promised, numbers have no gaps, the commit word tells the
+ * truth, checksums fit.  What a test sets to fail, fails.
+ */
+#ifndef TESTS_UNIT_REPLICATION_FAKE_STORE_H
+#define TESTS_UNIT_REPLICATION_FAKE_STORE_H
+
+#include "store/store.h"
+#include "tests/sim/world/world.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum fake_block { FAKE_NOTHING, FAKE_DATA, FAKE_LOST };
+
+struct fake_open {
+    uint64_t epoch, seq;
+    struct extent extent;
+};
+
+struct store_replica {
+    struct store *store;
+    struct store_facts facts;
+    uint8_t *bytes;
+    uint8_t *blocks; /* enum fake_block, by block */
+    uint64_t room_blocks;
+    struct fake_open open[OPEN_EXTENTS_MAX];
+    uint32_t open_count;
+    uint64_t seen_epoch, seen_seq; /* the last write given, refused ones too */
+};
+
+struct store {
+    struct sim *sim;
+    struct env *env;
+    struct list changes; /* in the order given */
+    struct list reads;
+    struct timer timer;
+    struct store_replica *replicas[8];
+    uint32_t replica_count;
+    uint64_t delay_us; /* at most, of each change and read */
+    bool stopped;      /* nothing is answered until it is false again: fake_go_on() */
+    bool full;
+    enum err refuse[STORE_UNMAP + 1]; /* what a promise, write or unmap is answered */
+    uint32_t commits;                 /* words that came alone */
+    uint64_t changes_done, reads_done, blocks_unmapped;
+};
+
+static struct store *fake_open(struct sim *sim, struct env *env)
+{
+    struct store *s = calloc(1, sizeof *s);
+
+    s->sim = sim;
+    s->env = env;
+    s->delay_us = 300;
+    list_init(&s->changes);
+    list_init(&s->reads);
+    return s;
+}
+
+static struct store_replica *fake_make(struct store *s, struct identity replica,
+                                       struct identity volume, uint32_t shard, uint64_t blocks)
+{
+    struct store_replica *r = calloc(1, sizeof *r);
+
+    r->store = s;
+    r->facts = (struct store_facts){
+        .replica = replica, .volume = volume, .shard = shard, .size_blocks = blocks, .empty = true};
+    r->room_blocks = blocks;
+    r->bytes = calloc(blocks, BLOCK_BYTES);
+    r->blocks = calloc(blocks, 1);
+    s->replicas[s->replica_count++] = r;
+    return r;
+}
+
+static void fake_close(struct store *s)
+{
+    for (uint32_t i = 0; i < s->replica_count; i++) {
+        free(s->replicas[i]->bytes);
+        free(s->replicas[i]->blocks);
+        free(s->replicas[i]);
+    }
+    free(s);
+}
+
+/* ---- applying ---- */
+
+static void fake_gather(const struct iovec *pieces, uint32_t count, uint64_t at, void *ret,
+                        size_t length)
+{
+    uint8_t *to = ret;
+
+    for (uint32_t i = 0; i < count && length > 0; i++) {
+        size_t take;
+
+        if (at >= pieces[i].iov_len) {
+            at -= pieces[i].iov_len;
+            continue;
+        }
+        take = (size_t)min_u64(pieces[i].iov_len - at, length);
+        memcpy(to, (uint8_t *)pieces[i].iov_base + at, take);
+        to += take;
+        length -= take;
+        at = 0;
+    }
+    assert(length == 0);
+}
+
+static void fake_settle(struct store_replica *r, uint64_t epoch, uint64_t commit_seq, bool sealed)
+{
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < r->open_count; i++) {
+        struct fake_open o = r->open[i];
+        bool settled = o.epoch == epoch ? o.seq <= commit_seq : sealed && o.epoch < epoch;
+
+        if (!settled)
+            r->open[kept++] = o;
+    }
+    r->open_count = kept;
+    r->facts.open_extents = kept;
+    if (sealed && kept == 0)
+        r->facts.open_everything = false;
+    r->facts.commit_epoch = epoch;
+    r->facts.commit_seq = commit_seq;
+}
+
+static void fake_check_stamp(struct store_replica *r, const struct store_change *c)
+{
+    const struct store_facts *f = &r->facts;
+
+    assert(c->stamp.epoch == f->promised); /* R1 */
+    assert(c->stamp.seq == (r->seen_epoch == c->stamp.epoch ? r->seen_seq : 0) + 1);
+    r->seen_epoch = c->stamp.epoch;
+    r->seen_seq = c->stamp.seq;
+    assert(c->stamp.commit_seq < c->stamp.seq);
+    assert(c->stamp.generation >= f->set.generation && c->stamp.generation > 0);
+}
+
+static bool fake_checksums_fit(const struct store_replica *r, const struct store_change *c)
+{
+    uint8_t block[BLOCK_BYTES];
+
+    for (uint64_t i = 0; i < c->extent.count; i++) {
+        uint64_t number = r->facts.shard * SHARD_BLOCKS + c->extent.start + i;
+
+        fake_gather(c->pieces, c->piece_count, i * BLOCK_BYTES, block, BLOCK_BYTES);
+        if (block_checksum(r->facts.volume, number, block) != c->checksums[i])
+            return false;
+    }
+    return true;
+}
+
+static void fake_put(struct store_replica *r, const struct store_change *c)
+{
+    uint8_t *at = r->bytes + c->extent.start * BLOCK_BYTES;
+    size_t length = c->extent.count * BLOCK_BYTES;
+
+    if (c->kind == STORE_UNMAP) {
+        memset(at, 0, length);
+        r->store->blocks_unmapped += c->extent.count;
+    } else {
+        fake_gather(c->pieces, c->piece_count, 0, at, length);
+    }
+    memset(r->blocks + c->extent.start, c->kind == STORE_UNMAP ? FAKE_NOTHING : FAKE_DATA,
+           c->extent.count);
+}
+
+static enum err fake_apply_write(struct store_replica *r, const struct store_change *c)
+{
+    assert(extent_within(c->extent, r->facts.size_blocks));
+    if (c->kind == STORE_WRITE && !fake_checksums_fit(r, c))
+        return E_MEDIUM;
+    fake_put(r, c);
+    r->facts.last_epoch = c->stamp.epoch;
+    r->facts.last_seq = c->stamp.seq;
+    r->facts.empty = false;
+    assert(r->open_count < OPEN_EXTENTS_MAX);
+    r->open[r->open_count++] = (struct fake_open){c->stamp.epoch, c->stamp.seq, c->extent};
+    fake_settle(r, c->stamp.epoch, c->stamp.commit_seq, c->stamp.sealed);
+    return E_OK;
+}
+
+static enum err fake_apply(struct store_change *c)
+{
+    struct store_replica *r = c->replica;
+
+    switch (c->kind) {
+    case STORE_PROMISE:
+        if (r->store->refuse[c->kind])
+            return r->store->refuse[c->kind];
+        assert(c->epoch >= r->facts.promised);
+        r->facts.promised = c->epoch;
+        return E_OK;
+    case STORE_SET:
+        r->facts.set = c->set;
+        return E_OK;
+    case STORE_RESIZE:
+        assert(c->size_blocks > r->facts.size_blocks && c->size_blocks <= r->room_blocks);
+        r->facts.size_blocks = c->size_blocks;
+        return E_OK;
+    case STORE_WRITE:
+    case STORE_UNMAP:
+        fake_check_stamp(r, c);
+        return r->store->refuse[c->kind] ? r->store->refuse[c->kind] : fake_apply_write(r, c);
+    case STORE_MAKE:
+    case STORE_DELETE:
+        break;
+    }
+    assert(!"not asked of the fake");
+    return E_INVALID;
+}
+
+static void fake_do_read(struct store_read *read)
+{
+    struct store_replica *r = read->replica;
+    const uint8_t *from = r->bytes + read->extent.start * BLOCK_BYTES;
+    uint64_t left = read->extent.count * BLOCK_BYTES;
+    enum err err = E_OK;
+
+    for (uint32_t i = 0; i < read->piece_count && left > 0; i++) {
+        size_t take = (size_t)min_u64(read->pieces[i].iov_len, left);
+
+        memcpy(read->pieces[i].iov_base, from, take);
+        from += take;
+        left -= take;
+    }
+    assert(left == 0);
+    for (uint64_t i = read->extent.count; i > 0; i--) {
+        if (r->blocks[read->extent.start + i - 1] == FAKE_LOST) {
+            err = E_MEDIUM;
+            read->bad_block = read->extent.start + i - 1;
+        }
+    }
+    read->done(read, err);
+}
+
+/* ---- time ---- */
+
+static void fake_turn(struct timer *t);
+
+static void fake_schedule(struct store *s)
+{
+    bool idle = list_empty(&s->changes) && list_empty(&s->reads);
+
+    if (!idle && !s->stopped && !timer_running(&s->timer))
+        timer_start(&s->env->clock, &s->timer, 1 + sim_draw(s->sim, s->delay_us + 1), fake_turn);
+}
+
+/* Some of what waits is answered: changes in their order, reads too. */
+static void fake_turn(struct timer *t)
+{
+    struct store *s = container_of(t, struct store, timer);
+    uint64_t budget = 1 + sim_draw(s->sim, 4);
+
+    while (budget-- > 0 && !list_empty(&s->changes)) {
+        struct store_change *c = container_of(list_take(&s->changes), struct store_change, link);
+        enum err err = fake_apply(c);
+
+        s->changes_done++;
+        c->done(c, err);
+    }
+    if (!list_empty(&s->reads) && sim_draw(s->sim, 3) > 0) {
+        s->reads_done++;
+        fake_do_read(container_of(list_take(&s->reads), struct store_read, link));
+    }
+    fake_schedule(s);
+}
+
+static inline void fake_go_on(struct store *s)
+{
+    s->stopped = false;
+    fake_schedule(s);
+}
+
+/* The process died: of what was given and not answered, a prefix has become durable. */
+static inline void fake_restart(struct store *s, struct env *env)
+{
+    bool lost = false;
+
+    while (!list_empty(&s->changes)) {
+        struct store_change *c = container_of(list_take(&s->changes), struct store_change, link);
+
+        lost = lost || sim_draw(s->sim, 3) == 0;
+        if (!lost)
+            (void)fake_apply(c);
+    }
+    list_init(&s->reads);
+    memset(&s->timer, 0, sizeof s->timer);
+    s->env = env;
+    s->stopped = false;
+}
+
+/* ---- the door ---- */
+
+void store_change(struct store *s, struct store_change *c)
+{
+    c->store = s;
+    list_append(&s->changes, &c->link);
+    fake_schedule(s);
+}
+
+void store_read(struct store_read *read)
+{
+    struct store *s = read->replica->store;
+
+    assert(extent_within(read->extent, read->replica->facts.size_blocks));
+    list_append(&s->reads, &read->link);
+    fake_schedule(s);
+}
+
+void store_commit(struct store_replica *r, uint64_t epoch, uint64_t seq, bool sealed)
+{
+    assert(epoch == r->facts.promised);
+    assert(seq <= (r->seen_epoch == epoch ? r->seen_seq : 0));
+    r->store->commits++;
+    fake_settle(r, epoch, seq, sealed);
+}
+
+void store_facts(const struct store_replica *r, struct store_facts *ret)
+{
+    *ret = r->facts;
+}
+
+bool store_fits(const struct store_replica *r, struct extent blocks)
+{
+    (void)blocks;
+    return !r->store->full;
+}
+
+bool store_mapped(const struct store_replica *r, uint64_t at, uint64_t max, uint64_t *ret_count)
+{
+    bool mapped = r->blocks[at] != FAKE_NOTHING;
+    uint64_t count = 1;
+
+    while (count < max && (r->blocks[at + count] != FAKE_NOTHING) == mapped)
+        count++;
+    *ret_count = count;
+    return mapped;
+}
+
+uint32_t store_open_writes(const struct store_replica *r, struct extent *ret, uint32_t max)
+{
+    uint32_t count = min_u32(max, r->open_count);
+
+    for (uint32_t i = 0; i < count; i++)
+        ret[i] = r->open[i].extent;
+    return count;
+}
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/replication/write_test.c — writes and reads of a served shard, and the commit word. */
+#include "tests/unit/replication/rig.h"
+
+#define IDLE_US (50u * 1000) /* design 6.1 */
+
+static void numbers_go_out_in_order_without_gaps(void **state)
+{
+    struct rig g;
+    struct rig_write *w[20];
+
+    (void)state;
+    rig_open(&g, 1);
+    rig_serve_first(&g);
+    for (uint64_t i = 0; i < 20; i++)
+        w[i] = rig_write_begin(&g, i * 3, 3, (uint8_t)i); /* the store asserts each stamp */
+    for (uint64_t i = 0; i < 20; i++)
+        assert_int_equal(rig_write_end(&g, w[i]), E_OK);
+    assert_int_equal(g.replica->facts.last_seq, 20);
+    for (uint64_t i = 0; i < 20; i++)
+        rig_expect(&g, i * 3, 3, (uint8_t)i);
+    rig_done(&g);
+}
+
+static void an_idle_shard_has_nothing_open(void **state)
+{
+    struct rig g;
+
+    (void)state;
+    rig_open(&g, 2);
+    rig_serve_first(&g);
+    assert_int_equal(rig_write(&g, 0, 4, 'a'), E_OK);
+    assert_int_equal(g.replica->open_count, 1);
+    sim_run_for(g.sim, IDLE_US);
+    assert_int_equal(g.replica->open_count, 0);
+    assert_int_equal(g.store->commits, 1);
+    sim_run_for(g.sim, 100 * IDLE_US); /* told once, not again and again */
+    assert_int_equal(g.store->commits, 1);
+    rig_done(&g);
+}
+
+/* While writes come, the word rides on them; it never passes one that is in flight. */
+static void the_word_rides_on_writes(void **state)
+{
+    struct rig g;
+
+    (void)state;
+    rig_open(&g, 3);
+    rig_serve_first(&g);
+    for (uint8_t i = 0; i < 50; i++)
+        assert_int_equal(rig_write(&g, i, 1, i), E_OK);
+    assert_int_equal(g.store->commits, 0);
+    assert_int_equal(g.replica->facts.commit_seq, 49);
+    assert_int_equal(g.replica->open_count, 1);
+    rig_done(&g);
+}
+
+static void the_word_does_not_pass_what_is_in_flight(void **state)
+{
+    struct rig g;
+    struct rig_write *w;
+
+    (void)state;
+    rig_open(&g, 4);
+    rig_serve_first(&g);
+    assert_int_equal(rig_write(&g, 0, 1, 'a'), E_OK);
+    g.store->stopped = true;
+    w = rig_write_begin(&g, 1, 1, 'b');
+    sim_run_for(g.sim, 10 * IDLE_US);
+    assert_int_equal(g.store->commits, 0);
+    fake_go_on(g.store);
+    assert_int_equal(rig_write_end(&g, w), E_OK);
+    sim_run_for(g.sim, IDLE_US);
+    assert_int_equal(g.replica->facts.commit_seq, 2);
+    rig_done(&g);
+}
+
+static void closing_says_the_word(void **state)
+{
+    struct rig g;
+
+    (void)state;
+    rig_open(&g, 5);
+    rig_serve_first(&g);
+    assert_int_equal(rig_write(&g, 0, 4, 'a'), E_OK);
+    rig_close_shard(&g);
+    assert_int_equal(g.replica->open_count, 0);
+    rig_done(&g);
+}
+
+static void a_full_replica_is_not_sent_the_write(void **state)
+{
+    struct rig g;
+
+    (void)state;
+    rig_open(&g, 6);
+    rig_serve_first(&g);
+    g.store->full = true;
+    assert_int_equal(rig_write(&g, 0, 1, 'a'), E_NO_SPACE);
+    assert_int_equal(g.replica->facts.last_seq, 0);
+    assert_int_equal(rep_shard_state(g.shard), REP_SERVING);
+    g.store->full = false;
+    assert_int_equal(rig_write(&g, 0, 1, 'a'), E_OK);
+    rig_done(&g);
+}
+
+/* The store refused, nothing has changed anywhere: the asker hears why, the shard goes on. */
+static void a_refused_write_changes_nothing(void **state)
+{
+    const enum err answers[] = {E_NO_SPACE, E_MEDIUM};
+
+    (void)state;
+    for (size_t i = 0; i < array_length(answers); i++) {
+        struct rig g;
+
+        rig_open(&g, 7);
+        rig_serve_first(&g);
+        g.store->refuse[STORE_WRITE] = answers[i];
+        assert_int_equal(rig_write(&g, 0, 1, 'a'), answers[i]);
+        assert_int_equal(rep_shard_state(g.shard), REP_SERVING);
+        rig_expect(&g, 0, 1, 0);
+        rig_done(&g);
+    }
+}
+
+/* Its fate is open: no answer, no further write; reads go on; closing ends the wait. */
+static void a_failed_disk_leaves_the_write_unanswered(void **state)
+{
+    struct rig g;
+    struct rig_write *failed, *later;
+
+    (void)state;
+    rig_open(&g, 8);
+    rig_serve_first(&g);
+    assert_int_equal(rig_write(&g, 5, 1, 'z'), E_OK);
+    g.store->refuse[STORE_WRITE] = E_DISK;
+    failed = rig_write_begin(&g, 0, 1, 'a');
+    rig_until(&g, REP_WAITING);
+    assert_non_null(strstr(rep_shard_why(g.shard), err_text(E_DISK)));
+    g.store->refuse[STORE_WRITE] = E_OK;
+    later = rig_write_begin(&g, 1, 1, 'b');
+    sim_run_for(g.sim, BOUND_US);
+    assert_false(failed->answered);
+    assert_false(later->answered);
+    rig_expect(&g, 5, 1, 'z');
+
+    rig_close_shard(&g);
+    assert_int_equal(failed->err, E_CLOSED);
+    assert_int_equal(later->err, E_CLOSED);
+    assert_true(failed->answered && later->answered);
+    assert_int_equal(g.replica->facts.last_seq, 1);
+    free(failed);
+    free(later);
+    rig_done(&g);
+}
+
+/* P2: from the moment a replica has promised another epoch it takes nothing of ours. */
+static void a_newer_promise_fences(void **state)
+{
+    struct rig g;
+    struct rig_read *r = calloc(1, sizeof *r);
+
+    (void)state;
+    rig_open(&g, 9);
+    rig_serve_first(&g);
+    assert_int_equal(rig_write(&g, 0, 1, 'a'), E_OK);
+    sim_run_for(g.sim, IDLE_US);
+    g.replica->facts.promised = 2;
+    assert_int_equal(rig_write(&g, 0, 1, 'b'), E_NOT_PRIMARY);
+    assert_int_equal(rep_shard_state(g.shard), REP_SUPERSEDED);
+    assert_int_equal(rig_read(&g, 0, 1, r), E_NOT_PRIMARY);
+    assert_int_equal(g.replica->facts.last_seq, 1);
+    free(r);
+    rig_done(&g);
+}
+
+static void a_newer_promise_fences_reads(void **state)
+{
+    struct rig g;
+    struct rig_read *r = calloc(1, sizeof *r);
+
+    (void)state;
+    rig_open(&g, 10);
+    rig_serve_first(&g);
+    g.replica->facts.promised = 2;
+    assert_int_equal(rig_read(&g, 0, 1, r), E_NOT_PRIMARY);
+    assert_int_equal(g.store->reads_done, 0);
+    assert_int_equal(rep_shard_state(g.shard), REP_SUPERSEDED);
+    free(r);
+    rig_done(&g);
+}
+
+static void closing_awaits_what_is_on_its_way(void **state)
+{
+    struct rig g;
+    struct rig_write *w;
+
+    (void)state;
+    rig_open(&g, 11);
+    rig_serve_first(&g);
+    g.store->stopped = true;
+    w = rig_write_begin(&g, 0, 1, 'a');
+    sim_run_for(g.sim, 1000);
+    rep_shard_close(g.shard);
+    sim_run_for(g.sim, 1000 * 1000);
+    assert_non_null(g.shard);
+    fake_go_on(g.store);
+    assert_int_equal(rig_write_end(&g, w), E_OK);
+    assert_true(sim_run_until(g.sim, rig_is_closed, &g, BOUND_US));
+    rig_done(&g);
+}
+
+struct rig_resize {
+    struct rep_resize resize;
+    bool answered;
+    enum err err;
+};
+
+static void resized(struct rep_resize *resize, enum err err)
+{
+    struct rig_resize *r = container_of(resize, struct rig_resize, resize);
+
+    r->answered = true;
+    r->err = err;
+}
+
+static bool resize_answered(void *arg)
+{
+    return ((struct rig_resize *)arg)->answered;
+}
+
+static void growing_makes_the_replica_larger(void **state)
+{
+    struct rig g;
+    struct rig_resize r = {.resize = {.size_blocks = SHARD_SMALL, .done = resized}};
+
+    (void)state;
+    rig_open(&g, 12);
+    g.config.size_blocks = g.replica->facts.size_blocks = 100;
+    rig_serve_first(&g);
+    rep_shard_resize(g.shard, &r.resize);
+    assert_true(sim_run_until(g.sim, resize_answered, &r, BOUND_US));
+    assert_int_equal(r.err, E_OK);
+    assert_int_equal(g.replica->facts.size_blocks, SHARD_SMALL);
+    assert_int_equal(rig_write(&g, SHARD_SMALL - 1, 1, 'a'), E_OK);
+    rig_done(&g);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(numbers_go_out_in_order_without_gaps),
+        cmocka_unit_test(an_idle_shard_has_nothing_open),
+        cmocka_unit_test(the_word_rides_on_writes),
+        cmocka_unit_test(the_word_does_not_pass_what_is_in_flight),
+        cmocka_unit_test(closing_says_the_word),
+        cmocka_unit_test(a_full_replica_is_not_sent_the_write),
+        cmocka_unit_test(a_refused_write_changes_nothing),
+        cmocka_unit_test(a_failed_disk_leaves_the_write_unanswered),
+        cmocka_unit_test(a_newer_promise_fences),
+        cmocka_unit_test(a_newer_promise_fences_reads),
+        cmocka_unit_test(closing_awaits_what_is_on_its_way),
+        cmocka_unit_test(growing_makes_the_replica_larger),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
