@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=dash
 # tests/guest/units.sh — inside the guest: runs every test program in /tests, one line each.
 for test in /tests/*; do
   name=${test##*/}

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# shellcheck shell=dash
 # tests/guest/walk.sh — inside the guest: a cluster, a volume, QEMU's own iSCSI driver, a kill.
 set -e
 
