@@ -12,7 +12,7 @@
 
 /* One request of a long operation is at most so long, so that no step holds others for long. */
 #define SCSI_STEP_UNITS       (64u * 1024u * 1024u / UNIT_BYTES) /* unmap, zeroes: no data */
-#define SCSI_STEP_WRITE_BYTES (4u * 1024u * 1024u)               /* a pattern, written    */
+#define SCSI_STEP_WRITE_BYTES (4ull * 1024u * 1024u)             /* a pattern, written    */
 
 /* What VPD B0 promises, in units; all powers of two, so that 4Kn divides them evenly. */
 #define SCSI_UNMAP_UNITS_MAX      (512u * 1024u * 1024u / UNIT_BYTES)

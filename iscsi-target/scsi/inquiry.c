@@ -67,6 +67,8 @@ static void put_revision(uint8_t *at)
         at[3] = ' ';
 }
 
+static const uint8_t vendor_and_product[24] = "DOLMEN  VOLUME          "; /* 8 and 16, no NUL */
+
 static void put_standard(uint8_t *data, bool there)
 {
     static const uint16_t versions[] = {
@@ -81,7 +83,7 @@ static void put_standard(uint8_t *data, bool there)
     data[3] = 0x12; /* HISUP, response data format 2 */
     data[4] = INQUIRY_BYTES - 5;
     data[7] = 0x02; /* CMDQUE */
-    memcpy(data + 8, "DOLMEN  VOLUME          ", 24);
+    memcpy(data + 8, vendor_and_product, sizeof vendor_and_product);
     put_revision(data + 32);
     for (uint32_t i = 0; i < array_length(versions); i++)
         be16_put(data, 58 + 2 * i, versions[i]);

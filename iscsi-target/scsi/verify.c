@@ -15,7 +15,7 @@
 #include <assert.h>
 #include <string.h>
 
-#define WINDOW_BYTES (256u * 1024u)
+#define WINDOW_BYTES 262144u
 
 enum { VERIFYING, WRITING };
 

@@ -48,7 +48,7 @@ static bool all_zero(const uint8_t *bytes, uint32_t length)
 
 static enum block_op operation_for(const struct scsi_command *c, const uint8_t *pattern)
 {
-    if (!without_data(c) && !all_zero(pattern, scsi_block_bytes(c)))
+    if (!all_zero(pattern, scsi_block_bytes(c)))
         return BLOCK_WRITE;
     return c->cdb[1] & UNMAP ? BLOCK_UNMAP : BLOCK_WRITE_ZEROES;
 }
@@ -91,7 +91,7 @@ static bool next_step(struct scsi_command *c)
 
 bool scsi_write_same_perform(struct scsi_command *c)
 {
-    uint8_t pattern[4096];
+    uint8_t pattern[4096] = {0};
 
     if (c->data_out.bytes < c->data_out_bytes) {
         scsi_refuse(c, INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT);

@@ -15,22 +15,9 @@ static uint8_t run_range(struct fixture *f, uint8_t opcode, uint8_t byte_1, uint
                          uint32_t blocks)
 {
     uint8_t cdb[16] = {opcode, byte_1};
-    uint32_t bytes = scsi_cdb_bytes(opcode);
 
-    if (bytes == 6) {
-        be32_put(cdb, 0, (uint32_t)opcode << 24 | (uint32_t)lba);
-        cdb[4] = (uint8_t)blocks;
-    } else if (bytes == 16) {
-        be64_put(cdb, 2, lba);
-        be32_put(cdb, 10, blocks);
-    } else {
-        be32_put(cdb, 2, (uint32_t)lba);
-        if (bytes == 10)
-            be16_put(cdb, 7, (uint16_t)blocks);
-        else
-            be32_put(cdb, 6, blocks);
-    }
-    return run_cdb(f, cdb, bytes, out, sizeof out);
+    put_range(cdb, lba, blocks);
+    return run_cdb(f, cdb, scsi_cdb_bytes(opcode), out, sizeof out);
 }
 
 static const uint8_t reads[] = {0x08, 0x28, 0xa8, 0x88};

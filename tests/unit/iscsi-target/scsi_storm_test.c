@@ -52,28 +52,6 @@ static uint8_t any_opcode(void)
     return opcode;
 }
 
-static void put_range(uint8_t *cdb, uint64_t lba, uint32_t blocks)
-{
-    switch (scsi_cdb_bytes(cdb[0])) {
-    case 6:
-        be16_put(cdb, 2, (uint16_t)lba);
-        cdb[4] = (uint8_t)blocks;
-        break;
-    case 10:
-        be32_put(cdb, 2, (uint32_t)lba);
-        be16_put(cdb, 7, (uint16_t)blocks);
-        break;
-    case 12:
-        be32_put(cdb, 2, (uint32_t)lba);
-        be32_put(cdb, 6, blocks);
-        break;
-    default:
-        be64_put(cdb, 2, lba);
-        be32_put(cdb, 10, blocks);
-        break;
-    }
-}
-
 static void any_cdb(struct fixture *f, uint8_t *cdb)
 {
     uint64_t capacity = f->disk.block.size_units * UNIT_BYTES / f->disk.block.logical_block_bytes;
