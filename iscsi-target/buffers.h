@@ -35,6 +35,9 @@ void buffers_close(struct buffers *b);
 must_check bool payload_get(struct buffers *b, struct payload *p, uint32_t bytes);
 void payload_put(struct buffers *b, struct payload *p); /* also an empty one */
 
+/* Gives back what lies behind byte `bytes`; nothing to do if it is no longer than that. */
+void payload_cut(struct buffers *b, struct payload *p, uint32_t bytes);
+
 /* Copies between the payload at byte `at` and flat memory; within p->bytes. */
 void payload_write(struct payload *p, uint32_t at, const void *from, uint32_t length);
 void payload_read(const struct payload *p, uint32_t at, void *to, uint32_t length);

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iscsi-target/buffers.c — segments for the data of commands.
+ *
+ * A payload is cut from large segments; what is left over goes into small ones while four of them
+ * do, so that a 4 KiB write does not hold 64 KiB.  When one pool is empty the other helps out.
+ */
+#include "iscsi-target/buffers.h"
+
+#include "base/util.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define SMALL_SHARE    8u /* one byte in eight is in small segments     */
+#define SMALL_PIECES   4u /* a rest of more than these takes a large one */
+#define SEGMENT_ALIGN  4096u
+#define SEGMENTS_LEAST 2u
+#define PAYLOAD_MAX    ((PAYLOAD_PIECES_MAX - 2) * SEGMENT_LARGE_BYTES)
+
+enum err buffers_open(struct buffers *b, uint64_t bytes)
+{
+    uint64_t small = max_u64(bytes / SMALL_SHARE / SEGMENT_SMALL_BYTES, SEGMENTS_LEAST);
+    uint64_t large = (bytes - min_u64(bytes, small * SEGMENT_SMALL_BYTES)) / SEGMENT_LARGE_BYTES;
+    enum err err;
+
+    memset(b, 0, sizeof *b);
+    if (large > UINT32_MAX)
+        return E_TOO_LARGE;
+    err =
+        pool_open(&b->small, "small segments", SEGMENT_SMALL_BYTES, SEGMENT_ALIGN, (uint32_t)small);
+    if (err)
+        return err;
+    err = pool_open(&b->large, "large segments", SEGMENT_LARGE_BYTES, SEGMENT_ALIGN,
+                    (uint32_t)max_u64(large, SEGMENTS_LEAST));
+    if (err)
+        buffers_close(b);
+    return err;
+}
+
+void buffers_close(struct buffers *b)
+{
+    pool_close(&b->small);
+    pool_close(&b->large);
+}
+
+static bool is_large(const struct buffers *b, const void *segment)
+{
+    const uint8_t *at = segment;
+
+    return at >= b->large.memory && at < b->large.memory + pool_bytes(&b->large);
+}
+
+static struct pool *pool_for(struct buffers *b, uint32_t left, uint32_t pieces)
+{
+    bool small = left <= SMALL_PIECES * SEGMENT_SMALL_BYTES &&
+                 pieces + div_up(left, SEGMENT_SMALL_BYTES) <= PAYLOAD_PIECES_MAX;
+    struct pool *wanted = small ? &b->small : &b->large;
+
+    if (wanted->free_count > 0)
+        return wanted;
+    return small ? &b->large : &b->small;
+}
+
+bool payload_get(struct buffers *b, struct payload *p, uint32_t bytes)
+{
+    assert(p->count == 0);
+    assert(bytes <= PAYLOAD_MAX);
+
+    while (p->bytes < bytes) {
+        uint32_t left = bytes - p->bytes;
+        struct pool *pool = pool_for(b, left, p->count);
+        void *segment = p->count < PAYLOAD_PIECES_MAX ? pool_get(pool) : NULL;
+
+        if (!segment) {
+            payload_put(b, p);
+            return false;
+        }
+        p->pieces[p->count].iov_base = segment;
+        p->pieces[p->count].iov_len = min_u32(left, (uint32_t)pool->item_bytes);
+        p->bytes += (uint32_t)p->pieces[p->count++].iov_len;
+    }
+    return true;
+}
+
+static void piece_put(struct buffers *b, void *segment)
+{
+    pool_put(is_large(b, segment) ? &b->large : &b->small, segment);
+}
+
+void payload_put(struct buffers *b, struct payload *p)
+{
+    for (uint32_t i = 0; i < p->count; i++)
+        piece_put(b, p->pieces[i].iov_base);
+    p->count = p->bytes = 0;
+}
+
+void payload_cut(struct buffers *b, struct payload *p, uint32_t bytes)
+{
+    while (p->bytes > bytes) {
+        struct iovec *last = &p->pieces[p->count - 1];
+        uint32_t surplus = p->bytes - bytes;
+
+        if (surplus < last->iov_len) {
+            last->iov_len -= surplus;
+            p->bytes = bytes;
+            return;
+        }
+        p->bytes -= (uint32_t)last->iov_len;
+        piece_put(b, last->iov_base);
+        p->count--;
+    }
+}
+
+/* The piece that holds byte *at, which becomes the byte within the piece. */
+static uint32_t piece_at(const struct payload *p, uint32_t *at)
+{
+    uint32_t i = 0;
+
+    while (i < p->count && *at >= p->pieces[i].iov_len)
+        *at -= (uint32_t)p->pieces[i++].iov_len;
+    return i;
+}
+
+void payload_write(struct payload *p, uint32_t at, const void *from, uint32_t length)
+{
+    const uint8_t *bytes = from;
+
+    assert(at <= p->bytes && length <= p->bytes - at);
+    for (uint32_t i = piece_at(p, &at); length > 0; i++, at = 0) {
+        uint32_t here = min_u32(length, (uint32_t)p->pieces[i].iov_len - at);
+
+        memcpy((uint8_t *)p->pieces[i].iov_base + at, bytes, here);
+        bytes += here;
+        length -= here;
+    }
+}
+
+void payload_read(const struct payload *p, uint32_t at, void *to, uint32_t length)
+{
+    uint8_t *bytes = to;
+
+    assert(at <= p->bytes && length <= p->bytes - at);
+    for (uint32_t i = piece_at(p, &at); length > 0; i++, at = 0) {
+        uint32_t here = min_u32(length, (uint32_t)p->pieces[i].iov_len - at);
+
+        memcpy(bytes, (const uint8_t *)p->pieces[i].iov_base + at, here);
+        bytes += here;
+        length -= here;
+    }
+}
+
+uint32_t payload_pieces(const struct payload *p, uint32_t at, uint32_t length, struct iovec *ret)
+{
+    uint32_t count = 0;
+
+    assert(at <= p->bytes && length <= p->bytes - at);
+    for (uint32_t i = piece_at(p, &at); length > 0; i++, at = 0) {
+        uint32_t here = min_u32(length, (uint32_t)p->pieces[i].iov_len - at);
+
+        ret[count].iov_base = (uint8_t *)p->pieces[i].iov_base + at;
+        ret[count++].iov_len = here;
+        length -= here;
+    }
+    return count;
+}

@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iscsi-target/command.c — a command's life, from its PDU to its last byte on the wire.
+ *
+ * Comes from receive.c (command_begin, command_end) and window.c (delivered in order); a SCSI
+ * command goes to scsi/ and through it to the block; the answer goes to send.c.
+ *
+ * What can go wrong:
+ *   no memory, data came along      TASK SET FULL; its data is discarded
+ *   no memory, no data yet          the R2T is withheld until a payload comes back
+ *   dropped before the block has it it ends at once, its CmdSN counts as received
+ *   dropped when the block has it   it runs on, unseen (C2)
+ */
+#include "iscsi-target/command.h"
+
+#include "iscsi-target/target.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* ---- a slot ---- */
+
+/* All but the pieces of its payloads, which are most of it. */
+static void scsi_clear(struct scsi_command *s)
+{
+    struct payload *out = &s->data_out, *in = &s->data_in;
+    uint8_t *after_in = (uint8_t *)(in + 1);
+
+    memset(s, 0, offsetof(struct scsi_command, data_out));
+    out->count = out->bytes = 0;
+    memset(out + 1, 0, (size_t)((uint8_t *)in - (uint8_t *)(out + 1)));
+    in->count = in->bytes = 0;
+    memset(after_in, 0, (size_t)((uint8_t *)(s + 1) - after_in));
+}
+
+static enum task_next command_step(struct task *t);
+static void command_release(struct task *t);
+
+static const struct task_state command_states[] = {
+    [TURN] = {"turn", TASK_FIRST},
+    [MEMORY] = {"memory", TASK_AFTER(TURN)},
+    [GATHER] = {"gather", TASK_AFTER(TURN) | TASK_AFTER(MEMORY)},
+    [PERFORM] = {"perform", TASK_AFTER(GATHER)},
+    [PERFORMING] = {"performing", TASK_AFTER(PERFORM)},
+    [ANSWER] = {"answer", TASK_AFTER(TURN) | TASK_AFTER(GATHER) | TASK_AFTER(PERFORM) |
+                              TASK_AFTER(PERFORMING)},
+    [OVER] = {"over", TASK_AFTER(TURN) | TASK_AFTER(MEMORY) | TASK_AFTER(GATHER) |
+                          TASK_AFTER(PERFORM) | TASK_AFTER(PERFORMING) | TASK_AFTER(ANSWER)},
+};
+
+static bool command_invariant(const struct task *t)
+{
+    const struct command *c = container_of(t, struct command, task);
+
+    return c->scsi.data_out.bytes <= c->session->target->limits.transfer_bytes_max &&
+           c->r2t_unsent <= c->r2t_count && c->r2t_count <= R2T_MAX; /* C1 */
+}
+
+static const struct task_kind command_task = {
+    .name = "iscsi command",
+    .step = command_step,
+    .done = command_release,
+    .invariant = command_invariant,
+    .states = command_states,
+    .state_count = array_length(command_states),
+};
+
+/* The answer's last PDU is made: its tag may be used again, and if memory allows, its slot. */
+static void command_leaves(struct command *c)
+{
+    struct iscsi_target *t = c->session->target;
+
+    list_remove(&c->itt_link);
+    if (c->immediate || !c->has_slot || t->leaving == target_sizes(&t->limits).leaving)
+        return;
+    t->leaving++;
+    c->leaving = true;
+    c->has_slot = false;
+    window_release(c->session);
+}
+
+static bool command_next(struct source *source, struct pdu_out *ret)
+{
+    struct command *c = container_of(source, struct command, source);
+    bool more;
+
+    if (c->task.state != ANSWER)
+        return r2t_next(c, ret);
+    more = c->kind->answer(c, ret);
+    if (!more)
+        command_leaves(c);
+    return more;
+}
+
+static void command_sent(struct source *source)
+{
+    task_run(&container_of(source, struct command, source)->task);
+}
+
+static void command_clear(struct command *c)
+{
+    memset(c, 0, offsetof(struct command, scsi));
+    scsi_clear(&c->scsi);
+    list_init(&c->link);
+    list_init(&c->itt_link);
+    list_init(&c->wait_link);
+    list_init(&c->source.link);
+    c->source.next = command_next;
+    c->source.sent = command_sent;
+}
+
+static struct command *command_new(struct session *s, const struct command_kind *kind)
+{
+    struct command *c = pool_get(&s->target->command_pool);
+
+    if (!c)
+        return NULL;
+    command_clear(c);
+    c->session = s;
+    c->kind = kind;
+    list_append(&s->commands, &c->link);
+    task_start(&c->task, &command_task, &s->target->env->tasks, TURN);
+    return c;
+}
+
+/* ---- it arrives ---- */
+
+/* Why not, after the window has admitted it; 0: it may come. */
+static uint8_t refused_because(const struct session *s, bool immediate, uint32_t itt)
+{
+    if (immediate && s->immediates >= IMMEDIATES_MAX)
+        return REJECT_IMMEDIATE;
+    if (itt != TAG_NONE && session_find(s, itt))
+        return REJECT_TASK_IN_PROGRESS;
+    return 0;
+}
+
+struct command *command_begin(struct connection *c, const struct command_kind *kind)
+{
+    const union bhs *h = c->receive.bhs;
+    struct session *s = c->session;
+    bool immediate = h->any.opcode & OPCODE_IMMEDIATE;
+    uint32_t itt = bhs_itt(h), cmd_sn = be32_get(h->any.sn);
+    struct command *command;
+    uint8_t reason;
+
+    if (!immediate && !window_admits(s, cmd_sn))
+        return NULL;
+    reason = refused_because(s, immediate, itt);
+    command = reason ? NULL : command_new(s, kind);
+    if (!command) {
+        pdu_reject(c, reason ? reason : REJECT_OUT_OF_RESOURCES);
+        return NULL;
+    }
+    memcpy(&command->bhs, h, sizeof command->bhs);
+    command->itt = itt;
+    command->cmd_sn = cmd_sn;
+    command->immediate = immediate;
+    command->has_slot = true;
+    s->immediates += immediate;
+    if (itt != TAG_NONE)
+        list_append(&s->by_itt[itt % ITT_BUCKETS], &command->itt_link);
+    c->receive.command = command;
+    return command;
+}
+
+void command_end(struct connection *c)
+{
+    window_arrived(c->receive.command);
+}
+
+/* Nothing to do: it only lets the CmdSN of a command that never came count as received. */
+static const struct command_kind plug_kind = {.name = "plug", .act = command_over};
+
+void command_plug(struct session *s, uint32_t cmd_sn)
+{
+    struct command *c = command_new(s, &plug_kind);
+
+    if (!c)
+        return;
+    c->itt = TAG_NONE;
+    c->cmd_sn = cmd_sn;
+    c->has_slot = true;
+    window_arrived(c);
+}
+
+/* ---- it goes ---- */
+
+void command_drop(struct command *c)
+{
+    c->dropped = true;
+    list_remove(&c->itt_link);
+    send_cancel(&c->source);
+    task_run(&c->task);
+}
+
+static void slot_put(struct command *c)
+{
+    struct session *s = c->session;
+
+    s->immediates -= c->has_slot && c->immediate;
+    s->target->leaving -= c->leaving;
+    if (!c->has_slot || c->immediate)
+        return;
+    window_release(s);
+    if (!s->ended && s->connection && window_shut(s))
+        nop_ping(s->connection, false); /* no other PDU may come to tell that it is open again */
+}
+
+/* Somebody may wait for the memory that came back. */
+static void wake_starved(struct iscsi_target *t)
+{
+    if (!list_empty(&t->starved))
+        task_run(&container_of(t->starved.next, struct command, wait_link)->task);
+}
+
+static void command_release(struct task *task)
+{
+    struct command *c = container_of(task, struct command, task);
+    struct session *s = c->session;
+    struct iscsi_target *t = s->target;
+    bool had_data = c->scsi.data_out.count + c->scsi.data_in.count > 0;
+
+    if (s->connection && s->connection->receive.command == c)
+        receive_discard(s->connection);
+    list_remove(&c->itt_link);
+    list_remove(&c->wait_link);
+    list_remove(&c->link);
+    payload_put(&t->buffers, &c->scsi.data_out);
+    payload_put(&t->buffers, &c->scsi.data_in);
+    slot_put(c);
+    if (c->kind->over && s->connection)
+        c->kind->over(c);
+    pool_put(&t->command_pool, c);
+    if (had_data)
+        wake_starved(t);
+    session_settle(s);
+}
+
+/* ---- its steps ---- */
+
+enum task_next command_answer(struct command *c)
+{
+    struct connection *connection = c->session->connection;
+
+    if (!connection || c->dropped)
+        return task_goto(&c->task, OVER);
+    if (c->kind->urgent)
+        send_urgent(connection, &c->source);
+    else
+        send_bulk(connection, &c->source);
+    return task_wait_in(&c->task, ANSWER);
+}
+
+enum task_next command_over(struct command *c)
+{
+    return task_goto(&c->task, OVER);
+}
+
+/* All or nothing, in the order in which they asked, so that those who have some can finish. */
+static bool memory_get(struct command *c)
+{
+    struct iscsi_target *t = c->session->target;
+
+    if (list_empty(&c->wait_link))
+        list_append(&t->starved, &c->wait_link);
+    if (t->starved.next != &c->wait_link)
+        return false;
+    if (!payload_get(&t->buffers, &c->scsi.data_out, c->want))
+        return false;
+    list_remove(&c->wait_link);
+    wake_starved(t);
+    return true;
+}
+
+static enum task_next scsi_performed_or_not(struct command *c)
+{
+    if (!scsi_perform(&c->scsi))
+        return task_wait_in(&c->task, PERFORMING);
+    data_in_start(c);
+    return command_answer(c);
+}
+
+static enum task_next command_step(struct task *t)
+{
+    struct command *c = container_of(t, struct command, task);
+
+    switch ((enum command_state)t->state) {
+    case TURN:
+        if (!c->delivered && !c->session->ended)
+            return TASK_WAIT; /* dropped or not: its CmdSN has its turn */
+        if (c->dropped)
+            return task_goto(t, OVER);
+        return c->kind->act(c);
+
+    case MEMORY:
+        if (c->dropped)
+            return task_goto(t, OVER);
+        if (!memory_get(c))
+            return TASK_WAIT;
+        return task_goto(t, GATHER);
+
+    case GATHER:
+        if (c->dropped)
+            return task_goto(t, OVER);
+        if (c->refused)
+            return command_answer(c);
+        if (data_out_whole(c))
+            return task_goto(t, PERFORM);
+        r2t_ask(c);
+        return TASK_WAIT;
+
+    case PERFORM:
+        return scsi_performed_or_not(c);
+
+    case PERFORMING:
+        if (!c->performed)
+            return TASK_WAIT;
+        data_in_start(c);
+        return command_answer(c);
+
+    case ANSWER:
+        return source_idle(&c->source) ? task_goto(t, OVER) : TASK_WAIT;
+
+    case OVER:
+        return source_idle(&c->source) ? TASK_DONE : TASK_WAIT;
+    }
+    unreachable();
+}

@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iscsi-target/connection.c — a connection's life: half-open, full feature phase, ending, over.
+ *
+ * Half-open connections are bounded and each has a deadline (T2).  When their number is reached, a
+ * new one takes the place of the oldest if that has had a second to log in, else it is closed: so
+ * neither a flood of silent connections nor a thousand honest ones at once lock anybody out.
+ *
+ * An end has two steps: phase ENDING, after which nothing is read; and `closed` from the net, after
+ * which the sender drops what is queued and the memory goes back.
+ */
+#include "iscsi-target/connection.h"
+
+#include "iscsi-target/target.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define SECOND_US    1000000ull
+#define ENDING_US    (5 * SECOND_US)
+#define TICK_US      (2 * SECOND_US)
+#define PING_IDLE_US (15 * SECOND_US) /* iscsi.md 3.2: an idle initiator is pinged */
+#define SILENT_US    (60 * SECOND_US) /* design 14: TCP without progress           */
+
+/* ---- text buffers ---- */
+
+bool connection_text_get(struct connection *c)
+{
+    if (c->text)
+        return true;
+    c->text = pool_get(&c->target->text_pool);
+    if (c->text)
+        text_clear(c->text);
+    return c->text != NULL;
+}
+
+void connection_text_put(struct connection *c)
+{
+    if (c->text)
+        pool_put(&c->target->text_pool, c->text);
+    c->text = NULL;
+    c->text_busy = false;
+}
+
+/* ---- ending ---- */
+
+static void leave_half_open(struct connection *c)
+{
+    if (!c->half_open)
+        return;
+    c->half_open = false;
+    c->target->half_open_count--;
+    list_remove(&c->link);
+    list_append(&c->target->connections, &c->link);
+}
+
+static void ask_close(struct connection *c, bool flush)
+{
+    if (c->close_asked || !c->net)
+        return;
+    c->close_asked = true;
+    net_close(c->net, flush);
+}
+
+void connection_end_now(struct connection *c)
+{
+    c->phase = PHASE_ENDING;
+    leave_half_open(c);
+    ask_close(c, false);
+}
+
+static void ending_too_long(struct timer *t)
+{
+    ask_close(container_of(t, struct connection, timer), false);
+}
+
+void connection_end_gently(struct connection *c)
+{
+    if (c->phase == PHASE_ENDING || !c->net)
+        return;
+    c->phase = PHASE_ENDING;
+    leave_half_open(c);
+    timer_start(&c->target->env->clock, &c->timer, ENDING_US, ending_too_long);
+    task_run(&c->sender.task);
+}
+
+void connection_drained(struct connection *c)
+{
+    if (c->phase == PHASE_ENDING && sender_idle(c))
+        ask_close(c, true);
+}
+
+static void closed(struct net_conn *net, enum err err)
+{
+    struct connection *c = net->owner;
+
+    (void)err; /* the session ends in any case: ErrorRecoveryLevel 0 */
+    c->phase = PHASE_ENDING;
+    c->net = NULL;
+    timer_stop(&c->target->env->clock, &c->timer);
+    if (c->session)
+        session_end(c->session);
+    task_run(&c->sender.task);
+}
+
+void connection_over(struct connection *c)
+{
+    struct iscsi_target *t = c->target;
+    struct session *s = c->session;
+
+    leave_half_open(c);
+    connection_text_put(c);
+    list_remove(&c->link);
+    pool_put(&t->connection_pool, c);
+    if (s)
+        session_disconnected(s);
+    target_settle(t);
+}
+
+/* ---- beginning ---- */
+
+static void login_too_long(struct timer *t)
+{
+    connection_end_now(container_of(t, struct connection, timer));
+}
+
+static void received(struct net_conn *net, const uint8_t *bytes, uint32_t length)
+{
+    receive_bytes(net->owner, bytes, length);
+}
+
+static const struct net_events events = {.received = received, .closed = closed};
+
+/* Room for one more half-open connection, if need be by ending the oldest. */
+static bool half_open_room(struct iscsi_target *t)
+{
+    struct connection *oldest;
+
+    if (t->half_open_count < t->limits.half_open_max)
+        return true;
+    oldest = container_of(t->half_open.next, struct connection, link);
+    if (now_us(&t->env->clock) - oldest->opened_us < SECOND_US)
+        return false;
+    connection_end_now(oldest);
+    return true;
+}
+
+static void connection_begin_login(struct connection *c, struct iscsi_target *t,
+                                   struct net_conn *net)
+{
+    memset(c, 0, sizeof *c);
+    c->target = t;
+    c->net = net;
+    c->phase = PHASE_LOGIN;
+    c->half_open = true;
+    c->opened_us = c->received_us = now_us(&t->env->clock);
+    parameters_init(&c->login.parameters);
+    net->events = &events;
+    net->owner = c;
+    list_append(&t->half_open, &c->link);
+    t->half_open_count++;
+    sender_start(c);
+    timer_start(&t->env->clock, &c->timer, t->limits.login_seconds_max * SECOND_US, login_too_long);
+}
+
+void connection_accept(struct iscsi_target *t, struct net_conn *net)
+{
+    struct connection *c = t->closing || !half_open_room(t) ? NULL : pool_get(&t->connection_pool);
+
+    if (c)
+        connection_begin_login(c, t, net);
+    else
+        net_close(net, false);
+}
+
+/* ---- full feature phase ---- */
+
+/*
+ * iscsi.md 3.2: a busy connection that has sent nothing for 2 s shows that we live; an idle one is
+ * pinged; one that brought nothing for a minute, not even the answer to a ping, is dead.
+ */
+static void tick(struct timer *t)
+{
+    struct connection *c = container_of(t, struct connection, timer);
+    uint64_t now = now_us(&c->target->env->clock);
+
+    if (now - c->received_us >= SILENT_US) {
+        connection_end_now(c);
+        return;
+    }
+    if (now - c->received_us >= PING_IDLE_US && now - c->sender.sent_us >= PING_IDLE_US)
+        nop_ping(c, true);
+    else if (!list_empty(&c->session->commands) && now - c->sender.sent_us >= TICK_US)
+        nop_ping(c, false);
+    timer_start(&c->target->env->clock, &c->timer, TICK_US, tick);
+}
+
+void connection_join(struct connection *c, struct session *s)
+{
+    leave_half_open(c);
+    c->session = s;
+    c->phase = s->discovery ? PHASE_DISCOVERY : PHASE_FULL;
+    timer_start(&c->target->env->clock, &c->timer, TICK_US, tick);
+}

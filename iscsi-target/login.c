@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iscsi-target/login.c — from the first byte to full feature phase (RFC 7143 6.3, 11.12, 11.13).
+ *
+ * The happy path: a request's text is gathered over its PDUs (C bit), each key answered by its own
+ * result function; with the first whole request the directory says where the target lives; the
+ * answer leaves in pieces of 8 KiB; with the last piece the stage changes, and into full feature
+ * phase a session is opened.  One request at a time: the answer is whole before the next is read.
+ *
+ * What can go wrong: see refuse(): one response with status class and detail, then the connection
+ * ends.  Deadline and number of half-open logins: connection.c.
+ */
+#include "iscsi-target/login.h"
+
+#include "iscsi-target/pdu.h"
+#include "iscsi-target/target.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- the answer ---- */
+
+static bool login_next(struct source *source, struct pdu_out *ret)
+{
+    struct login *l = container_of(source, struct login, source);
+    struct connection *c = container_of(l, struct connection, login);
+    struct bhs_login_response *h = &ret->bhs.login_response;
+
+    h->opcode = LOGIN_RESPONSE;
+    h->flags = l->flags;
+    memcpy(h->isid, l->isid, sizeof h->isid);
+    h->tsih = be16_of(c->session ? c->session->tsih : l->tsih);
+    h->initiator_task_tag = be32_of(l->itt);
+    h->status = be16_of((uint16_t)l->status);
+    ret->stat_sn = STAT_SN_TAKEN;
+    if (c->text) {
+        ret->flat = c->text->out + c->text->out_sent;
+        ret->length = l->piece;
+        c->text->out_sent += l->piece;
+    }
+    l->answering = false; /* whoever has read it may go on, even before we hear that it left */
+    return false;
+}
+
+static void login_sent(struct source *source)
+{
+    struct login *l = container_of(source, struct login, source);
+    struct connection *c = container_of(l, struct connection, login);
+
+    if (c->phase != PHASE_LOGIN && !c->text_busy)
+        connection_text_put(c);
+}
+
+static void answer(struct connection *c, uint8_t flags, uint32_t piece)
+{
+    struct login *l = &c->login;
+
+    l->answering = true;
+    l->flags = flags;
+    l->piece = piece;
+    send_urgent(c, &l->source);
+}
+
+/* The response carries the text gathered in `out` (a redirect's address), if any. */
+static void refuse(struct connection *c, enum login_status status)
+{
+    c->login.status = status;
+    answer(c, 0, c->text ? min_u32(c->text->out_bytes, DATA_SEGMENT_LOGIN) : 0);
+    connection_end_gently(c);
+}
+
+static void refuse_without_text(struct connection *c, enum login_status status)
+{
+    if (c->text)
+        c->text->out_bytes = c->text->out_sent = 0;
+    refuse(c, status);
+}
+
+/* ---- a request's header ---- */
+
+static void login_first(struct connection *c, const struct bhs_login *h)
+{
+    struct login *l = &c->login;
+
+    l->started = true;
+    memcpy(l->isid, h->isid, sizeof l->isid);
+    l->tsih = be16_get(h->tsih);
+    l->cid = be16_get(h->cid);
+    l->itt = be32_get(h->initiator_task_tag);
+    l->cmd_sn = be32_get(h->cmd_sn);
+    l->stage = (uint8_t)LOGIN_CSG(h->flags);
+    list_init(&l->source.link);
+    l->source.next = login_next;
+    l->source.sent = login_sent;
+    c->sender.stat_sn = be32_get(h->exp_stat_sn);
+}
+
+static bool same_login(const struct login *l, const struct bhs_login *h)
+{
+    return memcmp(l->isid, h->isid, sizeof l->isid) == 0 && l->tsih == be16_get(h->tsih) &&
+           l->cid == be16_get(h->cid) && l->itt == be32_get(h->initiator_task_tag);
+}
+
+/* 11.12.3: T not with C; to a later stage that exists. */
+static bool legal_flags(const struct login *l, uint8_t flags)
+{
+    uint32_t csg = LOGIN_CSG(flags), nsg = LOGIN_NSG(flags);
+
+    if (csg > STAGE_OPERATIONAL || csg != l->stage)
+        return false;
+    if (!(flags & FLAG_FINAL))
+        return true;
+    return !(flags & FLAG_CONTINUE) && nsg > csg && (nsg == 1 || nsg == STAGE_FULL_FEATURE);
+}
+
+/* MaxConnections is 1: a login to a session that lives cannot add a connection to it. */
+static enum login_status check_tsih(const struct connection *c)
+{
+    if (c->login.tsih == 0)
+        return LOGIN_OK;
+    return session_has_tsih(c->target, c->login.tsih) ? LOGIN_TOO_MANY_CONNECTIONS
+                                                      : LOGIN_NO_SESSION;
+}
+
+static enum login_status check_header(struct connection *c, const struct bhs_login *h)
+{
+    if (!c->login.started)
+        login_first(c, h);
+    if (h->version_min > 0)
+        return LOGIN_VERSION;
+    if (!same_login(&c->login, h) || !legal_flags(&c->login, h->flags))
+        return LOGIN_INITIATOR_ERROR;
+    if (!connection_text_get(c))
+        return LOGIN_OUT_OF_RESOURCES;
+    if (be24_get(h->data_segment_length) > TEXT_BYTES_MAX - c->text->in_bytes)
+        return LOGIN_INITIATOR_ERROR;
+    return check_tsih(c);
+}
+
+bool login_begin(struct connection *c)
+{
+    const struct bhs_login *h = &c->receive.bhs->login;
+    enum login_status status;
+
+    if (c->login.answering) { /* it did not wait for our answer */
+        connection_end_now(c);
+        return false;
+    }
+    status = check_header(c, h);
+    if (status) {
+        refuse_without_text(c, status);
+        return false;
+    }
+    c->receive.sink = (struct sink){
+        .flat = c->text->in, .at = c->text->in_bytes, .room = TEXT_BYTES_MAX - c->text->in_bytes};
+    return true;
+}
+
+/* ---- a request's text ---- */
+
+static bool keep(char *ret, size_t size, const char *value)
+{
+    if (strlen(value) >= size)
+        return false;
+    strcpy(ret, value); /* NOLINT: its length was just checked */
+    return true;
+}
+
+static void lower(char *name)
+{
+    for (; *name; name++)
+        *name = (char)tolower((unsigned char)*name);
+}
+
+/* The names that say who wants to go where; false: too long. */
+static bool keep_name(struct login *l, struct text_pair pair)
+{
+    if (strcmp(pair.key, "InitiatorName") == 0)
+        return keep(l->initiator, sizeof l->initiator, pair.value);
+    if (strcmp(pair.key, "TargetName") == 0)
+        return keep(l->target, sizeof l->target, pair.value);
+    if (strcmp(pair.key, "SessionType") == 0)
+        return keep(l->session_type, sizeof l->session_type, pair.value);
+    return true;
+}
+
+static enum login_status login_keys(struct connection *c)
+{
+    struct parameters ours = parameters_ours(&c->target->limits);
+    enum login_status status = LOGIN_OK;
+    struct text_pair pair;
+    uint32_t cursor = 0;
+
+    while (!status) {
+        switch (text_next(c->text, &cursor, &pair)) {
+        case TEXT_END:
+            return LOGIN_OK;
+        case TEXT_MALFORMED:
+            return LOGIN_INITIATOR_ERROR;
+        case TEXT_PAIR:
+            if (!keep_name(&c->login, pair))
+                return LOGIN_INITIATOR_ERROR;
+            status = parameters_negotiate(&c->login.parameters, &ours, pair, c->text);
+        }
+    }
+    return status;
+}
+
+/* ---- where to ---- */
+
+static enum login_status status_of(enum directory_where where)
+{
+    switch (where) {
+    case DIRECTORY_STARTING:
+        return LOGIN_UNAVAILABLE;
+    case DIRECTORY_UNKNOWN:
+        return LOGIN_NOT_FOUND;
+    case DIRECTORY_FORBIDDEN:
+        return LOGIN_FORBIDDEN;
+    case DIRECTORY_ELSEWHERE:
+        return LOGIN_MOVED_TEMPORARILY;
+    case DIRECTORY_HERE:
+        return LOGIN_OK;
+    }
+    unreachable();
+}
+
+enum login_status login_directory(struct connection *c, struct directory_answer *ret)
+{
+    struct directory *d = c->target->directory;
+    enum login_status status;
+
+    *ret = (struct directory_answer){.where = DIRECTORY_UNKNOWN};
+    d->find(d, c->login.target, c->login.initiator, ret);
+    status = status_of(ret->where);
+    if (status)
+        c->text->out_bytes = 0;
+    if (status == LOGIN_MOVED_TEMPORARILY)
+        text_put(c->text, "TargetAddress", ret->address.text);
+    return status;
+}
+
+/* 13.9, 13.4, 13.21: with its first whole request an initiator says who it is and what it wants. */
+static enum login_status login_named(struct connection *c)
+{
+    struct login *l = &c->login;
+    struct directory_answer where;
+    enum login_status status;
+
+    l->named = true;
+    lower(l->initiator);
+    lower(l->target);
+    l->discovery = strcmp(l->session_type, "Discovery") == 0;
+    if (!l->discovery && l->session_type[0] && strcmp(l->session_type, "Normal") != 0)
+        return LOGIN_SESSION_TYPE;
+    if (l->initiator[0] == 0 || (!l->discovery && l->target[0] == 0))
+        return LOGIN_MISSING_PARAMETER;
+    if (l->discovery)
+        return LOGIN_OK;
+    status = login_directory(c, &where);
+    if (status)
+        return status;
+    text_put_number(c->text, "TargetPortalGroupTag", c->target->portal_group_tag);
+    if (where.alias[0])
+        text_put(c->text, "TargetAlias", where.alias);
+    return LOGIN_OK;
+}
+
+/* ---- an exchange ---- */
+
+/* Our own declaration, once, when the operational stage has begun. */
+static void declare_ours(struct connection *c)
+{
+    struct login *l = &c->login;
+
+    if (l->declared || l->stage != STAGE_OPERATIONAL)
+        return;
+    l->declared = true;
+    text_put_number(c->text, "MaxRecvDataSegmentLength",
+                    c->target->limits.max_recv_data_segment_length);
+}
+
+static enum login_status exchange(struct connection *c)
+{
+    struct text *text = c->text;
+    enum login_status status;
+
+    text->out_bytes = text->out_sent = 0;
+    status = login_keys(c);
+    text->in_bytes = 0;
+    if (!status && !c->login.named)
+        status = login_named(c);
+    if (status)
+        return status;
+    declare_ours(c);
+    return text->overflow ? LOGIN_INITIATOR_ERROR : LOGIN_OK;
+}
+
+/* The stage changes with the last piece of the answer. */
+static enum login_status transit(struct connection *c, uint8_t *flags)
+{
+    struct login *l = &c->login;
+    struct session *s;
+    enum login_status status;
+
+    if (!(l->wanted & FLAG_FINAL))
+        return LOGIN_OK;
+    if (LOGIN_NSG(l->wanted) == STAGE_FULL_FEATURE) {
+        status = session_open(c, &s);
+        if (status)
+            return status;
+        connection_join(c, s);
+    }
+    l->stage = (uint8_t)LOGIN_NSG(l->wanted);
+    *flags |= (uint8_t)(FLAG_FINAL | LOGIN_NSG(l->wanted));
+    return LOGIN_OK;
+}
+
+static void answer_piece(struct connection *c)
+{
+    uint32_t left = c->text->out_bytes - c->text->out_sent;
+    uint32_t piece = min_u32(left, DATA_SEGMENT_LOGIN);
+    uint8_t flags = (uint8_t)(c->login.stage << 2);
+    enum login_status status = LOGIN_OK;
+
+    if (piece < left)
+        flags |= FLAG_CONTINUE;
+    else
+        status = transit(c, &flags);
+    if (status)
+        refuse(c, status);
+    else
+        answer(c, flags, piece);
+}
+
+void login_end(struct connection *c)
+{
+    const struct bhs_login *h = &c->receive.bhs->login;
+    enum login_status status;
+
+    c->text->in_bytes += be24_get(h->data_segment_length);
+    if (h->flags & FLAG_CONTINUE) {
+        answer(c, (uint8_t)(c->login.stage << 2), 0);
+        return;
+    }
+    if (c->text->out_sent == c->text->out_bytes) { /* else it asks for the rest of our answer */
+        c->login.wanted = h->flags;
+        status = exchange(c);
+        if (status == LOGIN_MOVED_TEMPORARILY) {
+            refuse(c, status);
+            return;
+        }
+        if (status) {
+            refuse_without_text(c, status);
+            return;
+        }
+    }
+    answer_piece(c);
+}

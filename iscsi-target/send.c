@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iscsi-target/send.c — gathers what is ready into batches.
+ *
+ * Comes from whoever has something to say (send_urgent, send_bulk); goes to env/net.
+ *
+ * The happy path: the first source that queues wakes the sender's task; by the time it steps, the
+ * rest of this turn has queued too.  It asks each source for PDUs, stamps them with the sequence
+ * numbers of this moment, and hands headers, payload segments and padding to one net_send.
+ *
+ * What can go wrong: the connection ends.  net tells `done` for the batch and then `closed`; only
+ * then are the sources told, and the connection is given back (connection.c).
+ */
+#include "iscsi-target/send.h"
+
+#include "iscsi-target/session.h"
+#include "iscsi-target/target.h"
+
+#include <assert.h>
+
+enum sender_state { QUIET, SENDING, STOPPED };
+
+static const uint8_t padding[4];
+
+static struct connection *connection_of(struct sender *s)
+{
+    return container_of(s, struct connection, sender);
+}
+
+/* ---- queues ---- */
+
+static void queue(struct connection *c, struct list *where, struct source *s)
+{
+    if (s->queued)
+        return;
+    s->queued = true;
+    list_append(where, &s->link);
+    task_run(&c->sender.task);
+}
+
+void send_urgent(struct connection *c, struct source *s)
+{
+    queue(c, &c->sender.urgent, s);
+}
+
+void send_bulk(struct connection *c, struct source *s)
+{
+    queue(c, &c->sender.bulk, s);
+}
+
+void send_cancel(struct source *s)
+{
+    if (!s->queued)
+        return;
+    s->queued = false;
+    list_remove(&s->link);
+    if (source_idle(s))
+        s->sent(s);
+}
+
+bool sender_idle(const struct connection *c)
+{
+    const struct sender *s = &c->sender;
+
+    return list_empty(&s->urgent) && list_empty(&s->bulk) && !s->batch.under_way;
+}
+
+/* ---- one PDU ---- */
+
+/* Sequence numbers of this moment: ExpCmdSN and MaxCmdSN ride on all that we send. */
+static void stamp(struct connection *c, struct pdu_out *p)
+{
+    struct session *s = c->session;
+
+    p->bhs.any.data_segment_length = be24_of(p->length);
+    if (p->stat_sn != STAT_SN_NONE)
+        p->bhs.any.sn = be32_of(c->sender.stat_sn);
+    if (p->stat_sn == STAT_SN_TAKEN)
+        c->sender.stat_sn++;
+    if (s)
+        window_grow(s);
+    p->bhs.any.second_sn = be32_of(s ? s->exp_cmd_sn : c->login.cmd_sn);
+    p->bhs.any.third_sn = be32_of(s ? s->max_cmd_sn : c->login.cmd_sn);
+}
+
+static void add_piece(struct batch *b, const void *base, uint32_t length)
+{
+    if (length == 0)
+        return;
+    b->pieces[b->piece_count].iov_base = (void *)(uintptr_t)base;
+    b->pieces[b->piece_count++].iov_len = length;
+    b->bytes += length;
+}
+
+static void add_pieces(struct batch *b, const struct pdu_out *p)
+{
+    add_piece(b, p->bhs.bytes, BHS_BYTES);
+    if (p->data) {
+        b->piece_count += payload_pieces(p->data, p->at, p->length, b->pieces + b->piece_count);
+        b->bytes += p->length;
+    } else {
+        add_piece(b, p->flat, p->length);
+    }
+    add_piece(b, padding, pad_bytes(p->length));
+}
+
+/* ---- a batch ---- */
+
+static struct source *source_first(const struct sender *s)
+{
+    const struct list *from = list_empty(&s->urgent) ? &s->bulk : &s->urgent;
+
+    return list_empty(from) ? NULL : container_of(from->next, struct source, link);
+}
+
+static bool batch_has_room(const struct batch *b)
+{
+    return b->pdu_count < BATCH_PDUS && b->bytes < BATCH_BYTES &&
+           b->piece_count + PDU_PIECES_MAX <= BATCH_PIECES;
+}
+
+static void batch_fill(struct connection *c)
+{
+    struct batch *b = &c->sender.batch;
+    struct source *source;
+
+    b->pdu_count = b->piece_count = b->bytes = 0;
+    while (batch_has_room(b) && (source = source_first(&c->sender))) {
+        struct pdu_out *p = &b->pdus[b->pdu_count++];
+
+        *p = (struct pdu_out){.source = source};
+        source->under_way++;
+        if (!source->next(source, p)) {
+            source->queued = false;
+            list_remove(&source->link);
+        }
+        stamp(c, p);
+        add_pieces(b, p);
+    }
+}
+
+static void batch_done(struct net_send *send, enum err err)
+{
+    struct batch *b = container_of(send, struct batch, send);
+    struct sender *s = container_of(b, struct sender, batch);
+
+    (void)err; /* `closed` follows and says so too */
+    b->under_way = false;
+    task_run(&s->task);
+}
+
+static void batch_send(struct connection *c)
+{
+    struct batch *b = &c->sender.batch;
+
+    b->under_way = true;
+    b->send =
+        (struct net_send){.pieces = b->pieces, .piece_count = b->piece_count, .done = batch_done};
+    c->sender.sent_us = now_us(&c->target->env->clock);
+    net_send(c->net, &b->send);
+}
+
+/* Tells the sources of the batch that was under way (N1). */
+static void batch_finish(struct batch *b)
+{
+    for (uint32_t i = 0; i < b->pdu_count; i++) {
+        struct source *source = b->pdus[i].source;
+
+        source->under_way--;
+        if (source_idle(source))
+            source->sent(source);
+    }
+    b->pdu_count = 0;
+}
+
+/* ---- the task ---- */
+
+static enum task_next sender_step(struct task *t)
+{
+    struct sender *s = container_of(t, struct sender, task);
+    struct connection *c = connection_of(s);
+
+    switch ((enum sender_state)t->state) {
+    case QUIET:
+        if (!c->net)
+            return task_goto(t, STOPPED);
+        batch_fill(c);
+        if (s->batch.pdu_count == 0) {
+            connection_drained(c);
+            return TASK_WAIT;
+        }
+        batch_send(c);
+        return task_wait_in(t, SENDING);
+
+    case SENDING:
+        if (s->batch.under_way)
+            return TASK_WAIT;
+        batch_finish(&s->batch);
+        return task_goto(t, QUIET);
+
+    case STOPPED:
+        while (!list_empty(&s->urgent))
+            send_cancel(container_of(s->urgent.next, struct source, link));
+        while (!list_empty(&s->bulk))
+            send_cancel(container_of(s->bulk.next, struct source, link));
+        return TASK_DONE;
+    }
+    unreachable();
+}
+
+static bool sender_invariant(const struct task *t)
+{
+    const struct sender *s = container_of(t, struct sender, task);
+
+    return t->state == SENDING || !s->batch.under_way;
+}
+
+static void sender_over(struct task *t)
+{
+    connection_over(connection_of(container_of(t, struct sender, task)));
+}
+
+static const struct task_state sender_states[] = {
+    [QUIET] = {"quiet", TASK_FIRST | TASK_AFTER(SENDING)},
+    [SENDING] = {"sending", TASK_AFTER(QUIET)},
+    [STOPPED] = {"stopped", TASK_AFTER(QUIET)},
+};
+
+static const struct task_kind sender_kind = {
+    .name = "iscsi sender",
+    .step = sender_step,
+    .done = sender_over,
+    .invariant = sender_invariant,
+    .states = sender_states,
+    .state_count = array_length(sender_states),
+};
+
+void sender_start(struct connection *c)
+{
+    list_init(&c->sender.urgent);
+    list_init(&c->sender.bulk);
+    task_start(&c->sender.task, &sender_kind, &c->target->env->tasks, QUIET);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iscsi-target/session.c — opening, reinstating, ending.
+ *
+ * A login with the initiator name, ISID and target name of a living session reinstates it (RFC
+ * 7143 6.3.5): the old one ends at once, whatever its commands are waiting for.
+ */
+#include "iscsi-target/session.h"
+
+#include "iscsi-target/command.h"
+#include "iscsi-target/login.h"
+#include "iscsi-target/target.h"
+
+#include <assert.h>
+#include <string.h>
+
+static bool same_nexus(const struct session *s, const struct login *l)
+{
+    return memcmp(s->isid, l->isid, sizeof s->isid) == 0 &&
+           strcmp(s->initiator, l->initiator) == 0 && strcmp(s->target_name, l->target) == 0;
+}
+
+static struct session *session_of_nexus(const struct iscsi_target *t, const struct login *l)
+{
+    list_for_each(link, &t->sessions) {
+        struct session *s = container_of(link, struct session, link);
+
+        if (same_nexus(s, l))
+            return s;
+    }
+    return NULL;
+}
+
+bool session_has_tsih(const struct iscsi_target *t, uint16_t tsih)
+{
+    list_for_each(link, &t->sessions) {
+        if (container_of(link, struct session, link)->tsih == tsih)
+            return true;
+    }
+    return false;
+}
+
+static uint16_t tsih_new(struct iscsi_target *t)
+{
+    do
+        t->last_tsih++;
+    while (t->last_tsih == 0 || session_has_tsih(t, t->last_tsih));
+    return t->last_tsih;
+}
+
+static void resized(struct block_watcher *w)
+{
+    (void)w; /* the nexus has a watcher of its own for that */
+}
+
+static void moved(struct block_watcher *w)
+{
+    struct session *s = container_of(w, struct session, watcher);
+    struct connection *c = s->connection;
+
+    session_end(s);
+    if (c)
+        connection_end_gently(c);
+}
+
+static void nexus_open(struct session *s, const struct directory_answer *where)
+{
+    struct iscsi_target *t = s->target;
+
+    s->block = where->block;
+    s->attachment = where->attachment;
+    memcpy(s->alias, where->alias, sizeof s->alias);
+    scsi_nexus_open(&s->nexus, where->block);
+    s->nexus.read_only = where->read_only;
+    s->nexus.transfer_bytes_max = t->limits.transfer_bytes_max;
+    s->nexus.target_name = s->target_name;
+    s->nexus.alias = s->alias;
+    s->nexus.portal_group_tag = t->portal_group_tag;
+    s->watcher = (struct block_watcher){.resized = resized, .moved = moved};
+    block_watch(s->block, &s->watcher);
+}
+
+static void session_init(struct session *s, struct connection *c)
+{
+    const struct login *l = &c->login;
+
+    memset(s, 0, sizeof *s);
+    s->target = c->target;
+    s->connection = c;
+    memcpy(s->initiator, l->initiator, sizeof s->initiator);
+    memcpy(s->target_name, l->target, sizeof s->target_name);
+    memcpy(s->isid, l->isid, sizeof s->isid);
+    s->cid = l->cid;
+    s->discovery = l->discovery;
+    s->parameters = l->parameters;
+    s->parameters.first_burst_length =
+        min_u32(l->parameters.first_burst_length, l->parameters.max_burst_length);
+    list_init(&s->commands);
+    list_init(&s->held);
+    for (uint32_t i = 0; i < ITT_BUCKETS; i++)
+        list_init(&s->by_itt[i]);
+}
+
+static enum login_status session_begin(struct session *s, struct connection *c,
+                                       const struct directory_answer *where)
+{
+    struct iscsi_target *t = c->target;
+
+    session_init(s, c);
+    if (!window_open(s, c->login.cmd_sn)) {
+        pool_put(&t->session_pool, s);
+        return LOGIN_OUT_OF_RESOURCES;
+    }
+    s->tsih = tsih_new(t);
+    if (!s->discovery)
+        nexus_open(s, where);
+    list_append(&t->sessions, &s->link);
+    t->session_count++;
+    return LOGIN_OK;
+}
+
+enum login_status session_open(struct connection *c, struct session **ret)
+{
+    struct iscsi_target *t = c->target;
+    struct directory_answer where = {.where = DIRECTORY_HERE};
+    struct session *old = session_of_nexus(t, &c->login), *s;
+    enum login_status status = LOGIN_OK;
+
+    if (!c->login.discovery)
+        status = login_directory(c, &where); /* again: it may have changed since */
+    if (status)
+        return status;
+    if (!old && t->session_count >= t->limits.sessions_max)
+        return LOGIN_OUT_OF_RESOURCES;
+    s = pool_get(&t->session_pool);
+    if (!s)
+        return LOGIN_OUT_OF_RESOURCES;
+    if (old) {
+        session_end(old);
+        if (old->connection)
+            connection_end_now(old->connection);
+    }
+    status = session_begin(s, c, &where);
+    if (!status)
+        *ret = s;
+    return status;
+}
+
+void session_end(struct session *s)
+{
+    struct iscsi_target *t = s->target;
+
+    if (s->ended)
+        return;
+    s->ended = true;
+    list_remove(&s->link);
+    list_append(&t->ended, &s->link);
+    t->session_count--;
+    block_unwatch(&s->watcher);
+    window_close(s);
+    list_for_each(l, &s->commands) {
+        struct command *c = container_of(l, struct command, link);
+
+        if (c->task.state != ANSWER)
+            command_drop(c);
+    }
+}
+
+void session_disconnected(struct session *s)
+{
+    s->connection = NULL;
+    session_end(s);
+    session_settle(s);
+}
+
+void session_settle(struct session *s)
+{
+    struct iscsi_target *t = s->target;
+
+    if (!s->ended || s->connection || !list_empty(&s->commands))
+        return;
+    if (!s->discovery)
+        scsi_nexus_close(&s->nexus);
+    list_remove(&s->link);
+    pool_put(&t->session_pool, s);
+    target_settle(t);
+}
+
+/* ---- tags ---- */
+
+struct command *session_find(const struct session *s, uint32_t itt)
+{
+    list_for_each(l, &s->by_itt[itt % ITT_BUCKETS]) {
+        struct command *c = container_of(l, struct command, itt_link);
+
+        if (c->itt == itt)
+            return c;
+    }
+    return NULL;
+}
+
+uint32_t session_ttt(struct session *s)
+{
+    if (++s->next_ttt == TAG_NONE)
+        s->next_ttt = 1;
+    return s->next_ttt;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iscsi-target/session.h — a session: one I_T nexus, its commands and their order.
+ *
+ * A session ends when its connection does (ErrorRecoveryLevel 0), when it is reinstated, drained,
+ * logged out or reset.  Its place is free from then on; its memory stays until what was handed to
+ * the block was answered.
+ *
+ * The window (window.c).  A slot is a CmdSN that was granted and whose command is not over.  Every
+ * live session is sure of target->slots_sure of them, the rest is shared.  Promise: W1 slots of all
+ * sessions together never exceed limits.commands_max, so a command within its window has memory.
+ */
+#ifndef ISCSI_TARGET_SESSION_H
+#define ISCSI_TARGET_SESSION_H
+
+#include "iscsi-target/connection.h"
+#include "iscsi-target/scsi/scsi.h"
+
+#define ITT_BUCKETS    64u
+#define IMMEDIATES_MAX 4u /* immediate commands of one session at a time */
+
+struct session {
+    struct iscsi_target *target;
+    struct connection *connection; /* NULL: gone */
+    struct list link;              /* in the target's sessions, or its ended ones */
+    char initiator[ISCSI_NAME_MAX], target_name[ISCSI_NAME_MAX], alias[65];
+    uint8_t isid[6];
+    uint16_t tsih, cid;
+    bool discovery, ended;
+    struct identity attachment;
+    struct block *block; /* NULL: discovery */
+    struct scsi_nexus nexus;
+    struct block_watcher watcher; /* moved: the session ends */
+    struct parameters parameters;
+
+    uint32_t exp_cmd_sn, max_cmd_sn;
+    uint32_t slots, immediates;
+    struct list commands;            /* every living one, oldest first           */
+    struct list held;                /* that wait for an earlier CmdSN           */
+    struct list by_itt[ITT_BUCKETS]; /* that an ITT still names                  */
+    uint32_t next_ttt;
+    uint32_t text_ttt; /* of the text negotiation under way: connection->text */
+};
+
+/* At the end of a login: ends the session that it reinstates and opens the new one. */
+enum login_status session_open(struct connection *c, struct session **ret);
+
+/* Ends its life as a session: what was not handed to the block is dropped, answers that are whole
+ * may still leave.  The connection is the caller's affair.  Any number of times. */
+void session_end(struct session *s);
+
+/* The connection is gone, or a command is over: frees the session if that was the last. */
+void session_settle(struct session *s);
+void session_disconnected(struct session *s);
+
+struct command *session_find(const struct session *s, uint32_t itt);
+uint32_t session_ttt(struct session *s); /* never TAG_NONE */
+
+/* window.c */
+bool window_open(struct session *s, uint32_t cmd_sn); /* false: no slots are left for a session */
+void window_close(struct session *s);
+bool window_admits(const struct session *s, uint32_t cmd_sn);
+void window_arrived(struct command *c); /* delivers it, or holds it until its turn */
+void window_release(struct session *s); /* a granted command is over */
+void window_grow(struct session *s);    /* before a PDU shows MaxCmdSN */
+bool window_shut(const struct session *s);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* iscsi-target/target.h — what the whole target has: portals, pools, sessions. */
+#ifndef ISCSI_TARGET_TARGET_H
+#define ISCSI_TARGET_TARGET_H
+
+#include "base/pool.h"
+#include "iscsi-target/session.h"
+
+#define PORTALS_MAX 4u
+
+struct portal {
+    struct net_listener listener;
+    struct iscsi_target *target;
+};
+
+struct iscsi_target {
+    struct env *env;
+    struct directory *directory;
+    struct iscsi_limits limits;
+    uint16_t portal_group_tag;
+    struct portal portals[PORTALS_MAX];
+    uint32_t portal_count;
+
+    struct pool connection_pool, session_pool, command_pool, text_pool, reject_pool;
+    struct buffers buffers;
+
+    struct list half_open;   /* connections before full feature phase, oldest first */
+    struct list connections; /* the others */
+    uint32_t half_open_count;
+    struct list sessions, ended;
+    uint32_t session_count;
+    uint16_t last_tsih;
+
+    uint32_t slots_sure; /* of every live session */
+    uint32_t slots_free; /* neither sure of a session nor granted */
+    uint32_t leaving;    /* commands whose slot was given back before their last byte left */
+    struct list starved; /* commands that wait for memory */
+
+    struct task settle; /* looks whether drains and close are done */
+    struct list drains;
+    struct iscsi_close *closing;
+};
+
+/* How many of each the pools hold, for `l`. */
+struct target_sizes {
+    uint32_t connections, sessions, commands, texts, rejects, slots_sure, leaving;
+};
+struct target_sizes target_sizes(const struct iscsi_limits *l);
+
+/* drain.c: watches for what drains and the close wait for; a session or a connection is gone. */
+void settle_start(struct iscsi_target *t);
+void target_settle(struct iscsi_target *t);
+
+size_t reject_bytes(void); /* of one, for its pool */
+
+#endif

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * iscsi-target/window.c — CmdSN, ExpCmdSN, MaxCmdSN (RFC 7143 4.2.2.1).
+ *
+ * The window is the memory we have: MaxCmdSN grows by the slots that can be granted, and never
+ * shrinks.  Commands are delivered in order of CmdSN; one that comes before its turn is held.
+ *
+ * Promise: W1 what is sure of live sessions, plus what they were granted beyond it, plus what ended
+ *             sessions still use, plus slots_free, is limits.commands_max.
+ */
+#include "iscsi-target/command.h"
+#include "iscsi-target/target.h"
+
+#include <assert.h>
+
+/* What a session takes from the common stock. */
+static uint32_t slots_taken(const struct session *s)
+{
+    return s->ended ? s->slots : max_u32(s->slots, s->target->slots_sure);
+}
+
+static void slots_set(struct session *s, uint32_t slots)
+{
+    uint32_t before = slots_taken(s);
+
+    s->slots = slots;
+    assert(s->target->slots_free + before >= slots_taken(s));
+    s->target->slots_free += before - slots_taken(s);
+}
+
+bool window_open(struct session *s, uint32_t cmd_sn)
+{
+    struct iscsi_target *t = s->target;
+
+    if (t->slots_free < t->slots_sure)
+        return false; /* ended sessions still have them: T2 */
+    t->slots_free -= t->slots_sure;
+    s->exp_cmd_sn = cmd_sn;
+    s->max_cmd_sn = cmd_sn - 1;
+    window_grow(s);
+    return true;
+}
+
+/* What was granted and not used goes back; the caller sets `ended` before. */
+void window_close(struct session *s)
+{
+    struct iscsi_target *t = s->target;
+    uint32_t used = 0;
+
+    assert(s->ended);
+    list_for_each(l, &s->commands) {
+        const struct command *c = container_of(l, struct command, link);
+
+        used += c->has_slot && !c->immediate;
+    }
+    assert(used <= s->slots);
+    t->slots_free += max_u32(s->slots, t->slots_sure) - used;
+    s->slots = used;
+}
+
+void window_grow(struct session *s)
+{
+    struct iscsi_target *t = s->target;
+    uint32_t others, shared, sure, grant;
+
+    if (s->ended || s->slots >= t->limits.window)
+        return;
+    others = (t->limits.sessions_max - t->session_count) * t->slots_sure;
+    shared = t->slots_free > others ? t->slots_free - others : 0;
+    sure = t->slots_sure > s->slots ? t->slots_sure - s->slots : 0;
+    grant = min_u32(t->limits.window - s->slots, sure + shared);
+    slots_set(s, s->slots + grant);
+    s->max_cmd_sn += grant;
+}
+
+bool window_shut(const struct session *s)
+{
+    return s->max_cmd_sn == s->exp_cmd_sn - 1;
+}
+
+void window_release(struct session *s)
+{
+    assert(s->slots > 0);
+    slots_set(s, s->slots - 1);
+}
+
+/* 4.2.2.1: what is outside the window, or came before, is ignored in silence. */
+bool window_admits(const struct session *s, uint32_t cmd_sn)
+{
+    if (!sn_not_after(s->exp_cmd_sn, cmd_sn) || !sn_not_after(cmd_sn, s->max_cmd_sn))
+        return false;
+    list_for_each(l, &s->held) {
+        if (container_of(l, struct command, wait_link)->cmd_sn == cmd_sn)
+            return false;
+    }
+    return true;
+}
+
+static void deliver(struct command *c)
+{
+    c->delivered = true;
+    list_remove(&c->wait_link);
+    task_run(&c->task);
+}
+
+static struct command *held_find(const struct session *s, uint32_t cmd_sn)
+{
+    list_for_each(l, &s->held) {
+        struct command *c = container_of(l, struct command, wait_link);
+
+        if (c->cmd_sn == cmd_sn)
+            return c;
+    }
+    return NULL;
+}
+
+void window_arrived(struct command *c)
+{
+    struct session *s = c->session;
+
+    if (c->immediate) {
+        deliver(c);
+        return;
+    }
+    if (c->cmd_sn != s->exp_cmd_sn) {
+        list_append(&s->held, &c->wait_link);
+        return;
+    }
+    while (c) {
+        s->exp_cmd_sn++;
+        deliver(c);
+        c = held_find(s, s->exp_cmd_sn);
+    }
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/iscsi/ram_target.c — the real target on the real loop over memory, for real initiators:
+ *
+ *   ram_target [MiB [block bytes [read-only 0|1]]]
+ *
+ * Prints its URL (the port is a free one) and serves until SIGTERM or SIGINT.
+ */
+#include "env/uring/reactor.h"
+#include "tests/iscsi/ram_block.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static struct reactor *reactor;
+
+static void stop(int number)
+{
+    (void)number;
+    reactor_stop(reactor);
+}
+
+static void stop_on_close(struct iscsi_close *c)
+{
+    (void)c;
+    reactor_stop(reactor);
+}
+
+static uint64_t argument(int argc, char **argv, int which, uint64_t otherwise)
+{
+    return argc > which ? strtoull(argv[which], NULL, 10) : otherwise;
+}
+
+static struct iscsi_target *serve(struct env *env, struct ram_directory *directory)
+{
+    struct iscsi_config config = {.portals = {{"127.0.0.1:0"}},
+                                  .portal_count = 1,
+                                  .portal_group_tag = 1,
+                                  .limits = iscsi_limits_small()};
+    struct iscsi_target *target;
+    uint32_t portal;
+    enum err err = iscsi_target_open(env, &config, &directory->directory, &target, &portal);
+
+    if (err) {
+        fprintf(stderr, "ram_target: portal %u: %s\n", portal, err_text(err));
+        return NULL;
+    }
+    directory->portal = iscsi_target_portal(target, 0)->text;
+    printf("iscsi://%s/%s/0\n", directory->portal, directory->target);
+    fflush(stdout);
+    return target;
+}
+
+int main(int argc, char **argv)
+{
+    static struct ram_block block;
+    static char name[ISCSI_NAME_MAX];
+    struct reactor_config config = reactor_config_default();
+    struct ram_directory directory;
+    struct iscsi_target *target;
+    struct iscsi_close closing = {.done = stop_on_close};
+    const char *text = NULL;
+
+    if (reactor_open(&config, &log_stderr, &reactor, &text)) {
+        fprintf(stderr, "ram_target: %s\n", text);
+        return 1;
+    }
+    if (ram_block_open(reactor_env(reactor), argument(argc, argv, 1, 256) << 20, &block))
+        return 1;
+    block.block.logical_block_bytes = (uint32_t)argument(argc, argv, 2, UNIT_BYTES);
+    iscsi_target_name(ISCSI_PREFIX, block.block.identity, name);
+    ram_directory_init(&directory, &block, name);
+    directory.answer.read_only = argument(argc, argv, 3, 0) != 0;
+    target = serve(reactor_env(reactor), &directory);
+    if (!target)
+        return 1;
+    signal(SIGTERM, stop);
+    signal(SIGINT, stop);
+    reactor_run(reactor);
+    iscsi_target_close(target, &closing);
+    reactor_run(reactor);
+    iscsi_target_free(target);
+    ram_block_close(&block);
+    return 0;
+}
