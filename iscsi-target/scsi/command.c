@@ -12,10 +12,12 @@
  * What can go wrong:
  *   no memory for data      TASK SET FULL before anything was handed down
  *   the block fails         the answer says so; what a long operation has not begun is not begun
+ *   it is aborted           the request that is under way is its last (U3)
  *   data-out came short     reads below; the transport reports the residual
  *
  * Promises: U1 a refused or failed command gives no data; its buffers are back.
  *           U2 `done` runs once, never inside scsi_perform().
+ *           U3 a command that was stopped begins no further request.
  */
 #include "iscsi-target/scsi/command.h"
 
@@ -49,6 +51,7 @@ bool scsi_decode(struct scsi_command *c)
     c->data_out_bytes = c->data_in_bytes = 0;
     c->extent = c->left = (struct extent){0};
     c->descriptor = c->step = 0;
+    c->stopped = false;
     c->status = SCSI_GOOD;
     c->sense_bytes = 0;
     c->data_in.count = c->data_in.bytes = 0;
@@ -93,12 +96,19 @@ static void request_answered(struct block_request *r, enum err err)
 {
     struct scsi_command *c = container_of(r, struct scsi_command, request);
 
-    if (err)
+    if (c->stopped)
+        c->status = SCSI_TASK_ABORTED;
+    else if (err)
         scsi_fail(c, err);
     else if (c->operation->go_on && !c->operation->go_on(c))
         return;
     tidy(c);
     c->done(c);
+}
+
+void scsi_stop(struct scsi_command *c)
+{
+    c->stopped = true;
 }
 
 bool scsi_submit(struct scsi_command *c, enum block_op op, struct extent extent,

@@ -91,6 +91,7 @@ struct scsi_command {
     struct extent left;  /* of a long operation: what was not submitted yet, in units */
     uint32_t descriptor; /* UNMAP: the next of its list */
     uint32_t step;
+    bool stopped;
     union {
         struct iovec pieces[PAYLOAD_PIECES_MAX];
         struct block_run runs[SCSI_RUNS_MAX];
@@ -107,6 +108,13 @@ must_check bool scsi_decode(struct scsi_command *c);
  * done is not called.  False: `done` comes later, from the loop.  Short data-out is an error of the
  * command's own kind (data_out.bytes < data_out_bytes). */
 must_check bool scsi_perform(struct scsi_command *c);
+
+/*
+ * Nobody waits for the answer any more: aborted, or its session has ended.  What the block has runs
+ * on (P6); a long command begins no further request, so that it cannot overwrite what a later
+ * session has written.  `done` still comes, with TASK ABORTED.  Harmless when nothing is under way.
+ */
+void scsi_stop(struct scsi_command *c);
 
 /* CHECK CONDITION for what went wrong below; the one table from enum err to sense. */
 void scsi_fail(struct scsi_command *c, enum err err);

@@ -155,6 +155,22 @@ TEST_512(long_ranges_go_down_in_steps_and_stop_at_an_error)
     command_end(f);
 }
 
+TEST_512(a_stopped_command_begins_no_further_request) /* U3 */
+{
+    f->disk.block.size_units = 1ull << 30;
+    command_begin(f, (const uint8_t[]){0x93, 0x09, [11] = 0x20, [15] = 0}, 16);
+    assert_true(scsi_decode(&f->c));
+    assert_false(scsi_perform(&f->c));
+    scsi_stop(&f->c);
+    assert_int_equal(f->answers, 0); /* what the block has runs on: P6 */
+    block_answer(container_of(list_take(&f->disk.waiting), struct block_request, link), E_OK);
+    assert_int_equal(f->answers, 1);
+    assert_int_equal(f->c.status, SCSI_TASK_ABORTED);
+    assert_true(list_empty(&f->disk.waiting));
+    command_end(f);
+    expect_good(run_same(f, 0x93, 0x09, 0, 8)); /* the memory serves the next command */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -167,6 +183,7 @@ int main(void)
         cmocka_unit_test(write_same_minds_its_fields),
         cmocka_unit_test(write_same_wants_exactly_one_block),
         cmocka_unit_test(long_ranges_go_down_in_steps_and_stop_at_an_error),
+        cmocka_unit_test(a_stopped_command_begins_no_further_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
