@@ -34,6 +34,9 @@
 #define PUTS_MAX              100u
 #define TRANSACTION_BYTES_MAX (1u << 20)
 
+#define SHARD_BYTES           (8ull << 30)
+#define VOLUME_PAGES_MAX      64u /* one transaction makes them all */
+
 /* ---- the records ---- */
 
 struct node_record {
@@ -106,6 +109,16 @@ struct grave_record {
     struct identity replica, node, disk;
 };
 
+/* [a-z0-9][a-z0-9.-]*, at most RECORD_NAME_MAX; 16 hex digits are an identity and no name. */
+bool record_name_valid(const char *name);
+/* iqn., eui. or naa., then letters, digits and . : - _ ; shorter than RECORD_INITIATOR_MAX. */
+bool record_initiator_valid(const char *initiator);
+
+static inline uint32_t volume_shards(uint64_t bytes)
+{
+    return (uint32_t)((bytes + SHARD_BYTES - 1) / SHARD_BYTES);
+}
+
 /* ---- keys ---- */
 
 struct record_key {
@@ -135,6 +148,9 @@ enum err head_read(const char *json, struct head_record *ret);
 enum err page_read(const char *json, struct page_record *ret);
 enum err attachment_read(const char *json, struct attachment_record *ret);
 enum err grave_read(const char *json, struct grave_record *ret);
+/* volume-name/<name>: whose name it is. */
+enum err volume_name_read(const char *json, struct identity *ret_volume);
+char *volume_name_write(struct identity volume);
 char *node_write(const struct node_record *r, const char *former);
 char *disk_write(const struct disk_record *r, const char *former);
 char *volume_write(const struct volume_record *r, const char *former);
@@ -160,6 +176,10 @@ struct record_list {
 void record_list_free(struct record_list *l);
 must_check enum err record_list_add(struct record_list *l, const char *key, uint64_t revision,
                                     const char *value);
+/* In a list that a range gave, by key: the record (NULL: not there); and those whose keys begin
+ * with `prefix`, as a part of the list that owns nothing. */
+struct record *record_list_find(const struct record_list *l, const char *key);
+struct record_list record_list_part(const struct record_list *l, const char *prefix);
 
 struct record_compare {
     char key[RECORD_KEY_MAX];
@@ -183,6 +203,8 @@ enum err transaction_compare(struct record_transaction *t, struct record_key key
                              uint64_t revision);
 enum err transaction_put(struct record_transaction *t, struct record_key key, char *value);
 enum err transaction_delete(struct record_transaction *t, struct record_key key);
+/* For keepers, before they act: E_INVALID: a key that is none, or put twice; E_TOO_LARGE. */
+enum err transaction_check(const struct record_transaction *t);
 
 enum records_op { RECORDS_RANGE, RECORDS_TRANSACT, RECORDS_WATCH };
 

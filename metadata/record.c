@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metadata/record.c — node, disk, volume, head, attachment and grave as documents; pages have a
+ * file of their own.
+ *
+ * Every reader decodes everything first and sets *ret only when all of it is right.
+ */
+#include "metadata/document.h"
+
+#include <string.h>
+
+static bool read_portals(const json_t *list, struct node_record *ret)
+{
+    if (!list)
+        return true;
+    if (!json_is_array(list) || json_array_size(list) > NODE_PORTALS_MAX)
+        return false;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+
+        if (!text || strlen(text) >= sizeof ret->portals[0])
+            return false;
+        memcpy(ret->portals[ret->portal_count++], text, strlen(text) + 1);
+    }
+    return true;
+}
+
+enum err node_read(const char *json, struct node_record *ret)
+{
+    AUTO_JSON *d = NULL;
+    struct node_record r = {0};
+    enum err err = document_open(json, &d);
+
+    if (err)
+        return err;
+    if (!member_identity(d, "node", &r.node) || !member_name(d, "name", r.name) ||
+        !member_name(d, "rack", r.rack) || !read_portals(json_object_get(d, "portals"), &r))
+        return E_DAMAGED;
+    *ret = r;
+    return E_OK;
+}
+
+char *node_write(const struct node_record *r, const char *former)
+{
+    struct draft d = document_begin(former);
+    json_t *portals = json_array();
+
+    set_identity(&d, "node", r->node);
+    set_text(&d, "name", r->name);
+    set_text(&d, "rack", r->rack);
+    for (uint32_t i = 0; i < r->portal_count; i++) {
+        if (json_array_append_new(portals, json_string(r->portals[i])) != 0)
+            d.failed = true;
+    }
+    set_json(&d, "portals", portals);
+    return document_finish(&d);
+}
+
+enum err disk_read(const char *json, struct disk_record *ret)
+{
+    AUTO_JSON *d = NULL;
+    struct disk_record r = {0};
+    enum err err = document_open(json, &d);
+
+    if (err)
+        return err;
+    if (!member_identity(d, "disk", &r.disk) || !member_identity(d, "node", &r.node) ||
+        !member_u64(d, "bytes", &r.bytes))
+        return E_DAMAGED;
+    *ret = r;
+    return E_OK;
+}
+
+char *disk_write(const struct disk_record *r, const char *former)
+{
+    struct draft d = document_begin(former);
+
+    set_identity(&d, "disk", r->disk);
+    set_identity(&d, "node", r->node);
+    set_u64(&d, "bytes", r->bytes);
+    return document_finish(&d);
+}
+
+static bool volume_sane(const struct volume_record *r)
+{
+    return r->bytes > 0 && r->bytes % 4096 == 0 &&
+           r->bytes <= VOLUME_PAGES_MAX * PAGE_SHARDS * SHARD_BYTES &&
+           (r->logical_block_bytes == 512 || r->logical_block_bytes == 4096) &&
+           r->min_copies >= 1 && r->copies >= r->min_copies && r->copies <= PAGE_REPLICAS_MAX;
+}
+
+enum err volume_read(const char *json, struct volume_record *ret)
+{
+    AUTO_JSON *d = NULL;
+    struct volume_record r = {0};
+    enum err err = document_open(json, &d);
+
+    if (err)
+        return err;
+    if (!member_identity(d, "volume", &r.volume) || !member_name(d, "name", r.name) ||
+        !member_u64(d, "bytes", &r.bytes) ||
+        !member_u32(d, "logical_block_bytes", &r.logical_block_bytes) ||
+        !member_u32(d, "copies", &r.copies) || !member_u32(d, "min_copies", &r.min_copies) ||
+        !member_flag(d, "deleting", &r.deleting) || !volume_sane(&r))
+        return E_DAMAGED;
+    *ret = r;
+    return E_OK;
+}
+
+char *volume_write(const struct volume_record *r, const char *former)
+{
+    struct draft d = document_begin(former);
+
+    set_identity(&d, "volume", r->volume);
+    set_text(&d, "name", r->name);
+    set_u64(&d, "bytes", r->bytes);
+    set_u64(&d, "logical_block_bytes", r->logical_block_bytes);
+    set_u64(&d, "copies", r->copies);
+    set_u64(&d, "min_copies", r->min_copies);
+    set_flag(&d, "deleting", r->deleting);
+    return document_finish(&d);
+}
+
+enum err volume_name_read(const char *json, struct identity *ret_volume)
+{
+    AUTO_JSON *d = NULL;
+    enum err err = document_open(json, &d);
+
+    if (err)
+        return err;
+    return member_identity(d, "volume", ret_volume) ? E_OK : E_DAMAGED;
+}
+
+char *volume_name_write(struct identity volume)
+{
+    struct draft d = document_begin(NULL);
+
+    set_identity(&d, "volume", volume);
+    return document_finish(&d);
+}
+
+enum err head_read(const char *json, struct head_record *ret)
+{
+    AUTO_JSON *d = NULL;
+    struct head_record r = {0};
+    enum err err = document_open(json, &d);
+
+    if (err)
+        return err;
+    if (!member_identity(d, "volume", &r.volume) || !member_u64(d, "epoch", &r.epoch) ||
+        !member_identity_or_none(d, "primary", &r.primary) ||
+        !member_identity_or_none(d, "incarnation", &r.incarnation) ||
+        !member_u64(d, "generation", &r.generation) || !member_u64(d, "snapshot", &r.snapshot) ||
+        !member_bits(d, "nonce", &r.nonce))
+        return E_DAMAGED;
+    if (r.epoch == 0 || identity_none(r.primary) != identity_none(r.incarnation))
+        return E_DAMAGED;
+    *ret = r;
+    return E_OK;
+}
+
+char *head_write(const struct head_record *r, const char *former)
+{
+    struct draft d = document_begin(former);
+
+    set_identity(&d, "volume", r->volume);
+    set_u64(&d, "epoch", r->epoch);
+    set_identity(&d, "primary", r->primary);
+    set_identity(&d, "incarnation", r->incarnation);
+    set_u64(&d, "generation", r->generation);
+    set_u64(&d, "snapshot", r->snapshot);
+    set_text(&d, "nonce", identity_show((struct identity){r->nonce}).text);
+    return document_finish(&d);
+}
+
+enum err attachment_read(const char *json, struct attachment_record *ret)
+{
+    AUTO_JSON *d = NULL;
+    struct attachment_record r = {0};
+    const char *initiator;
+    enum err err = document_open(json, &d);
+
+    if (err)
+        return err;
+    initiator = json_string_value(json_object_get(d, "initiator"));
+    if (!initiator || !record_initiator_valid(initiator) ||
+        !member_identity(d, "attachment", &r.attachment) ||
+        !member_identity(d, "volume", &r.volume) || !member_flag(d, "shared", &r.shared) ||
+        !member_flag(d, "read_only", &r.read_only) || !member_flag(d, "ending", &r.ending))
+        return E_DAMAGED;
+    memcpy(r.initiator, initiator, strlen(initiator) + 1);
+    *ret = r;
+    return E_OK;
+}
+
+char *attachment_write(const struct attachment_record *r, const char *former)
+{
+    struct draft d = document_begin(former);
+
+    set_identity(&d, "attachment", r->attachment);
+    set_identity(&d, "volume", r->volume);
+    set_text(&d, "initiator", r->initiator);
+    set_flag(&d, "shared", r->shared);
+    set_flag(&d, "read_only", r->read_only);
+    set_flag(&d, "ending", r->ending);
+    return document_finish(&d);
+}
+
+enum err grave_read(const char *json, struct grave_record *ret)
+{
+    AUTO_JSON *d = NULL;
+    struct grave_record r = {0};
+    enum err err = document_open(json, &d);
+
+    if (err)
+        return err;
+    if (!member_identity(d, "replica", &r.replica) || !member_identity(d, "node", &r.node) ||
+        !member_identity(d, "disk", &r.disk))
+        return E_DAMAGED;
+    *ret = r;
+    return E_OK;
+}
+
+char *grave_write(const struct grave_record *r, const char *former)
+{
+    struct draft d = document_begin(former);
+
+    set_identity(&d, "replica", r->replica);
+    set_identity(&d, "node", r->node);
+    set_identity(&d, "disk", r->disk);
+    return document_finish(&d);
+}
