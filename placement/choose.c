@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * placement/choose.c — the first legal choice.
+ *
+ * Nodes are tried in the order of what they have promised (their identity breaks a tie, so that the
+ * order of the disks in the view does not matter); on a node each shard goes to the disk that has
+ * promised least, counting the shards placed just now.
+ */
+#include "base/size.h"
+#include "placement/placement.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t placement_room(const struct placement_disk *d, uint32_t overcommit)
+{
+    uint64_t cap;
+
+    if (!d->alive || d->read_only || d->free_bytes == 0)
+        return 0;
+    if (__builtin_mul_overflow(d->bytes, (uint64_t)overcommit, &cap))
+        cap = UINT64_MAX;
+    return cap > d->promised_bytes ? cap - d->promised_bytes : 0;
+}
+
+struct candidate {
+    struct identity node;
+    uint64_t promised;
+};
+
+static int candidate_order(const void *a, const void *b)
+{
+    const struct candidate *x = a, *y = b;
+
+    if (x->promised != y->promised)
+        return x->promised < y->promised ? -1 : 1;
+    return (x->node.bits > y->node.bits) - (x->node.bits < y->node.bits);
+}
+
+static struct candidate *candidate_of(struct candidate *list, uint32_t *count, struct identity node)
+{
+    for (uint32_t i = 0; i < *count; i++) {
+        if (identity_equal(list[i].node, node))
+            return &list[i];
+    }
+    list[*count] = (struct candidate){.node = node};
+    return &list[(*count)++];
+}
+
+/* The nodes that have a disk and are allowed, least promised first. */
+static uint32_t candidates(const struct placement_disk *disks, uint32_t disk_count,
+                           const struct placement_spec *spec, struct candidate *list)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < disk_count; i++) {
+        if (identity_none(spec->node) || identity_equal(spec->node, disks[i].node))
+            candidate_of(list, &count, disks[i].node)->promised += disks[i].promised_bytes;
+    }
+    qsort(list, count, sizeof *list, candidate_order);
+    return count;
+}
+
+/* The node's disk with room for `bytes` that has promised least; UINT32_MAX: none. */
+static uint32_t disk_for(const struct placement_disk *disks, uint32_t disk_count,
+                         struct identity node, uint64_t bytes, uint32_t overcommit)
+{
+    uint32_t best = UINT32_MAX;
+
+    for (uint32_t i = 0; i < disk_count; i++) {
+        const struct placement_disk *d = &disks[i];
+
+        if (!identity_equal(d->node, node) || placement_room(d, overcommit) < bytes)
+            continue;
+        if (best == UINT32_MAX || d->promised_bytes < disks[best].promised_bytes ||
+            (d->promised_bytes == disks[best].promised_bytes &&
+             d->disk.bits < disks[best].disk.bits))
+            best = i;
+    }
+    return best;
+}
+
+/* `disks` is a copy: what is placed is counted in it. */
+static bool place_on(struct placement_disk *disks, uint32_t disk_count,
+                     const struct placement_spec *spec, struct identity node, uint32_t *ret_disks)
+{
+    uint64_t left = spec->bytes;
+
+    for (uint32_t shard = 0; left > 0; shard++) {
+        uint64_t bytes = left < spec->shard_bytes ? left : spec->shard_bytes;
+        uint32_t at = disk_for(disks, disk_count, node, bytes, spec->overcommit);
+
+        if (at == UINT32_MAX)
+            return false;
+        disks[at].promised_bytes += bytes;
+        ret_disks[shard] = at;
+        left -= bytes;
+    }
+    return true;
+}
+
+/* Which cap was met, and how far it reaches. */
+static void explain(const struct placement_disk *disks, uint32_t disk_count,
+                    const struct placement_spec *spec, char why[PLACEMENT_WHY])
+{
+    uint64_t largest_disk = 0, largest_node = 0;
+
+    for (uint32_t i = 0; i < disk_count; i++) {
+        uint64_t node = 0;
+
+        if (!identity_none(spec->node) && !identity_equal(spec->node, disks[i].node))
+            continue;
+        for (uint32_t j = 0; j < disk_count; j++) {
+            if (identity_equal(disks[j].node, disks[i].node))
+                node += placement_room(&disks[j], spec->overcommit);
+        }
+        if (placement_room(&disks[i], spec->overcommit) > largest_disk)
+            largest_disk = placement_room(&disks[i], spec->overcommit);
+        if (node > largest_node)
+            largest_node = node;
+    }
+    if (largest_node == 0)
+        snprintf(why, PLACEMENT_WHY,
+                 "asked for %s; no node that answers has a writable disk with room",
+                 size_show(spec->bytes).text);
+    else
+        snprintf(why, PLACEMENT_WHY,
+                 "asked for %s; the largest node may promise %s more, its disks up to %s "
+                 "(%u times their size)",
+                 size_show(spec->bytes).text, size_show(largest_node).text,
+                 size_show(largest_disk).text, spec->overcommit);
+}
+
+enum err placement_choose(const struct placement_disk *disks, uint32_t disk_count,
+                          const struct placement_spec *spec, uint32_t *ret_disks,
+                          char why[PLACEMENT_WHY])
+{
+    struct placement_disk *copy = calloc(disk_count + 1, sizeof *copy);
+    struct candidate *list = calloc(disk_count + 1, sizeof *list);
+    enum err err = E_NO_SPACE;
+
+    if (!copy || !list) {
+        snprintf(why, PLACEMENT_WHY, "%s", err_text(E_NO_MEMORY));
+        err = E_NO_MEMORY;
+    } else if ((spec->bytes - 1) / spec->shard_bytes >= PLACEMENT_SHARDS_MAX) {
+        snprintf(why, PLACEMENT_WHY, "asked for %s; a volume has at most %u shards of %s",
+                 size_show(spec->bytes).text, PLACEMENT_SHARDS_MAX,
+                 size_show(spec->shard_bytes).text);
+        err = E_TOO_LARGE;
+    } else {
+        uint32_t count = candidates(disks, disk_count, spec, list);
+
+        for (uint32_t i = 0; i < count && err; i++) {
+            memcpy(copy, disks, disk_count * sizeof *copy);
+            if (place_on(copy, disk_count, spec, list[i].node, ret_disks))
+                err = E_OK;
+        }
+        if (err)
+            explain(disks, disk_count, spec, why);
+    }
+    free(list);
+    free(copy);
+    return err;
+}
