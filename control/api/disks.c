@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/api/disks.c — the disks: as recorded, and as their nodes' heartbeats say. */
+#include "control/api/api.h"
+#include "control/api/view.h"
+
+#define CHUNK_BYTES 65536u
+
+static const struct heartbeat_disk *disk_in(const struct heartbeat *h, struct identity disk)
+{
+    for (uint32_t i = 0; h && i < h->disk_count; i++) {
+        if (identity_equal(h->disks[i].disk, disk))
+            return &h->disks[i];
+    }
+    return NULL;
+}
+
+static void replicas_count(const struct heartbeat *h, struct identity disk, json_int_t *replicas,
+                           json_int_t *orphans)
+{
+    *replicas = *orphans = 0;
+    for (uint32_t i = 0; h && i < h->replica_count; i++) {
+        if (!identity_equal(h->replicas[i].disk, disk))
+            continue;
+        ++*replicas;
+        if (!h->replicas[i].named)
+            ++*orphans;
+    }
+}
+
+/* What only a heartbeat knows is null until there is one. */
+static json_t *disk_json(const struct disk_record *r, const struct heartbeat_set *set)
+{
+    const struct heartbeat *h = heartbeats_last(set, r->node);
+    const struct heartbeat_disk *d = disk_in(h, r->disk);
+    bool open = d && heartbeats_alive(set, r->node);
+    json_int_t replicas, orphans;
+
+    replicas_count(h, r->disk, &replicas, &orphans);
+    return json_pack("{ss ss ss? ss? sI so sb sI sI ss}", "id", identity_show(r->disk).text, "node",
+                     identity_show(r->node).text, "node_name", h ? h->name : NULL, "path",
+                     d ? d->path : NULL, "size_bytes", (json_int_t)(d ? d->bytes : r->bytes),
+                     "free_bytes",
+                     d ? json_integer((json_int_t)(d->chunks_free * CHUNK_BYTES)) : json_null(),
+                     "read_only", d && d->read_only, "replicas", replicas, "orphans", orphans,
+                     "state", open ? "open" : "silent");
+}
+
+static void list_answer(const struct record_list *disks, const struct heartbeat_set *set,
+                        const struct paging *page, struct http_answer *a)
+{
+    json_t *items = json_array();
+    struct identity last = {0};
+    bool more = false;
+
+    for (uint32_t i = 0; i < disks->count && !more; i++) {
+        struct disk_record r;
+
+        if (disk_read(disks->records[i].value, &r) != E_OK || r.disk.bits <= page->after.bits)
+            continue;
+        more = json_array_size(items) == page->limit;
+        if (more)
+            break;
+        json_array_append_new(items, disk_json(&r, set));
+        last = r.disk;
+    }
+    paging_answer(a, items, more ? last : (struct identity){0});
+}
+
+void disks_list(struct control *c, const struct http_request *r, struct http_answer *a)
+{
+    struct record_list disks = {0};
+    struct heartbeat_set set = {0};
+    struct paging page;
+    struct problem p;
+
+    if (!paging_read(r, &page, &p) || !control_range(c, "disk/", &disks, &p))
+        answer_problem(a, &p);
+    else if (!board_snapshot(&c->board, &set))
+        answer_json(a, 503, NULL);
+    else
+        list_answer(&disks, &set, &page, a);
+    board_release(&set);
+    record_list_free(&disks);
+}
+
+static bool disk_find(struct control *c, const char *id, struct disk_record *ret, struct problem *p)
+{
+    struct record_list list;
+    struct identity parsed;
+    const struct record *at;
+    bool found;
+
+    if (!identity_parse(id, &parsed))
+        return problem(p, E_NOT_FOUND, "no disk has the identity %.80s", id);
+    if (!control_range(c, disk_key(parsed).text, &list, p))
+        return false;
+    at = record_list_find(&list, disk_key(parsed).text);
+    found = at && disk_read(at->value, ret) == E_OK;
+    record_list_free(&list);
+    return found || problem(p, E_NOT_FOUND, "no disk has the identity %.80s", id);
+}
+
+void disk_show(struct control *c, const struct http_request *r, struct http_answer *a)
+{
+    struct heartbeat_set set = {0};
+    struct disk_record disk;
+    struct problem p;
+
+    if (!disk_find(c, r->params[0], &disk, &p))
+        answer_problem(a, &p);
+    else if (!board_snapshot(&c->board, &set))
+        answer_json(a, 503, NULL);
+    else
+        answer_json(a, 200, disk_json(&disk, &set));
+    board_release(&set);
+}

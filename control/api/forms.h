@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/api/forms.h — an attachment in the words of each initiator, ready to paste.  Private. */
+#ifndef CONTROL_API_FORMS_H
+#define CONTROL_API_FORMS_H
+
+#include "metadata/records.h"
+
+#include <jansson.h>
+
+/* {"qemu":"…","libvirt":"…","open_iscsi":"…"}; null where no portal is known yet. */
+json_t *forms_json(const struct attachment_record *a, const char *target, const char *portal);
+
+#endif

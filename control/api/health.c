@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/api/health.c — one look at the whole: what is silent, what waits, and why. */
+#include "control/api/api.h"
+#include "control/api/view.h"
+
+#define WHY_MAX 16u
+
+struct health {
+    uint32_t nodes, nodes_silent, volumes, volumes_waiting;
+    json_t *why;
+};
+
+static void health_say(struct health *h, json_t *line)
+{
+    if (json_array_size(h->why) < WHY_MAX)
+        json_array_append_new(h->why, line);
+    else
+        json_decref(line);
+}
+
+static void look_at_nodes(struct health *h, const struct record_list *nodes,
+                          const struct heartbeat_set *set)
+{
+    for (uint32_t i = 0; i < nodes->count; i++) {
+        struct node_record r;
+
+        h->nodes++;
+        if (node_read(nodes->records[i].value, &r) != E_OK) {
+            health_say(h, json_sprintf("the record %s cannot be read", nodes->records[i].key));
+        } else if (!heartbeats_alive(set, r.node)) {
+            h->nodes_silent++;
+            health_say(h, json_sprintf("node %s is silent", r.name));
+        }
+    }
+}
+
+static void look_at_volumes(struct health *h, const struct record_list *volumes,
+                            const struct record_list *heads, const struct heartbeat_set *set)
+{
+    for (uint32_t i = 0; i < volumes->count; i++) {
+        char why[HEARTBEAT_WHY_MAX];
+        struct volume_view v;
+
+        h->volumes++;
+        if (!view_of_records(volumes, heads, i, &v)) {
+            health_say(h,
+                       json_sprintf("the records of %s cannot be read", volumes->records[i].key));
+        } else if (view_state(&v, set, why) == VOLUME_WAITING) {
+            h->volumes_waiting++;
+            health_say(h, json_sprintf("volume %s waits: %s", v.volume.name, why));
+        }
+    }
+}
+
+static void look(struct control *c, struct health *h, const struct record_list lists[3],
+                 struct http_answer *a)
+{
+    struct heartbeat_set set;
+
+    if (!board_snapshot(&c->board, &set))
+        set = (struct heartbeat_set){0};
+    if (atomic_load(&c->held))
+        health_say(h, json_string("a node has seen a newer revision than the keeper holds: "
+                                  "nothing is changed"));
+    look_at_nodes(h, &lists[0], &set);
+    look_at_volumes(h, &lists[1], &lists[2], &set);
+    board_release(&set);
+    answer_json(a, 200,
+                json_pack("{ss sI sI sI sI so}", "status",
+                          json_array_size(h->why) ? "degraded" : "ok", "nodes",
+                          (json_int_t)h->nodes, "nodes_silent", (json_int_t)h->nodes_silent,
+                          "volumes", (json_int_t)h->volumes, "volumes_waiting",
+                          (json_int_t)h->volumes_waiting, "why", h->why));
+}
+
+void health_show(struct control *c, const struct http_request *r, struct http_answer *a)
+{
+    struct record_list lists[3] = {{0}, {0}, {0}};
+    struct health h = {0};
+    struct problem p;
+
+    (void)r;
+    if (control_range(c, "node/", &lists[0], &p) && control_range(c, "volume/", &lists[1], &p) &&
+        control_range(c, "head/", &lists[2], &p)) {
+        h.why = json_array();
+        look(c, &h, lists, a);
+    } else {
+        answer_problem(a, &p);
+    }
+    for (uint32_t i = 0; i < 3; i++)
+        record_list_free(&lists[i]);
+}

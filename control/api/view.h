@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control/api/view.h — what the resources share: a volume as recorded and as it is, and waiting
+ * until something is in force.  Private to control/api.
+ */
+#ifndef CONTROL_API_VIEW_H
+#define CONTROL_API_VIEW_H
+
+#include "control/inside.h"
+
+enum volume_state { VOLUME_CREATING, VOLUME_AVAILABLE, VOLUME_WAITING, VOLUME_DELETING };
+
+/* A volume with its head; `former` documents for whoever writes them anew. */
+struct volume_view {
+    struct volume_record volume;
+    struct head_record head;
+    uint64_t volume_revision, head_revision;
+    char *volume_json, *head_json;
+};
+void view_done(struct volume_view *v);
+
+/* E_NOT_FOUND when there is none (also: half of it); *p is filled on any error. */
+enum err view_load(struct control *c, const char *id_or_name, struct volume_view *ret,
+                   struct problem *p);
+
+/* What its primary says of it: NULL when the process the head names does not speak. */
+const struct heartbeat_volume *view_serving(const struct volume_view *v,
+                                            const struct heartbeat_set *set);
+enum volume_state view_state(const struct volume_view *v, const struct heartbeat_set *set,
+                             char why[HEARTBEAT_WHY_MAX]);
+
+json_t *view_json(struct control *c, const struct volume_view *v, const struct heartbeat_set *set);
+json_t *view_portals(const struct volume_view *v, const struct heartbeat_set *set);
+void view_target(struct control *c, struct identity volume, char ret[128]);
+
+/* Every volume, in the order of their identities, from records already read. */
+bool view_of_records(const struct record_list *volumes, const struct record_list *heads,
+                     uint32_t place, struct volume_view *ret);
+
+/*
+ * Asks `in_force` now, and again with every news, until it says true, WAIT_MS passed, or too many
+ * requests wait already.  *set is then the newest heartbeats, the caller's to release.  False: not
+ * in force; also when memory is short (*set is empty then).
+ */
+struct wait {
+    bool (*in_force)(struct control *, const struct heartbeat_set *, void *about);
+    void *about;
+};
+bool wait_until(struct control *c, const struct wait *w, struct heartbeat_set *set);
+
+/* ?limit= (1 to 1000, default 100) and ?after= (an identity). */
+struct paging {
+    uint32_t limit;
+    struct identity after;
+};
+bool paging_read(const struct http_request *r, struct paging *ret, struct problem *p);
+/* {"items":…,"next":…}: takes items; last is null unless more follow. */
+void paging_answer(struct http_answer *a, json_t *items, struct identity next);
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/config.c — one row per key; each value checked for its type and its bounds. */
+#include "control/config.h"
+
+#include "base/util.h"
+#include "control/http/server.h"
+
+#include <errno.h>
+#include <libconfig.h>
+#include <stdio.h>
+#include <string.h>
+
+struct key {
+    const char *name, *fallback; /* NULL: must be given */
+    size_t place, size;
+    bool (*valid)(const char *value, char why[160]);
+};
+
+static bool dir_valid(const char *value, char why[160])
+{
+    if (value[0] != '\0')
+        return true;
+    snprintf(why, 160, "must name a folder");
+    return false;
+}
+
+static bool listen_valid(const char *value, char why[160])
+{
+    return http_listen_check(value, why) == E_OK;
+}
+
+/* RFC 7143 4.2.7: iqn.yyyy-mm.reversed.name; ours is lower case throughout. */
+static bool iqn_valid(const char *value, char why[160])
+{
+    size_t length = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789.-:");
+
+    if (strncmp(value, "iqn.", 4) == 0 && value[length] == '\0' && length > 12)
+        return true;
+    snprintf(why, 160, "\"%s\" must be iqn.yyyy-mm.name of a-z 0-9 . - :", value);
+    return false;
+}
+
+/* clang-format off */
+#define FIELD(f) offsetof(struct control_config, f), sizeof(((struct control_config *)0)->f)
+static const struct key keys[] = {
+    {"dir",        NULL,                            FIELD(dir),        dir_valid},
+    {"listen",     "127.0.0.1:7480",                FIELD(listen),     listen_valid},
+    {"iqn_prefix", "iqn.2026-11.internal.dolmen",   FIELD(iqn_prefix), iqn_valid},
+};
+/* clang-format on */
+
+static const struct key *key_find(const char *name)
+{
+    for (size_t i = 0; i < array_length(keys); i++) {
+        if (strcmp(keys[i].name, name) == 0)
+            return &keys[i];
+    }
+    return NULL;
+}
+
+static enum err refuse(const char *path, const config_setting_t *at, const char *what,
+                       char why[CONFIG_WHY])
+{
+    snprintf(why, CONFIG_WHY, "%s:%u: %s: %s", path, config_setting_source_line(at),
+             config_setting_name(at), what);
+    return E_CONFIG;
+}
+
+static enum err setting_read(const char *path, const config_setting_t *at,
+                             struct control_config *ret, char why[CONFIG_WHY])
+{
+    const struct key *key = key_find(config_setting_name(at));
+    const char *value = config_setting_get_string(at);
+    char what[160];
+
+    if (!key)
+        return refuse(path, at, "unknown key; known are dir, listen, iqn_prefix", why);
+    if (!value)
+        return refuse(path, at, "must be a string in quotes", why);
+    if (strlen(value) >= key->size) {
+        snprintf(what, sizeof what, "longer than %zu bytes", key->size - 1);
+        return refuse(path, at, what, why);
+    }
+    if (!key->valid(value, what))
+        return refuse(path, at, what, why);
+    memcpy((char *)ret + key->place, value, strlen(value) + 1);
+    return E_OK;
+}
+
+static enum err settings_read(const char *path, config_t *file, struct control_config *ret,
+                              char why[CONFIG_WHY])
+{
+    config_setting_t *root = config_root_setting(file);
+    struct control_config config = {0};
+
+    for (int i = 0; i < config_setting_length(root); i++) {
+        const config_setting_t *at = config_setting_get_elem(root, (unsigned)i);
+        enum err err = setting_read(path, at, &config, why);
+
+        if (err)
+            return err;
+    }
+    for (size_t i = 0; i < array_length(keys); i++) {
+        char *field = (char *)&config + keys[i].place;
+
+        if (*field == '\0' && !keys[i].fallback) {
+            snprintf(why, CONFIG_WHY, "%s:1: %s: must be given", path, keys[i].name);
+            return E_CONFIG;
+        }
+        if (*field == '\0')
+            snprintf(field, keys[i].size, "%s", keys[i].fallback);
+    }
+    *ret = config;
+    return E_OK;
+}
+
+enum err control_config_read(const char *path, struct control_config *ret, char why[CONFIG_WHY])
+{
+    config_t file;
+    enum err err;
+
+    config_init(&file);
+    if (config_read_file(&file, path)) {
+        err = settings_read(path, &file, ret, why);
+    } else if (config_error_type(&file) == CONFIG_ERR_FILE_IO) {
+        err = E_NOT_FOUND;
+        snprintf(why, CONFIG_WHY, "%s: cannot be read: %s", path, strerror(errno));
+    } else {
+        err = E_CONFIG;
+        snprintf(why, CONFIG_WHY, "%s:%d: %s", path, config_error_line(&file),
+                 config_error_text(&file));
+    }
+    config_destroy(&file);
+    return err;
+}

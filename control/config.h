@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/config.h — metad's configuration file; an unknown key is a mistake, never ignored. */
+#ifndef CONTROL_CONFIG_H
+#define CONTROL_CONFIG_H
+
+#include "base/err.h"
+
+#define CONFIG_WHY 320u
+
+struct control_config {
+    char dir[200];       /* the keeper's folder                */
+    char listen[64];     /* "127.0.0.1:7480"; loopback only    */
+    char iqn_prefix[80]; /* of every target's name             */
+};
+
+/* E_CONFIG, or E_NOT_FOUND …: `why` is one line, file:line: what, and the bound. */
+must_check enum err control_config_read(const char *path, struct control_config *ret,
+                                        char why[CONFIG_WHY]);
+
+#endif

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control/control.c — opens metad's parts in order, judges requests, closes in the other order.
+ *
+ * Plain HTTP without tokens is only safe where nobody but this machine's users can reach it.  So
+ * the port is on loopback, and what a browser would send on behalf of a foreign page is refused: a
+ * request with an Origin, or for a Host that is not loopback.
+ */
+#include "control/control.h"
+
+#include "control/controller/controller.h"
+#include "control/inside.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+struct identity control_identity(void)
+{
+    struct identity id = {0};
+
+    while (identity_none(id)) {
+        if (getrandom(&id, sizeof id, 0) != (ssize_t)sizeof id)
+            id = (struct identity){0};
+    }
+    return id;
+}
+
+const char *control_url(const struct control *c)
+{
+    return http_url(c->http);
+}
+
+/* ---- the keeper, for handlers ---- */
+
+bool control_range(struct control *c, const char *prefix, struct record_list *ret,
+                   struct problem *p)
+{
+    enum err err = keeper_range(c->keeper, prefix, ret);
+
+    return err ? problem(p, err, "the records cannot be read") : true;
+}
+
+enum err control_transact(struct control *c, const struct record_transaction *t,
+                          uint64_t *ret_revision)
+{
+    enum err err = keeper_transact(c->keeper, t, ret_revision);
+
+    if (!err || err == E_IN_DOUBT)
+        board_tell(&c->board);
+    return err;
+}
+
+struct record_transaction *transaction_new(void)
+{
+    struct record_transaction *t = malloc(sizeof *t);
+
+    if (t)
+        transaction_init(t);
+    return t;
+}
+
+void transaction_free(struct record_transaction *t)
+{
+    if (t)
+        transaction_done(t);
+    free(t);
+}
+
+/* ---- requests ---- */
+
+static bool host_is_loopback(const char *host)
+{
+    static const char *const names[] = {"127.", "localhost", "[::1]"};
+
+    for (size_t i = 0; i < array_length(names); i++) {
+        size_t length = strlen(names[i]);
+        const char *rest = host + length;
+
+        if (strncmp(host, names[i], length) != 0)
+            continue;
+        if (i == 0)
+            rest += strspn(rest, "0123456789.");
+        return *rest == '\0' || *rest == ':';
+    }
+    return false;
+}
+
+static bool asker_allowed(const struct http_request *r, struct problem *p)
+{
+    if (r->origin)
+        return problem(p, E_FORBIDDEN, "requests of web pages (Origin: %.80s) are not served",
+                       r->origin);
+    if (r->host && !host_is_loopback(r->host))
+        return problem(p, E_FORBIDDEN, "Host: %.80s is not this machine's loopback", r->host);
+    return true;
+}
+
+static bool request_begin(struct http_handler *h, struct http_request *r, struct http_answer *a)
+{
+    struct problem p;
+
+    (void)h;
+    if (asker_allowed(r, &p) && route_find(control_routes, control_route_count, r, &p, a->allow))
+        return true;
+    answer_problem(a, &p);
+    return false;
+}
+
+static void request_answer(struct http_handler *h, struct http_request *r, struct http_answer *a)
+{
+    const struct route *route = r->route;
+
+    route->answer(container_of(h, struct control, handler), r, a);
+}
+
+/* ---- opening ---- */
+
+static void log_budget(struct control *c)
+{
+    uint64_t threads = (uint64_t)CONNECTIONS_MAX * CONNECTION_STACK;
+    uint64_t bodies = (uint64_t)CONNECTIONS_MAX * REQUEST_BODY_MAX;
+
+    log_event(c->log, LOG_LEVEL_INFO, "metad", "budget",
+              "connections=%u stacks_bytes=%llu bodies_bytes=%llu heartbeat_bytes=%u nodes=%u "
+              "waits=%u changes=%u",
+              CONNECTIONS_MAX, (unsigned long long)threads, (unsigned long long)bodies,
+              HEARTBEAT_BODY_MAX, BOARD_NODES_MAX, WAITS_MAX, KEEPER_CHANGES_MAX);
+}
+
+static enum err http_start(struct control *c, char why[CONFIG_WHY])
+{
+    struct http_config config = {.connections_max = CONNECTIONS_MAX,
+                                 .idle_seconds = CONNECTION_IDLE_S,
+                                 .stack_bytes = CONNECTION_STACK};
+
+    c->handler.begin = request_begin;
+    c->handler.answer = request_answer;
+    memcpy(config.listen, c->config.listen, sizeof config.listen);
+    return http_open(&config, &c->handler, &c->http, why);
+}
+
+static enum err parts_open(struct control *c, char why[CONFIG_WHY])
+{
+    enum err err = keeper_lmdb_open(c->config.dir, control_identity(), &c->keeper, why);
+
+    if (err)
+        return err;
+    c->changes = calloc(1, sizeof *c->changes);
+    if (!c->changes) {
+        snprintf(why, CONFIG_WHY, "%s", err_text(E_NO_MEMORY));
+        return E_NO_MEMORY;
+    }
+    err = http_start(c, why);
+    if (err)
+        return err;
+    err = controller_start(c);
+    if (err)
+        snprintf(why, CONFIG_WHY, "the controller's thread does not start");
+    return err;
+}
+
+enum err control_open(const struct control_config *config, struct log *log, struct control **ret,
+                      char why[CONFIG_WHY])
+{
+    struct control *c = calloc(1, sizeof *c);
+    enum err err;
+
+    if (!c) {
+        snprintf(why, CONFIG_WHY, "%s", err_text(E_NO_MEMORY));
+        return E_NO_MEMORY;
+    }
+    c->config = *config;
+    c->log = log;
+    board_init(&c->board);
+    pthread_mutex_init(&c->placing, NULL);
+    err = parts_open(c, why);
+    if (err) {
+        control_close(c);
+        return err;
+    }
+    log_budget(c);
+    log_event(c->log, LOG_LEVEL_INFO, "metad", "ready",
+              "url=%s lineage=%s (loopback only: no TLS, no tokens yet)", control_url(c),
+              identity_show(c->keeper->lineage).text);
+    *ret = c;
+    return E_OK;
+}
+
+void control_close(struct control *c)
+{
+    if (!c)
+        return;
+    board_stop(&c->board);
+    if (c->keeper)
+        keeper_stop(c->keeper);
+    http_close(c->http);
+    controller_join(c);
+    keeper_close(c->keeper);
+    board_done(&c->board);
+    pthread_mutex_destroy(&c->placing);
+    record_list_free(&c->records);
+    free(c->changes);
+    free(c);
+}

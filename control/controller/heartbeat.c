@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/controller/heartbeat.c — looking things up in heartbeats. */
+#include "control/controller/heartbeat.h"
+
+#include <stdlib.h>
+
+struct heartbeat *heartbeat_new(void)
+{
+    struct heartbeat *h = calloc(1, sizeof *h);
+
+    if (h)
+        atomic_init(&h->references, 1);
+    return h;
+}
+
+void heartbeat_get(struct heartbeat *h)
+{
+    atomic_fetch_add(&h->references, 1);
+}
+
+void heartbeat_put(struct heartbeat *h)
+{
+    if (!h || atomic_fetch_sub(&h->references, 1) != 1)
+        return;
+    free(h->portals);
+    free(h->disks);
+    free(h->replicas);
+    free(h->volumes);
+    free(h->attachments);
+    free(h->graves);
+    free(h);
+}
+
+const struct heartbeat_volume *heartbeat_volume(const struct heartbeat *h, struct identity volume)
+{
+    for (uint32_t i = 0; i < h->volume_count; i++) {
+        if (identity_equal(h->volumes[i].volume, volume))
+            return &h->volumes[i];
+    }
+    return NULL;
+}
+
+const struct heartbeat_attachment *heartbeat_attachment(const struct heartbeat *h,
+                                                        struct identity attachment)
+{
+    for (uint32_t i = 0; i < h->attachment_count; i++) {
+        if (identity_equal(h->attachments[i].attachment, attachment))
+            return &h->attachments[i];
+    }
+    return NULL;
+}
+
+bool heartbeat_buried(const struct heartbeat *h, struct identity replica)
+{
+    for (uint32_t i = 0; i < h->grave_count; i++) {
+        if (identity_equal(h->graves[i], replica))
+            return true;
+    }
+    return false;
+}
+
+const struct heartbeat *heartbeats_last(const struct heartbeat_set *set, struct identity node)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        if (identity_equal(set->items[i]->node, node))
+            return set->items[i];
+    }
+    return NULL;
+}
+
+const struct heartbeat *heartbeats_alive(const struct heartbeat_set *set, struct identity node)
+{
+    const struct heartbeat *h = heartbeats_last(set, node);
+
+    return h && set->now_ms <= h->arrived_ms + HEARTBEAT_SILENT_MS ? h : NULL;
+}
+
+bool heartbeats_silent(const struct heartbeat_set *set, struct identity node)
+{
+    return set->now_ms >= set->started_ms + 2 * HEARTBEAT_SILENT_MS && !heartbeats_alive(set, node);
+}

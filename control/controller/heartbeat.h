@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control/controller/heartbeat.h — what a node last said of itself (design 10).
+ *
+ * Plain data, never changed after it arrived: readers share one and count their references.
+ */
+#ifndef CONTROL_CONTROLLER_HEARTBEAT_H
+#define CONTROL_CONTROLLER_HEARTBEAT_H
+
+#include "metadata/records.h"
+
+#include <stdatomic.h>
+
+#define HEARTBEAT_SILENT_MS 1500u
+#define HEARTBEAT_PATH_MAX  256u
+#define HEARTBEAT_WHY_MAX   160u
+
+struct heartbeat_disk {
+    struct identity disk;
+    char path[HEARTBEAT_PATH_MAX];
+    uint64_t bytes, chunks, chunks_free;
+    bool read_only;
+};
+
+struct heartbeat_replica {
+    struct identity replica, volume, disk;
+    uint32_t shard;
+    bool damaged;
+    bool named; /* false: an orphan, kept and reported */
+};
+
+/* The node is this volume's primary and has it open. */
+struct heartbeat_volume {
+    struct identity volume;
+    uint64_t epoch, generation, bytes;
+    uint32_t shards, serving;
+    char why[HEARTBEAT_WHY_MAX];
+};
+
+struct heartbeat_attachment {
+    struct identity attachment;
+    bool drained; /* else known */
+};
+
+struct heartbeat {
+    atomic_uint references;
+    uint64_t arrived_ms; /* on metad's clock */
+    struct identity node, incarnation;
+    char name[RECORD_NAME_MAX + 1], rack[RECORD_NAME_MAX + 1];
+    uint64_t revision; /* of the keeper, seen and acted on; 0: of another lineage, or none */
+    uint32_t portal_count, disk_count, replica_count, volume_count, attachment_count, grave_count;
+    char (*portals)[64];
+    struct heartbeat_disk *disks;
+    struct heartbeat_replica *replicas;
+    struct heartbeat_volume *volumes;
+    struct heartbeat_attachment *attachments;
+    struct identity *graves; /* replicas whose deletion is done */
+};
+
+struct heartbeat *heartbeat_new(void); /* zeroed, one reference; NULL: no memory */
+void heartbeat_get(struct heartbeat *h);
+void heartbeat_put(struct heartbeat *h); /* NULL: nothing to do */
+
+const struct heartbeat_volume *heartbeat_volume(const struct heartbeat *h, struct identity volume);
+const struct heartbeat_attachment *heartbeat_attachment(const struct heartbeat *h,
+                                                        struct identity attachment);
+bool heartbeat_buried(const struct heartbeat *h, struct identity replica);
+
+/* Each node's last one, at one moment. */
+struct heartbeat_set {
+    struct heartbeat **items;
+    uint32_t count;
+    uint64_t now_ms;     /* of that moment */
+    uint64_t started_ms; /* since when somebody listens */
+};
+
+/* The node's last one, or NULL. */
+const struct heartbeat *heartbeats_last(const struct heartbeat_set *set, struct identity node);
+/* … if it is not silent. */
+const struct heartbeat *heartbeats_alive(const struct heartbeat_set *set, struct identity node);
+/* … as a reason to act: nobody is judged before two silent-times have passed. */
+bool heartbeats_silent(const struct heartbeat_set *set, struct identity node);
+
+#endif

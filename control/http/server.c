@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control/http/server.c — from libmicrohttpd's callbacks to begin() and answer().
+ *
+ * The library parses requests and refuses what is not HTTP (400, 414, 431 …) by itself.  It calls
+ * `arrived` once when the headers are there, then with each part of the body, then once more.  An
+ * answer given at the first call ends the connection without reading on: so a body of a gigabyte
+ * costs its headers only.
+ */
+#include "control/http/server.h"
+
+#include "base/util.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct http_server {
+    struct http_handler *handler;
+    struct MHD_Daemon *daemon;
+    int fd;
+    char url[96];
+};
+
+/* One request, from its headers to its answer. */
+struct exchange {
+    struct http_request request;
+    char *body;
+    size_t used;
+};
+
+const char *http_query(const struct http_request *r, const char *name)
+{
+    for (uint32_t i = 0; i < r->query_count; i++) {
+        if (strcmp(r->query[i].name, name) == 0)
+            return r->query[i].value;
+    }
+    return NULL;
+}
+
+const char *http_url(const struct http_server *s)
+{
+    return s->url;
+}
+
+/* ---- answers ---- */
+
+static enum MHD_Result send_answer(struct MHD_Connection *connection, struct http_answer *a,
+                                   bool close)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(a->body_bytes, a->body ? a->body : (void *)(uintptr_t) "",
+                                        a->body ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT);
+    enum MHD_Result result;
+
+    if (!response) {
+        free(a->body);
+        return MHD_NO;
+    }
+    if (a->type)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, a->type);
+    if (a->allow[0])
+        MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, a->allow);
+    if (a->location[0])
+        MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, a->location);
+    if (close)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    result = MHD_queue_response(connection, a->status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+/* ---- requests ---- */
+
+static enum MHD_Result take_query(void *into, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    struct http_request *r = into;
+
+    (void)kind;
+    if (r->query_count == HTTP_QUERY_MAX) {
+        r->query_overflow = true;
+        return MHD_NO;
+    }
+    r->query[r->query_count].name = name;
+    r->query[r->query_count++].value = value ? value : "";
+    return MHD_YES;
+}
+
+static const char *header(struct MHD_Connection *connection, const char *name)
+{
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+static struct exchange *exchange_begin(struct MHD_Connection *connection, const char *method,
+                                       const char *path)
+{
+    struct exchange *x = calloc(1, sizeof *x);
+    const char *length = header(connection, MHD_HTTP_HEADER_CONTENT_LENGTH);
+
+    if (!x)
+        return NULL;
+    x->request.method = method;
+    x->request.path = path;
+    x->request.host = header(connection, MHD_HTTP_HEADER_HOST);
+    x->request.origin = header(connection, "Origin");
+    x->request.transfer_encoding = header(connection, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+    x->request.content_length = length ? strtoull(length, NULL, 10) : 0;
+    MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_query, &x->request);
+    return x;
+}
+
+static enum MHD_Result exchange_judge(struct http_server *s, struct MHD_Connection *connection,
+                                      struct exchange *x)
+{
+    struct http_answer a = {0};
+
+    if (!s->handler->begin(s->handler, &x->request, &a))
+        return send_answer(connection, &a, true);
+    if (x->request.content_length == 0)
+        return MHD_YES;
+    x->body = malloc(x->request.content_length); /* begin() has bounded it */
+    return x->body ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result exchange_append(struct exchange *x, const char *data, size_t *size)
+{
+    if (*size > x->request.content_length - x->used)
+        return MHD_NO;
+    memcpy(x->body + x->used, data, *size);
+    x->used += *size;
+    *size = 0;
+    return MHD_YES;
+}
+
+static enum MHD_Result exchange_answer(struct http_server *s, struct MHD_Connection *connection,
+                                       struct exchange *x)
+{
+    struct http_answer a = {0};
+
+    x->request.body = x->body ? x->body : "";
+    x->request.body_bytes = x->used;
+    s->handler->answer(s->handler, &x->request, &a);
+    return send_answer(connection, &a, false);
+}
+
+static enum MHD_Result arrived(void *server, struct MHD_Connection *connection, const char *url,
+                               const char *method, const char *version, const char *data,
+                               size_t *size, void **own)
+{
+    struct http_server *s = server;
+    struct exchange *x = *own;
+
+    (void)version;
+    if (!x) {
+        x = exchange_begin(connection, method, url);
+        *own = x;
+        return x ? exchange_judge(s, connection, x) : MHD_NO;
+    }
+    if (*size > 0)
+        return exchange_append(x, data, size);
+    return exchange_answer(s, connection, x);
+}
+
+static void completed(void *server, struct MHD_Connection *connection, void **own,
+                      enum MHD_RequestTerminationCode code)
+{
+    struct exchange *x = *own;
+
+    (void)server;
+    (void)connection;
+    (void)code;
+    if (x)
+        free(x->body);
+    free(x);
+    *own = NULL;
+}
+
+/* ---- listening ---- */
+
+union any_address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+static bool port_read(const char *text, uint16_t *ret)
+{
+    char *end;
+    unsigned long port = strtoul(text, &end, 10);
+
+    if (*text < '0' || *text > '9' || *end || port > UINT16_MAX)
+        return false;
+    *ret = htons((uint16_t)port);
+    return true;
+}
+
+static bool address_read(const char *listen, union any_address *ret, socklen_t *ret_length)
+{
+    char host[64];
+    const char *colon = strrchr(listen, ':');
+    size_t length = colon ? (size_t)(colon - listen) : 0;
+
+    memset(ret, 0, sizeof *ret);
+    if (length == 0 || length >= sizeof host)
+        return false;
+    memcpy(host, listen, length);
+    host[length] = '\0';
+    if (host[0] == '[' && host[length - 1] == ']') {
+        host[length - 1] = '\0';
+        ret->v6.sin6_family = AF_INET6;
+        *ret_length = sizeof ret->v6;
+        return inet_pton(AF_INET6, host + 1, &ret->v6.sin6_addr) == 1 &&
+               port_read(colon + 1, &ret->v6.sin6_port);
+    }
+    ret->v4.sin_family = AF_INET;
+    *ret_length = sizeof ret->v4;
+    return inet_pton(AF_INET, host, &ret->v4.sin_addr) == 1 &&
+           port_read(colon + 1, &ret->v4.sin_port);
+}
+
+static bool is_loopback(const union any_address *a)
+{
+    if (a->any.sa_family == AF_INET6)
+        return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
+    return ntohl(a->v4.sin_addr.s_addr) >> 24 == 127;
+}
+
+static enum err listen_read(const char *listen, union any_address *ret, socklen_t *ret_length,
+                            char why[160])
+{
+    if (!address_read(listen, ret, ret_length)) {
+        snprintf(why, 160, "\"%s\" is no address: 127.0.0.1:7480 or [::1]:7480 is one", listen);
+        return E_INVALID;
+    }
+    if (!is_loopback(ret)) {
+        snprintf(why, 160,
+                 "%s is not a loopback address: there is no TLS and no token yet, so only "
+                 "127.0.0.0/8 and [::1] are served",
+                 listen);
+        return E_FORBIDDEN;
+    }
+    return E_OK;
+}
+
+enum err http_listen_check(const char *listen, char why[160])
+{
+    union any_address address;
+    socklen_t length;
+
+    return listen_read(listen, &address, &length, why);
+}
+
+static void url_write(struct http_server *s)
+{
+    union any_address a = {0};
+    socklen_t length = sizeof a;
+    char host[INET6_ADDRSTRLEN] = "?";
+
+    getsockname(s->fd, &a.any, &length);
+    if (a.any.sa_family == AF_INET6) {
+        inet_ntop(AF_INET6, &a.v6.sin6_addr, host, sizeof host);
+        snprintf(s->url, sizeof s->url, "http://[%s]:%u", host, ntohs(a.v6.sin6_port));
+    } else {
+        inet_ntop(AF_INET, &a.v4.sin_addr, host, sizeof host);
+        snprintf(s->url, sizeof s->url, "http://%s:%u", host, ntohs(a.v4.sin_port));
+    }
+}
+
+static enum err listen_open(struct http_server *s, const char *listen_on, char why[160])
+{
+    union any_address address;
+    socklen_t length;
+    int on = 1;
+    enum err err = listen_read(listen_on, &address, &length, why);
+
+    if (err)
+        return err;
+    s->fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (s->fd < 0 || setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        bind(s->fd, &address.any, length) != 0 || listen(s->fd, 128) != 0) {
+        err = err_of_errno(errno);
+        snprintf(why, 160, "cannot listen on %s: %s", listen_on, strerror(errno));
+        return err;
+    }
+    url_write(s);
+    return E_OK;
+}
+
+static enum err daemon_start(struct http_server *s, const struct http_config *config, char why[160])
+{
+    s->daemon = MHD_start_daemon(
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL,
+        NULL, arrived, s, MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)config->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)config->idle_seconds, MHD_OPTION_THREAD_STACK_SIZE, (size_t)config->stack_bytes,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+    if (s->daemon) {
+        s->fd = -1; /* the daemon's now */
+        return E_OK;
+    }
+    snprintf(why, 160, "the HTTP server does not start: %s", strerror(errno));
+    return E_SYSTEM;
+}
+
+enum err http_open(const struct http_config *config, struct http_handler *handler,
+                   struct http_server **ret, char why[160])
+{
+    struct http_server *s = calloc(1, sizeof *s);
+    enum err err;
+
+    if (!s) {
+        snprintf(why, 160, "%s", err_text(E_NO_MEMORY));
+        return E_NO_MEMORY;
+    }
+    s->handler = handler;
+    s->fd = -1;
+    err = listen_open(s, config->listen, why);
+    if (!err)
+        err = daemon_start(s, config, why);
+    if (err) {
+        http_close(s);
+        return err;
+    }
+    *ret = s;
+    return E_OK;
+}
+
+void http_close(struct http_server *s)
+{
+    if (!s)
+        return;
+    if (s->daemon)
+        MHD_stop_daemon(s->daemon);
+    if (s->fd >= 0)
+        close(s->fd);
+    free(s);
+}

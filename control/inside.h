@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/inside.h — what metad's own files share.  Private. */
+#ifndef CONTROL_INSIDE_H
+#define CONTROL_INSIDE_H
+
+#include "control/board.h"
+#include "control/control.h"
+#include "control/controller/controller.h"
+#include "control/http/router.h"
+#include "control/json.h"
+#include "metadata/keeper.h"
+
+#include <stdatomic.h>
+
+#define CONNECTIONS_MAX     256u
+#define WAITS_MAX           160u /* of the connections; the others stay for who need not wait */
+#define REQUEST_BODY_MAX    (1u << 20)
+#define HEARTBEAT_BODY_MAX  (16u << 20) /* one line per replica: some 100 000 of them */
+#define WAIT_MS             30000u
+#define CONNECTION_STACK    (1u << 20)
+#define CONNECTION_IDLE_S   60u
+#define CONTROLLER_EVERY_MS 500u
+#define TRANSACT_TRIES      8u
+
+struct control {
+    struct control_config config;
+    struct log *log;
+    struct keeper *keeper;
+    struct board board;
+    struct http_handler handler;
+    struct http_server *http;
+    pthread_t controller;
+    bool controller_runs;
+    atomic_bool held;           /* a node has seen more than our keeper holds (6.7) */
+    pthread_mutex_t placing;    /* from reading what disks promise to promising more */
+    struct record_list records; /* the controller's: as of its last pass */
+    struct changes *changes;    /* the controller's, large */
+};
+
+struct identity control_identity(void);
+
+/* keeper_range / keeper_transact with the problem filled; a change wakes who waits. */
+bool control_range(struct control *c, const char *prefix, struct record_list *ret,
+                   struct problem *p);
+enum err control_transact(struct control *c, const struct record_transaction *t,
+                          uint64_t *ret_revision);
+
+/* A transaction, on the heap because it is large: as it is being built over a fresh read. */
+struct record_transaction *transaction_new(void);
+void transaction_free(struct record_transaction *t);
+
+extern const struct route control_routes[];
+extern const uint32_t control_route_count;
+
+enum err controller_start(struct control *c);
+void controller_join(struct control *c);
+
+#endif

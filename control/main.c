@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/main.c — metad: reads its configuration, opens, waits for a signal, closes. */
+#include "control/control.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+static const char usage[] =
+    "metad keeps the records of a Dolmen cluster, serves its REST API and names primaries.\n"
+    "\n"
+    "usage: metad --config FILE [--check-config]\n"
+    "\n"
+    "  -c, --config FILE    the configuration, in libconfig form\n"
+    "      --check-config   say whether it is right, and end\n"
+    "  -h, --help           this page\n"
+    "      --version        print the version\n"
+    "\n"
+    "The configuration:\n"
+    "  dir = \"/var/lib/dolmen/metad\";                 # the records' folder; made when missing\n"
+    "  listen = \"127.0.0.1:7480\";                     # loopback only; port 0 asks for a free "
+    "one\n"
+    "  iqn_prefix = \"iqn.2026-11.internal.dolmen\";    # of every target: prefix:volume\n"
+    "dir must be given; the others show their defaults.  An unknown key is an error.\n"
+    "\n"
+    "Served, as JSON over HTTP/1.1 (control/openapi.yaml has the whole of it):\n"
+    "  GET POST         /v1/volumes          GET PATCH DELETE  /v1/volumes/{id or name}\n"
+    "  GET POST         /v1/attachments      GET DELETE        /v1/attachments/{id}\n"
+    "  GET              /v1/nodes, /v1/nodes/{id or name}, /v1/disks, /v1/disks/{id}, /healthz\n"
+    "  /node/v1         heartbeat, range, watch, transaction: for storaged\n"
+    "There is no TLS and there are no tokens yet: metad listens on loopback only, and whoever may\n"
+    "connect to that port may do everything.\n"
+    "\n"
+    "The log goes to stderr, one event a line; \"metad ready url=...\" says that it serves.\n"
+    "SIGTERM and SIGINT end it.  Exit: 0 ended or right, 1 it could not run (one line says why),\n"
+    "2 wrong use.\n";
+
+struct options {
+    const char *config;
+    bool check;
+};
+
+/* -1: go on; else the exit code. */
+static int options_read(int argc, char **argv, struct options *ret)
+{
+    enum { CHECK = 256, VERSION };
+    static const struct option known[] = {{"config", required_argument, NULL, 'c'},
+                                          {"check-config", no_argument, NULL, CHECK},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, VERSION},
+                                          {0}};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            ret->config = optarg;
+            break;
+        case CHECK:
+            ret->check = true;
+            break;
+        case 'h':
+            fputs(usage, stdout);
+            return 0;
+        case VERSION:
+            puts("metad " DOLMEN_VERSION);
+            return 0;
+        default:
+            fputs("metad --help shows the usage\n", stderr);
+            return 2;
+        }
+    }
+    if (optind < argc)
+        fprintf(stderr, "metad: unexpected \"%s\"; metad --help shows the usage\n", argv[optind]);
+    else if (!ret->config)
+        fputs("metad: --config FILE is missing; metad --help shows the usage\n", stderr);
+    return optind < argc || !ret->config ? 2 : -1;
+}
+
+/* Blocked in every thread from the start, so that only serve() takes them. */
+static sigset_t signals_block(void)
+{
+    sigset_t ends;
+
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return ends;
+}
+
+static int serve(const struct control_config *config)
+{
+    sigset_t ends = signals_block();
+    struct control *c;
+    char why[CONFIG_WHY];
+    int number = 0;
+
+    if (control_open(config, &log_stderr, &c, why) != E_OK) {
+        fprintf(stderr, "metad: %s\n", why);
+        return 1;
+    }
+    sigwait(&ends, &number);
+    log_event(&log_stderr, LOG_LEVEL_INFO, "metad", "ending", "signal=%d", number);
+    control_close(c);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = {0};
+    struct control_config config;
+    char why[CONFIG_WHY];
+    int code = options_read(argc, argv, &options);
+
+    if (code >= 0)
+        return code;
+    if (control_config_read(options.config, &config, why) != E_OK) {
+        fprintf(stderr, "%s\n", why);
+        return 1;
+    }
+    return options.check ? 0 : serve(&config);
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* control/node/node.h — /node/v1: what storaged asks of metad (design 10). */
+#ifndef CONTROL_NODE_NODE_H
+#define CONTROL_NODE_NODE_H
+
+#include "control/http/router.h"
+
+void node_heartbeat(struct control *, const struct http_request *, struct http_answer *);
+void node_range(struct control *, const struct http_request *, struct http_answer *);
+void node_watch(struct control *, const struct http_request *, struct http_answer *);
+void node_transaction(struct control *, const struct http_request *, struct http_answer *);
+
+#endif
