@@ -20,17 +20,16 @@
 
 /* ---- a slot ---- */
 
-/* All but the pieces of its payloads, which are most of it. */
+/* All but the arrays of pieces, which are most of it: what counts them is zero. */
 static void scsi_clear(struct scsi_command *s)
 {
-    struct payload *out = &s->data_out, *in = &s->data_in;
-    uint8_t *after_in = (uint8_t *)(in + 1);
-
     memset(s, 0, offsetof(struct scsi_command, data_out));
-    out->count = out->bytes = 0;
-    memset(out + 1, 0, (size_t)((uint8_t *)in - (uint8_t *)(out + 1)));
-    in->count = in->bytes = 0;
-    memset(after_in, 0, (size_t)((uint8_t *)(s + 1) - after_in));
+    s->data_out.count = s->data_out.bytes = 0;
+    memset(&s->status, 0,
+           offsetof(struct scsi_command, data_in) - offsetof(struct scsi_command, status));
+    s->data_in.count = s->data_in.bytes = 0;
+    memset(&s->request, 0,
+           offsetof(struct scsi_command, pieces) - offsetof(struct scsi_command, request));
 }
 
 static enum task_next command_step(struct task *t);
@@ -189,8 +188,11 @@ void command_plug(struct session *s, uint32_t cmd_sn)
 void command_drop(struct command *c)
 {
     c->dropped = true;
+    scsi_stop(&c->scsi); /* a long one hands nothing more to the block */
     list_remove(&c->itt_link);
     send_cancel(&c->source);
+    if (c->task.state == PERFORMING)
+        scsi_stop(&c->scsi);
     task_run(&c->task);
 }
 

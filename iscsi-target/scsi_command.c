@@ -69,6 +69,7 @@ static void scsi_fill(struct command *c)
     memcpy(c->scsi.cdb, h->cdb, sizeof c->scsi.cdb);
     c->scsi.done = scsi_done;
     c->edtl = be32_get(h->expected_data_transfer_length);
+    c->scsi.data_out_offered = command_writes(c) ? c->edtl : 0;
     c->unsolicited = !(h->flags & FLAG_FINAL);
 }
 

@@ -4,8 +4,8 @@
  *
  * All are answered at once, whatever the block does: what it does not have yet is dropped; what it
  * has runs on under its blocks, which every later read and write waits for, so that nobody can see
- * it come late (P6), and its response is suppressed.  A reset tells the other nexuses by a unit
- * attention.
+ * it come late (P6), and its response is suppressed.  A reset tells every nexus by a unit
+ * attention, its own too (SAM-5 6.3.3).
  */
 #include "iscsi-target/command.h"
 #include "iscsi-target/pdu.h"
@@ -66,8 +66,7 @@ static void reset_unit(struct command *c, enum scsi_attention attention)
         if (s->block != own->block)
             continue;
         drop_tasks(s, c);
-        if (s != own)
-            scsi_nexus_attention(&s->nexus, attention);
+        scsi_nexus_attention(&s->nexus, attention);
     }
 }
 
