@@ -51,8 +51,11 @@ struct store_format {
     uint64_t journal_bytes;   /* 0: 1/64 of the disk, 64 MiB to 4 GiB (design 7) */
     void (*done)(struct store_format *, enum err);
     uint64_t bytes_done, bytes_total; /* progress: what is written in full */
+    void *own;                        /* the caller's */
+
+    /* the store's own */
     struct task task;
-    void *own;
+    struct making *making;
 };
 
 /* Writes the journal and table regions in full and both superblocks last; E_TOO_LARGE, E_NO_SPACE
@@ -76,8 +79,11 @@ struct store_open {
     void (*done)(struct store_open *, enum err);
     struct store *store; /* when done with E_OK */
     char why[160];       /* else: what is wrong and where, one line */
+    void *own;           /* the caller's */
+
+    /* the store's own */
     struct task task;
-    void *own;
+    struct opening *opening;
 };
 
 /* Takes the disk on success; the caller closes it after store_close().  E_NOT_FOUND: no Dolmen
@@ -86,6 +92,10 @@ void store_open(struct store_open *o);
 
 struct store_close {
     void (*done)(struct store_close *);
+    void *own; /* the caller's */
+
+    /* the store's own */
+    struct store *store;
     struct task task;
 };
 /* Every change and read was answered.  Makes a checkpoint, so that the next start is quick. */
@@ -169,18 +179,20 @@ struct store_change {
     struct identity identity, volume; /* STORE_MAKE: the replica's, its volume's                  */
     uint32_t shard;
 
+    void *own; /* the caller's */
+
     /* the store's own */
     struct store *store;
-    struct task task;
     struct list link;
-    uint64_t lsn;
-    void *own;
+    uint64_t blocks_done; /* of a write that goes in several groups */
 };
 
 /*
  * Hands a change to the journal.  Answers: E_OK durable (S1); E_NO_SPACE nothing changed;
  * E_MEDIUM the payload does not match its checksums, nothing changed; E_EXISTS (MAKE);
- * E_READ_ONLY, E_DISK: the store takes no more changes; E_LBA_RANGE.
+ * E_READ_ONLY, E_DISK: the store takes no more changes; E_LBA_RANGE; E_STALE_EPOCH (PROMISE of an
+ * epoch below the promised one); E_INVALID (a set too large, a size that shrinks).  STORE_DELETE:
+ * no change or read of the replica is under way; from its done on the pointer is dead.
  */
 void store_change(struct store *s, struct store_change *c);
 
@@ -193,6 +205,13 @@ bool store_fits(const struct store_replica *r, struct extent blocks);
 
 /* ---- reads ---- */
 
+struct store_page_use { /* the store's own: a page of the chunk table, held or waited for */
+    struct cached_page *page;
+    struct task *task;
+    struct list link;
+    bool linked;
+};
+
 struct store_read {
     struct store_replica *replica;
     struct extent extent; /* blocks, at most WRITE_BLOCKS_MAX */
@@ -200,11 +219,14 @@ struct store_read {
     uint32_t piece_count;
     void (*done)(struct store_read *, enum err);
     uint64_t bad_block; /* E_MEDIUM: the first that could not be proved; the others are valid */
+    void *own;          /* the caller's */
 
     /* the store's own */
     struct task task;
     struct list link;
-    void *own;
+    uint64_t at;     /* the next block to look at */
+    uint32_t flying; /* reads of the disk under way */
+    struct store_page_use use;
 };
 
 /* Verified bytes, zeros where nothing was written (S3). */

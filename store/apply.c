@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/apply.c — what a durable fact changes in memory: at the end of its group, and at replay.
+ *
+ * Both ways pass here, in journal order, so that a store that crashed knows what it knew.  At run
+ * time group.c has made sure of space and memory before the record was written, and nothing here
+ * may fail; at replay a failure damages the replica, and is said.
+ */
+#include "store/inside.h"
+
+static uint32_t first_chunk(struct extent e)
+{
+    return (uint32_t)(e.start / CHUNK_BLOCKS);
+}
+
+/* One past the last. */
+static uint32_t end_chunk(struct extent e)
+{
+    return (uint32_t)div_up(extent_end(e), CHUNK_BLOCKS);
+}
+
+/* The blocks of chunk `index` that the extent covers: [*first, *end). */
+static void part_of_chunk(struct extent e, uint32_t index, uint32_t *first, uint32_t *end)
+{
+    uint64_t base = (uint64_t)index * CHUNK_BLOCKS;
+
+    *first = (uint32_t)(e.start > base ? e.start - base : 0);
+    *end = (uint32_t)min_u64(extent_end(e) - base, CHUNK_BLOCKS);
+}
+
+/* The name of a write or unmap, and what it says of others. */
+static void apply_name(struct store_replica *r, const struct fact *f)
+{
+    const struct store_stamp *w = &f->stamp;
+    struct open_write open = {
+        .extent = f->extent, .epoch = w->epoch, .seq = w->seq, .generation = w->generation};
+
+    r->empty = false;
+    open_log_add(r, &open);
+    if (!(f->flags & RECORD_PART)) {
+        r->last_epoch = w->epoch;
+        r->last_seq = w->seq;
+    }
+    open_log_commit(r, w->epoch, w->commit_seq, w->sealed);
+}
+
+/* The chunk's place in the stage, taking the chunk if need be. */
+static enum err take_chunk(struct store *s, struct store_replica *r, uint32_t index,
+                           struct staged_chunk **ret)
+{
+    if (!map_entry(r, index)) {
+        if (allocator_left(&s->allocator) == 0)
+            return E_NO_SPACE;
+        if (!map_set(r, index, ENTRY_HERE))
+            return E_NO_MEMORY;
+        s->allocator.promised++;
+    }
+    *ret = stage_get(s, r, index);
+    return *ret ? E_OK : E_NO_MEMORY;
+}
+
+static enum err apply_write(struct store *s, struct store_replica *r, const struct fact *f)
+{
+    uint64_t n = 0;
+
+    for (uint32_t i = first_chunk(f->extent); i < end_chunk(f->extent); i++) {
+        struct staged_chunk *c;
+        uint32_t first, end;
+        enum err err = take_chunk(s, r, i, &c);
+
+        if (err)
+            return err;
+        c->stamp = max_u64(c->stamp, f->stamp.generation);
+        part_of_chunk(f->extent, i, &first, &end);
+        for (uint32_t b = first; b < end; b++, n++) {
+            stage_set(s, c, b, f->blocks[n] ? BLOCK_DATA : BLOCK_LOST, f->blocks[n]);
+            c->checksums[b] = f->checksums ? f->checksums[n] : 0;
+            f->blocks[n] = NULL;
+        }
+    }
+    return E_OK;
+}
+
+static enum err apply_unmap(struct store *s, struct store_replica *r, const struct fact *f)
+{
+    for (uint32_t i = first_chunk(f->extent); i < end_chunk(f->extent); i++) {
+        struct staged_chunk *c = stage_find(s, r, i);
+        uint32_t first, end;
+
+        if (!map_entry(r, i))
+            continue;
+        part_of_chunk(f->extent, i, &first, &end);
+        if (first == 0 && end >= replica_chunk_blocks(r, i)) {
+            if (c)
+                stage_drop(s, c);
+            map_free(r, i);
+            continue;
+        }
+        c = stage_get(s, r, i);
+        if (!c)
+            return E_NO_MEMORY;
+        c->stamp = max_u64(c->stamp, f->stamp.generation);
+        for (uint32_t b = first; b < end; b++)
+            stage_set(s, c, b, BLOCK_ZERO, NULL);
+    }
+    return E_OK;
+}
+
+static bool stamp_extent(struct store *s, struct store_replica *r, struct extent e,
+                         uint64_t generation)
+{
+    for (uint32_t i = first_chunk(e); i < end_chunk(e); i++) {
+        struct staged_chunk *c;
+
+        if (!map_entry(r, i))
+            continue;
+        c = stage_get(s, r, i);
+        if (!c)
+            return false;
+        c->stamp = max_u64(c->stamp, generation);
+    }
+    return true;
+}
+
+/*
+ * Design 6.2: the chunks of the activity log take the new generation, except what was written
+ * before the newest snapshot (it was complete then, and its chunk may be frozen: notes 10).
+ */
+static void apply_set(struct store *s, struct store_replica *r, const struct store_set *set)
+{
+    bool all = r->everything;
+
+    r->set = *set;
+    list_for_each(l, &r->open) {
+        struct open_write *w = container_of(l, struct open_write, link);
+
+        if (w->generation <= set->snapshot)
+            continue;
+        w->generation = max_u64(w->generation, set->generation);
+        if (!stamp_extent(s, r, w->extent, set->generation))
+            all = true;
+    }
+    if (all) { /* one word for every chunk whose stamp is above the snapshot */
+        r->floor_generation = set->generation;
+        r->floor_snapshot = set->snapshot;
+    }
+}
+
+static enum err apply_make(struct store *s, const struct fact *f)
+{
+    struct store_replica *r = replica_make(s, f->replica);
+
+    if (!r)
+        return E_NO_SPACE;
+    r->volume = f->volume;
+    r->shard = f->shard;
+    r->size_blocks = f->size_blocks;
+    return E_OK;
+}
+
+static enum err apply_to(struct store *s, struct store_replica *r, const struct fact *f)
+{
+    switch (f->kind) {
+    case RECORD_WRITE:
+        apply_name(r, f);
+        return apply_write(s, r, f);
+    case RECORD_UNMAP:
+        apply_name(r, f);
+        return apply_unmap(s, r, f);
+    case RECORD_DELETE:
+        replica_forget(r);
+        return E_OK;
+    case RECORD_RESIZE:
+        r->size_blocks = max_u64(r->size_blocks, f->size_blocks);
+        return E_OK;
+    case RECORD_PROMISE:
+        r->promised = max_u64(r->promised, f->epoch);
+        return E_OK;
+    case RECORD_SET:
+        apply_set(s, r, f->set);
+        return E_OK;
+    case RECORD_COMMIT:
+        open_log_commit(r, f->stamp.epoch, f->stamp.commit_seq, f->stamp.sealed);
+        return E_OK;
+    case RECORD_MAKE:
+    case RECORD_REDIRECT:
+    case RECORD_LOST:
+    case RECORD_MERGE:
+    case RECORD_NOTE:
+        break;
+    }
+    return E_UNSUPPORTED;
+}
+
+enum err fact_apply(struct store *s, const struct fact *f)
+{
+    struct store_replica *r = store_find(s, f->replica);
+
+    if (f->kind == RECORD_MAKE)
+        return r ? E_EXISTS : apply_make(s, f);
+    if (!r) /* a commit word may ride behind its replica's deletion */
+        return f->kind == RECORD_COMMIT ? E_OK : E_NOT_FOUND;
+    return apply_to(s, r, f);
+}
+
+/* ---- what was lost with a group ---- */
+
+/* The blocks of chunk `index` that the extent covers are lost; false: no room to say so. */
+static bool lose_in_chunk(struct store *s, struct store_replica *r, struct extent e, uint32_t index)
+{
+    struct staged_chunk *c;
+    uint32_t first, end;
+
+    if (take_chunk(s, r, index, &c))
+        return false;
+    part_of_chunk(e, index, &first, &end);
+    c->stamp = max_u64(c->stamp, r->set.generation);
+    for (uint32_t b = first; b < end; b++)
+        stage_set(s, c, b, BLOCK_LOST, NULL);
+    return true;
+}
+
+static void lose_blocks(struct store *s, struct store_replica *r, struct extent e, bool unmap)
+{
+    for (uint32_t i = first_chunk(e); i < end_chunk(e); i++) {
+        if (unmap && !map_entry(r, i))
+            continue; /* it reads as zeros whether the unmap was done or not */
+        if (!lose_in_chunk(s, r, e, i))
+            r->damaged = true;
+    }
+}
+
+void fact_lost(struct store *s, const struct format_list_entry *e)
+{
+    struct store_replica *r = store_find(s, (struct identity){le64_get(e->replica)});
+    bool unmap = e->kind == RECORD_UNMAP;
+    struct fact f = {.flags = e->flags,
+                     .extent = {le64_get(e->start), le32_get(e->count)},
+                     .stamp = {.epoch = le64_get(e->epoch), .seq = le64_get(e->seq)}};
+
+    if (!r || e->kind == RECORD_COMMIT)
+        return;
+    if ((e->kind != RECORD_WRITE && !unmap) || !extent_within(f.extent, r->size_blocks)) {
+        r->damaged = true; /* a promise, a set, a size: nobody knows which */
+        return;
+    }
+    f.stamp.generation = r->set.generation;
+    apply_name(r, &f);
+    lose_blocks(s, r, f.extent, unmap);
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/chunk_map.c — which chunk holds what of a replica: 8 bytes an entry, in leaves of 512.
+ *
+ * The sum over a replica's map is kept as the map changes: one term a placed chunk, so that a map
+ * that lost or gained a record at open cannot prove itself (notes 43).
+ */
+#include "store/inside.h"
+
+uint64_t map_entry(const struct store_replica *r, uint32_t index)
+{
+    const uint64_t *leaf = r->directory[index / MAP_LEAF];
+
+    return leaf ? leaf[index % MAP_LEAF] : 0;
+}
+
+bool map_has_leaf(const struct store_replica *r, uint32_t index)
+{
+    return r->directory[index / MAP_LEAF] != NULL;
+}
+
+bool map_set(struct store_replica *r, uint32_t index, uint64_t entry)
+{
+    uint64_t **leaf = &r->directory[index / MAP_LEAF];
+
+    if (!*leaf) {
+        *leaf = pool_get(&r->store->leaves);
+        if (!*leaf)
+            return false;
+        memset(*leaf, 0, MAP_LEAF * sizeof **leaf);
+    }
+    if (!(*leaf)[index % MAP_LEAF])
+        r->chunk_count++;
+    (*leaf)[index % MAP_LEAF] = entry;
+    return true;
+}
+
+uint64_t map_term(const struct store_replica *r, uint32_t index, uint64_t chunk)
+{
+    struct {
+        le64 replica, chunk;
+        le32 index, kind;
+    } term = {le64_of(r->identity.bits), le64_of(chunk), le32_of(index), le32_of(MAP_CHUNK)};
+
+    return crc64(&term, sizeof term);
+}
+
+void map_place(struct store_replica *r, uint32_t index, uint64_t chunk)
+{
+    uint64_t *leaf = r->directory[index / MAP_LEAF];
+
+    leaf[index % MAP_LEAF] = ENTRY_HERE | ENTRY_PLACED | chunk;
+    r->map_sum += map_term(r, index, chunk);
+    r->store->map_dirty[chunk / MAP_RECORDS] = 1;
+}
+
+void map_free(struct store_replica *r, uint32_t index)
+{
+    struct store *s = r->store;
+    uint64_t entry = map_entry(r, index), chunk = entry & ENTRY_CHUNK;
+
+    assert(entry & ENTRY_HERE);
+    if (entry & ENTRY_PLACED) {
+        allocator_free(&s->allocator, chunk);
+        r->map_sum -= map_term(r, index, chunk);
+        s->map_dirty[chunk / MAP_RECORDS] = 1;
+    } else {
+        s->allocator.promised--;
+    }
+    r->directory[index / MAP_LEAF][index % MAP_LEAF] = 0;
+    r->chunk_count--;
+}
+
+void map_clear(struct store_replica *r)
+{
+    for (uint32_t i = 0; i < MAP_DIRECTORY; i++) {
+        if (!r->directory[i])
+            continue;
+        for (uint32_t k = 0; k < MAP_LEAF; k++)
+            if (r->directory[i][k])
+                map_free(r, i * MAP_LEAF + k);
+        pool_put(&r->store->leaves, r->directory[i]);
+        r->directory[i] = NULL;
+    }
+}
+
+uint64_t map_missing(const struct store_replica *r, struct extent blocks, uint64_t *ret_leaves)
+{
+    uint64_t missing = 0, last_leaf = UINT64_MAX;
+    uint32_t end = (uint32_t)div_up(extent_end(blocks), CHUNK_BLOCKS);
+
+    *ret_leaves = 0;
+    for (uint32_t i = (uint32_t)(blocks.start / CHUNK_BLOCKS); i < end; i++) {
+        if (map_entry(r, i))
+            continue;
+        missing++;
+        if (!map_has_leaf(r, i) && i / MAP_LEAF != last_leaf) {
+            last_leaf = i / MAP_LEAF;
+            ++*ret_leaves;
+        }
+    }
+    return missing;
+}

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/journal.c — makes changes durable before they are answered.
+ *
+ * The happy path: changes queue while a group is being written; when the disk answers, the group's
+ * changes are applied and answered, and all that queued goes out as the next group (group commit).
+ * A group is one write, two where it wraps around the ring; RWF_DSYNC makes it durable by itself.
+ * Layout: format.h; what goes into a group: group.c.
+ *
+ * What can go wrong:
+ *   the disk refuses the write     its changes fail, the store takes no more
+ *   power fails half-way           replay ends before the group, which nobody was answered for
+ *   the ring or the stage is full  changes wait while a checkpoint runs
+ *
+ * 50 ms after the last group one without changes follows it, if nothing else does: it names the
+ * last one durable (J2) and takes commit words along.  That happens once, then nothing moves.
+ */
+#include "store/inside.h"
+
+#define IDLE_US (50 * 1000)
+
+enum journal_state {
+    GATHER, /* what is queued becomes a group                    */
+    WRITE,  /* the group is on its way                           */
+    HOLD,   /* a checkpoint runs: changes wait, reads go on      */
+};
+
+static struct store *store_of(struct task *t)
+{
+    return container_of(container_of(t, struct journal, task), struct store, journal);
+}
+
+static void written(struct disk_io *io, enum err err, uint32_t which)
+{
+    struct group *g = container_of(io - which, struct group, io[0]);
+    struct journal *j = container_of(g, struct journal, group);
+
+    if (err)
+        g->err = E_DISK;
+    if (--g->flying == 0)
+        task_run(&j->task);
+}
+static void written_first(struct disk_io *io, enum err err)
+{
+    written(io, err, 0);
+}
+static void written_rest(struct disk_io *io, enum err err)
+{
+    written(io, err, 1);
+}
+
+/* The stretches of memory that a group is written from, cut where the ring ends. */
+struct layout {
+    struct iovec *next;
+    uint64_t first_left; /* bytes until the ring ends */
+};
+
+static void add_to(struct disk_io *io, struct layout *l, uint8_t *memory, uint64_t bytes)
+{
+    if (bytes == 0)
+        return;
+    if (io->piece_count++ == 0)
+        io->pieces = l->next;
+    *l->next++ = (struct iovec){memory, (size_t)bytes};
+}
+
+static void lay_out(struct group *g, struct layout *l, uint8_t *memory, uint64_t bytes)
+{
+    uint64_t first = min_u64(bytes, l->first_left);
+
+    l->first_left -= first;
+    add_to(&g->io[0], l, memory, first);
+    add_to(&g->io[1], l, memory + first, bytes - first);
+}
+
+static void submit(struct store *s)
+{
+    struct group *g = &s->journal.group;
+    uint64_t start = s->journal.head % s->geo.journal_bytes;
+    struct layout l = {g->pieces, s->geo.journal_bytes - start};
+
+    group_seal(s);
+    for (uint32_t i = 0; i < 2; i++)
+        g->io[i] = (struct disk_io){.op = DISK_WRITE,
+                                    .flags = durable_flag(s),
+                                    .offset = s->geo.journal_offset + (i == 0 ? start : 0),
+                                    .done = i == 0 ? written_first : written_rest};
+    lay_out(g, &l, g->meta, round_up(g->meta_used, PAGE_BYTES));
+    for (uint32_t i = 0; i < g->block_count; i++)
+        lay_out(g, &l, g->blocks[i], PAGE_BYTES);
+    g->flying = g->io[1].piece_count > 0 ? 2 : 1;
+    disk_submit(s->disk, &g->io[0]);
+    if (g->io[1].piece_count > 0)
+        disk_submit(s->disk, &g->io[1]);
+}
+
+/* Three quarters of what a checkpoint empties are used. */
+static bool checkpoint_due(const struct store *s)
+{
+    const struct journal *j = &s->journal;
+    const struct pool *blocks = &s->stage.blocks, *chunks = &s->stage.chunks;
+
+    return (j->head - j->tail) * 4 >= s->geo.journal_bytes * 3 ||
+           blocks->free_count < blocks->count / 4 || chunks->free_count < chunks->count / 4;
+}
+
+static void idle_fires(struct timer *t)
+{
+    struct journal *j = container_of(t, struct journal, idle);
+
+    j->idle_due = true;
+    task_run(&j->task);
+}
+
+static enum task_next rest(struct store *s)
+{
+    struct journal *j = &s->journal;
+
+    if (j->stopping)
+        return TASK_DONE;
+    if (takes_changes(s) && j->unnamed > j->named && !timer_running(&j->idle))
+        timer_start(&s->env->clock, &j->idle, IDLE_US, idle_fires);
+    return TASK_WAIT;
+}
+
+static enum task_next gather(struct store *s)
+{
+    struct journal *j = &s->journal;
+    bool waits = !list_empty(&j->queue) && takes_changes(s);
+    enum group_end end = GROUP_NEEDS_CHECKPOINT;
+
+    j->idle_due = j->idle_due && takes_changes(s) && j->unnamed > j->named;
+    if (!waits || !checkpoint_due(s))
+        end = group_build(s);
+    switch (end) {
+    case GROUP_NOTHING:
+        return rest(s);
+    case GROUP_NEEDS_CHECKPOINT:
+        checkpoint_begin(s, &j->task);
+        return task_wait_in(&j->task, HOLD);
+    case GROUP_BUILT:
+        break;
+    }
+    if (j->group.record_count == 0 && j->group.item_count > 0) {
+        group_finish(s); /* refusals only */
+        return TASK_AGAIN;
+    }
+    timer_stop(&s->env->clock, &j->idle);
+    submit(s);
+    return task_wait_in(&j->task, WRITE);
+}
+
+static enum task_next journal_step(struct task *t)
+{
+    struct store *s = store_of(t);
+
+    switch ((enum journal_state)t->state) {
+    case GATHER:
+        return gather(s);
+    case WRITE:
+        if (s->journal.group.flying > 0)
+            return TASK_WAIT;
+        group_finish(s);
+        return task_goto(t, GATHER);
+    case HOLD:
+        if (checkpoint_running(s))
+            return TASK_WAIT;
+        return task_goto(t, GATHER);
+    }
+    unreachable();
+}
+
+static void journal_done(struct task *t)
+{
+    struct store *s = store_of(t);
+
+    timer_stop(&s->env->clock, &s->journal.idle);
+    task_run(s->journal.stop_waiter);
+}
+
+static const struct task_state journal_states[] = {
+    [GATHER] = {"gather", TASK_FIRST | TASK_AFTER(WRITE) | TASK_AFTER(HOLD)},
+    [WRITE] = {"write", TASK_AFTER(GATHER)},
+    [HOLD] = {"hold", TASK_AFTER(GATHER)},
+};
+static const struct task_kind journal_kind = {
+    .name = "store_journal",
+    .step = journal_step,
+    .done = journal_done,
+    .states = journal_states,
+    .state_count = array_length(journal_states),
+};
+
+enum err journal_open(struct store *s)
+{
+    struct journal *j = &s->journal;
+    struct group *g = &j->group;
+
+    list_init(&j->queue);
+    j->bytes_max = min_u64(GROUP_BYTES_MAX, round_down(s->geo.journal_bytes / 8, PAGE_BYTES));
+    g->items = calloc(GROUP_RECORDS_MAX, sizeof *g->items);
+    g->blocks = calloc(GROUP_BLOCKS_MAX, sizeof *g->blocks);
+    g->pieces = calloc(GROUP_BLOCKS_MAX + 4, sizeof *g->pieces);
+    g->meta = aligned_alloc(PAGE_BYTES, GROUP_META_MAX);
+    j->list = calloc(GROUP_RECORDS_MAX, sizeof *j->list);
+    j->checksums = calloc(WRITE_BLOCKS_MAX, sizeof *j->checksums);
+    return g->items && g->blocks && g->pieces && g->meta && j->list && j->checksums ? E_OK
+                                                                                    : E_NO_MEMORY;
+}
+
+void journal_close(struct store *s)
+{
+    struct journal *j = &s->journal;
+
+    free(j->group.items);
+    free(j->group.blocks);
+    free(j->group.pieces);
+    free(j->group.meta);
+    free(j->list);
+    free(j->checksums);
+}
+
+void journal_begin(struct store *s)
+{
+    task_start(&s->journal.task, &journal_kind, &s->env->tasks, GATHER);
+}
+
+void journal_stop(struct store *s, struct task *waiter)
+{
+    assert(list_empty(&s->journal.queue));
+    s->journal.stopping = true;
+    s->journal.stop_waiter = waiter;
+    task_run(&s->journal.task);
+}
+
+bool journal_stopped(const struct store *s)
+{
+    return !task_living(&s->journal.task);
+}
+
+void store_change(struct store *s, struct store_change *c)
+{
+    assert(c->done);
+    assert(c->kind == STORE_MAKE || c->replica);
+    assert(!s->journal.stopping);
+    c->store = s;
+    c->blocks_done = 0;
+    list_append(&s->journal.queue, &c->link);
+    task_run(&s->journal.task);
+}

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/load.c — from the root to the maps in memory: what open reads before the journal.
+ *
+ * Root (the newer of its two copies), index pages, map pages, log pages, each proved by the
+ * checksum that the level above holds.  Checksum pages are not read here: a read asks for them.
+ *
+ * What cannot be proved (S4):
+ *   both roots           E_DAMAGED
+ *   an index page        every table page that it names is bad
+ *   a map page           its chunks count as taken; the sums of the replicas that lost something
+ *                        do not come out, and these are damaged: behind 0
+ *   a log page           its replica's activity log says "everything"
+ */
+#include "store/inside.h"
+
+enum load_state {
+    ROOT_ONE, /* copy 1              */
+    ROOT_TWO, /* copy 2, the newer wins */
+    INDEX,
+    MAP,
+    LOG,
+    END,
+};
+
+static struct load *load_of(struct task *t)
+{
+    return container_of(t, struct load, task);
+}
+
+/* ---- root ---- */
+
+static void read_root(struct load *l, uint32_t copy)
+{
+    struct store *s = l->store;
+
+    open_io_read(&l->io, copy == 0 ? s->checkpoint.root : l->buffer, s->geo.root_offset[copy],
+                 s->geo.root_bytes);
+}
+
+static uint64_t root_number(const struct store *s, const uint8_t *bytes, uint32_t copy)
+{
+    const struct format_head *h = (const void *)bytes;
+    struct format_name name = {ROOT_MAGIC, s->identity, copy, 0};
+
+    return format_prove(bytes, s->geo.root_bytes, &name) ? 0 : le64_get(h->checkpoint);
+}
+
+static enum err take_root(struct load *l)
+{
+    struct store *s = l->store;
+    uint64_t first = root_number(s, s->checkpoint.root, 0);
+    uint64_t second = root_number(s, l->buffer, 1);
+    const uint8_t *newer = first >= second ? s->checkpoint.root : l->buffer;
+    enum err err;
+
+    l->why = "both copies of the root are damaged";
+    if (first == 0 && second == 0)
+        return E_DAMAGED;
+    l->why = "the root uses a feature that this version does not know";
+    err = format_features((const void *)newer, &s->read_only);
+    if (err)
+        return err;
+    l->why = "the root does not fit the superblock, or the limits";
+    return root_decode(s, newer);
+}
+
+/* ---- index ---- */
+
+static bool index_page_proved(const struct store *s, uint64_t page, const uint8_t *bytes)
+{
+    const struct format_head *h = (const void *)bytes;
+    struct format_name name = {INDEX_MAGIC, s->identity, page, 0};
+
+    return le64_get(h->checksum) == s->index_pages[page].checksum &&
+           format_prove(bytes, PAGE_BYTES, &name) == E_OK;
+}
+
+static void take_index_page(struct store *s, uint64_t page, const uint8_t *bytes)
+{
+    const struct format_index_page *p = (const void *)bytes;
+    bool written = s->index_pages[page].flags & PAGE_WRITTEN;
+    bool proved = written && index_page_proved(s, page, bytes);
+    uint64_t first = page * INDEX_ENTRIES;
+
+    for (uint64_t i = 0; i < INDEX_ENTRIES && first + i < table_pages(&s->geo); i++) {
+        struct page_entry *e = &s->index[first + i];
+
+        if (proved) {
+            e->checksum = le64_get(p->entries[i].checksum);
+            e->flags = le32_get(p->entries[i].flags) & (PAGE_PLACE | PAGE_WRITTEN);
+        } else if (written) {
+            e->flags = PAGE_WRITTEN | PAGE_BAD;
+        }
+    }
+}
+
+/* ---- map ---- */
+
+/* One record: false if it says nothing that can be believed. */
+static bool take_record(struct store *s, const struct format_map_record *f, uint64_t chunk)
+{
+    struct store_replica *r = replica_of_slot(s, le32_get(f->slot));
+    uint32_t index = le32_get(f->index);
+
+    if (le32_get(f->check) != map_record_check(f, chunk) || f->kind != MAP_CHUNK)
+        return false;
+    if (!r || (uint64_t)index * CHUNK_BLOCKS >= r->size_blocks || map_entry(r, index))
+        return false;
+    if (!map_set(r, index, ENTRY_HERE | ENTRY_PLACED | chunk))
+        return false;
+    r->map_sum += map_term(r, index, chunk);
+    return true;
+}
+
+static void take_map_page(struct store *s, uint64_t page, const uint8_t *bytes)
+{
+    const struct format_map_page *p = (const void *)bytes;
+    uint64_t first = page * MAP_RECORDS;
+    bool proved = page_proved(s, page, bytes);
+
+    if (!(s->index[page].flags & PAGE_WRITTEN))
+        return;
+    if (!proved)
+        s->index[page].flags |= PAGE_BAD;
+    for (uint32_t i = 0; i < MAP_RECORDS && first + i < s->geo.chunks; i++) {
+        if (proved && p->records[i].kind == MAP_FREE)
+            continue;
+        if (proved && !take_record(s, &p->records[i], first + i))
+            s->index[page].flags |= PAGE_BAD;
+        allocator_mark(&s->allocator, first + i);
+    }
+}
+
+/* A sum that does not come out: the map lost something, and cannot say what (notes 43). */
+static void prove_sums(struct store *s)
+{
+    for_each_replica(r, s)
+        if (r->map_sum != r->sum_told)
+            r->damaged = true;
+}
+
+/* ---- logs ---- */
+
+static void take_log_page(struct store *s, uint64_t page, const uint8_t *bytes)
+{
+    const struct format_log_page *p = (const void *)bytes;
+    struct store_replica *r;
+    uint32_t count;
+
+    if (!page_proved(s, page, bytes) || le32_get(p->kind) != LOG_ACTIVITY)
+        return;
+    r = store_find(s, (struct identity){le64_get(p->replica)});
+    count = min_u32(le32_get(p->count), LOG_ENTRIES);
+    for (uint32_t i = 0; r && i < count; i++) {
+        const struct format_open_write *f = &p->entries[i];
+        struct open_write w = {.extent = {le64_get(f->start), le32_get(f->count)},
+                               .epoch = le64_get(f->epoch),
+                               .seq = le64_get(f->seq),
+                               .generation = le64_get(f->generation)};
+
+        open_log_add(r, &w);
+    }
+}
+
+/* A log that is not whole stands for everything, settled by the next sealed epoch. */
+static void prove_logs(struct store *s)
+{
+    for_each_replica(r, s) {
+        if (r->everything || r->open_count == r->open_told)
+            continue;
+        open_log_everything(r);
+        r->everything = r->older = true;
+        r->everything_epoch = max_u64(r->everything_epoch, r->last_epoch);
+        r->everything_seq = max_u64(r->everything_seq, r->last_seq);
+    }
+}
+
+/* ---- a sweep over pages, in both places where both are in use ---- */
+
+struct sweep {
+    uint64_t first, end; /* pages */
+    bool index;
+    void (*take)(struct store *, uint64_t page, const uint8_t *bytes);
+};
+
+static const struct page_entry *entry_at(const struct load *l, const struct sweep *w, uint64_t page)
+{
+    return w->index ? &l->store->index_pages[page] : &l->store->index[page];
+}
+
+static uint64_t window_end(const struct load *l, const struct sweep *w)
+{
+    return min_u64(l->at + LOAD_PAGES, w->end);
+}
+
+static bool wants_place(const struct load *l, const struct sweep *w, uint32_t place)
+{
+    for (uint64_t p = l->at; p < window_end(l, w); p++) {
+        uint32_t flags = entry_at(l, w, p)->flags;
+
+        if ((flags & PAGE_WRITTEN) && !(flags & PAGE_BAD) && (flags & PAGE_PLACE) == place)
+            return true;
+    }
+    return false;
+}
+
+static void take_window(struct load *l, const struct sweep *w)
+{
+    for (uint64_t p = l->at; p < window_end(l, w); p++) {
+        uint32_t place = entry_at(l, w, p)->flags & PAGE_PLACE;
+
+        w->take(l->store, p, l->buffer + (place * LOAD_PAGES + (p - l->at)) * PAGE_BYTES);
+    }
+}
+
+/* True: all pages were taken; false: a read is under way. */
+static bool sweep(struct load *l, const struct sweep *w)
+{
+    const struct geometry *g = &l->store->geo;
+
+    for (; l->at < w->end; l->at += LOAD_PAGES, l->place = 0) {
+        for (; l->place < 2; l->place++) {
+            if (!wants_place(l, w, l->place))
+                continue;
+            open_io_read(&l->io, l->buffer + (size_t)l->place * LOAD_PAGES * PAGE_BYTES,
+                         w->index ? index_page_offset(g, l->at, l->place)
+                                  : page_offset(g, l->at, l->place),
+                         (window_end(l, w) - l->at) * PAGE_BYTES);
+            l->place++;
+            return false;
+        }
+        take_window(l, w);
+    }
+    return true;
+}
+
+static enum task_next next_sweep(struct load *l, enum load_state state, uint64_t first)
+{
+    l->at = first;
+    l->place = 0;
+    memset(l->buffer, 0, 2 * LOAD_PAGES * PAGE_BYTES);
+    return task_goto(&l->task, state);
+}
+
+static enum task_next load_step(struct task *t)
+{
+    struct load *l = load_of(t);
+    struct store *s = l->store;
+    const struct geometry *g = &s->geo;
+    uint64_t logs = g->map_pages + g->checksum_pages;
+
+    if (l->io.busy)
+        return TASK_WAIT;
+    switch ((enum load_state)t->state) {
+    case ROOT_ONE:
+        read_root(l, 1);
+        return task_wait_in(t, ROOT_TWO);
+    case ROOT_TWO:
+        l->err = take_root(l);
+        if (l->err)
+            return task_fail(t, END, l->err);
+        return next_sweep(l, INDEX, 0);
+    case INDEX:
+        if (!sweep(l, &(struct sweep){0, g->index_pages, true, take_index_page}))
+            return TASK_WAIT;
+        return next_sweep(l, MAP, 0);
+    case MAP:
+        if (!sweep(l, &(struct sweep){0, g->map_pages, false, take_map_page}))
+            return TASK_WAIT;
+        prove_sums(s);
+        return next_sweep(l, LOG, logs);
+    case LOG:
+        if (!sweep(l, &(struct sweep){logs, logs + s->log_pages, false, take_log_page}))
+            return TASK_WAIT;
+        prove_logs(s);
+        return task_goto(t, END);
+    case END:
+        return TASK_DONE;
+    }
+    unreachable();
+}
+
+static void load_done(struct task *t)
+{
+    struct load *l = load_of(t);
+
+    free(l->buffer);
+    l->buffer = NULL;
+    task_run(l->waiter);
+}
+
+static const struct task_state load_states[] = {
+    [ROOT_ONE] = {"root_one", TASK_FIRST},
+    [ROOT_TWO] = {"root_two", TASK_AFTER(ROOT_ONE)},
+    [INDEX] = {"index", TASK_AFTER(ROOT_TWO)},
+    [MAP] = {"map", TASK_AFTER(INDEX)},
+    [LOG] = {"log", TASK_AFTER(MAP)},
+    [END] = {"end", TASK_AFTER(ROOT_TWO) | TASK_AFTER(LOG)},
+};
+static const struct task_kind load_kind = {
+    .name = "store_load",
+    .step = load_step,
+    .done = load_done,
+    .states = load_states,
+    .state_count = array_length(load_states),
+};
+
+enum err load_begin(struct store *s, struct load *l, struct task *waiter)
+{
+    size_t bytes = (size_t)max_u64(2 * LOAD_PAGES * PAGE_BYTES, s->geo.root_bytes);
+
+    *l = (struct load){.store = s, .waiter = waiter};
+    l->buffer = aligned_alloc(PAGE_BYTES, bytes);
+    if (!l->buffer)
+        return E_NO_MEMORY;
+    l->io.disk = s->disk;
+    l->io.waiter = &l->task;
+    task_start(&l->task, &load_kind, &s->env->tasks, ROOT_ONE);
+    read_root(l, 0);
+    return E_OK;
+}

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/open.c — from a disk to a store that takes changes, and back.
+ *
+ * Superblock (either copy), root, index, maps and logs (load.c), journal (replay.c); then a
+ * checkpoint, which makes a new incarnation of the journal durable: from then on nothing that was
+ * in the ring before can come back (notes 44).  Without it no change is taken.
+ *
+ * Memory is taken here, all of it (store_limits), and given back in store_free().
+ */
+#include "store/inside.h"
+
+#include <stdio.h>
+
+#define STAGE_LEAST (GROUP_BLOCKS_MAX * UINT64_C(2) * BLOCK_BYTES) /* a group, and one to replay   \
+                                                                    */
+#define OPEN_WRITES_SHARED 65536u /* of all replicas; a replica has OPEN_EXTENTS_MAX at most */
+
+enum open_state {
+    SUPERBLOCK_ONE,
+    SUPERBLOCK_TWO,
+    LOAD,
+    REPLAY,
+    CHECKPOINT,
+    END,
+};
+
+/* What lives only while a store is being opened. */
+struct opening {
+    struct open_io io;
+    struct load load;
+    struct replay replay;
+    uint8_t *pages; /* both superblocks */
+};
+
+struct store_limits store_limits_small(void)
+{
+    return (struct store_limits){.map_bytes = UINT64_C(16) << 20,
+                                 .stage_bytes = UINT64_C(16) << 20,
+                                 .checksum_pages = 1024,
+                                 .changes_max = 512};
+}
+
+uint64_t store_limits_bytes(const struct store_limits *l)
+{
+    uint64_t stage = max_u64(l->stage_bytes, STAGE_LEAST);
+
+    return l->map_bytes + stage + stage / BLOCK_BYTES * sizeof(struct staged_chunk) +
+           (uint64_t)l->checksum_pages * (PAGE_BYTES + sizeof(struct cached_page)) +
+           (uint64_t)l->replicas_max * sizeof(struct store_replica) +
+           OPEN_WRITES_SHARED * sizeof(struct open_write) + HOME_READS * (uint64_t)CHUNK_BYTES +
+           2 * (uint64_t)GROUP_BYTES_MAX; /* the last while it opens */
+}
+
+/* ---- memory ---- */
+
+static enum err memory_open(struct store *s)
+{
+    const struct geometry *g = &s->geo;
+    uint32_t leaves = (uint32_t)max_u64(s->limits.map_bytes / (MAP_LEAF * sizeof(uint64_t)), 1);
+    uint32_t max = s->limits.replicas_max;
+    enum err err;
+
+    s->replicas_max = max == 0 ? g->replicas_max : min_u32(max, g->replicas_max);
+    list_init(&s->commit_dirty);
+    s->replicas = calloc(s->replicas_max, sizeof *s->replicas);
+    s->index = calloc(table_pages(g), sizeof *s->index);
+    s->index_pages = calloc(g->index_pages, sizeof *s->index_pages);
+    s->map_dirty = calloc(g->map_pages, 1);
+    s->checksums_dirty = calloc(g->checksum_pages, 1);
+    s->index_dirty = calloc(g->index_pages, 1);
+    s->sorted = calloc(OPEN_EXTENTS_MAX + 1, sizeof *s->sorted);
+    if (!s->replicas || !s->index || !s->index_pages || !s->map_dirty || !s->checksums_dirty ||
+        !s->index_dirty || !s->sorted)
+        return E_NO_MEMORY;
+    err = map_open(&s->by_identity, s->replicas_max);
+    if (!err)
+        err = pool_open(&s->open_writes, "open writes", sizeof(struct open_write), 64,
+                        min_u32(OPEN_WRITES_SHARED, s->replicas_max * OPEN_EXTENTS_MAX));
+    if (!err)
+        err = pool_open(&s->leaves, "chunk maps", MAP_LEAF * sizeof(uint64_t), 64, leaves);
+    if (!err)
+        err = allocator_open(&s->allocator, g->chunks);
+    return err;
+}
+
+static enum err parts_open(struct store *s)
+{
+    enum err err = memory_open(s);
+
+    if (!err)
+        err = stage_open(&s->stage, max_u64(s->limits.stage_bytes, STAGE_LEAST));
+    if (!err)
+        err = page_cache_open(s, s->limits.checksum_pages);
+    if (!err)
+        err = journal_open(s);
+    if (!err)
+        err = checkpoint_open(s);
+    if (!err)
+        err = reads_open(s);
+    return err;
+}
+
+void store_free(struct store *s)
+{
+    if (!s)
+        return;
+    if (s->replicas) {
+        for_each_replica(r, s)
+            replica_forget(r);
+        stage_drop_all(s, NULL);
+    }
+    reads_close(&s->reads);
+    checkpoint_close(s);
+    journal_close(s);
+    page_cache_close(&s->cache);
+    stage_close(&s->stage);
+    allocator_close(&s->allocator);
+    pool_close(&s->leaves);
+    pool_close(&s->open_writes);
+    map_close(&s->by_identity);
+    free(s->sorted);
+    free(s->index_dirty);
+    free(s->checksums_dirty);
+    free(s->map_dirty);
+    free(s->index_pages);
+    free(s->index);
+    free(s->replicas);
+    free(s);
+}
+
+/* ---- opening ---- */
+
+static enum task_next fail(struct store_open *o, enum err err, const char *what)
+{
+    snprintf(o->why, sizeof o->why, "%s: %s", o->disk->name, what);
+    return task_fail(&o->task, END, err);
+}
+
+static void read_superblock(struct store_open *o, uint32_t copy)
+{
+    struct opening *n = o->opening;
+
+    open_io_read(&n->io, n->pages + copy * PAGE_BYTES, superblock_offset(o->disk->size_bytes, copy),
+                 PAGE_BYTES);
+}
+
+/* The feature words of a superblock that proves itself. */
+static enum err features_of(struct store *s, const uint8_t *page)
+{
+    return format_features((const void *)page, &s->read_only);
+}
+
+static enum task_next take_superblock(struct store_open *o)
+{
+    struct opening *n = o->opening;
+    struct store *s = o->store;
+    enum err err = E_NOT_FOUND, worst = E_NOT_FOUND;
+    uint32_t copy;
+
+    for (copy = 0; copy < 2; copy++) {
+        err = superblock_decode(n->pages + copy * PAGE_BYTES, copy, o->disk->size_bytes, &s->geo,
+                                &s->identity);
+        if (!err)
+            break;
+        worst = err == E_DAMAGED ? err : worst;
+    }
+    if (err && n->io.refused > 0)
+        return fail(o, E_DISK, "the disk refuses to read its superblocks");
+    if (err)
+        return fail(o, worst,
+                    worst == E_DAMAGED ? "both superblocks are damaged" : "holds no Dolmen store");
+    if (features_of(s, n->pages + copy * PAGE_BYTES))
+        return fail(o, E_UNSUPPORTED, "uses a feature that this version does not know");
+    err = parts_open(s);
+    if (!err)
+        err = load_begin(s, &n->load, &o->task);
+    if (err)
+        return fail(o, err, "not enough memory");
+    return task_wait_in(&o->task, LOAD);
+}
+
+static enum task_next begin_replay(struct store_open *o)
+{
+    struct opening *n = o->opening;
+    enum err err;
+
+    if (task_living(&n->load.task))
+        return TASK_WAIT;
+    if (n->load.err)
+        return fail(o, n->load.err, n->load.why);
+    err = replay_begin(o->store, &n->replay, &o->task);
+    if (err)
+        return fail(o, err, "not enough memory to replay the journal");
+    return task_wait_in(&o->task, REPLAY);
+}
+
+static enum task_next begin_checkpoint(struct store_open *o)
+{
+    struct opening *n = o->opening;
+    struct store *s = o->store;
+
+    if (task_living(&n->replay.task))
+        return TASK_WAIT;
+    if (n->replay.err)
+        return fail(o, n->replay.err, n->replay.why);
+    s->journal.tail = s->journal.head;
+    s->journal.named = s->journal.unnamed = s->journal.sequence - 1;
+    if (s->read_only)
+        return task_goto(&o->task, END);
+    s->journal.incarnation = chance_u64(s->env->chance);
+    checkpoint_begin(s, &o->task);
+    return task_wait_in(&o->task, CHECKPOINT);
+}
+
+static enum task_next open_step(struct task *t)
+{
+    struct store_open *o = container_of(t, struct store_open, task);
+
+    switch ((enum open_state)t->state) {
+    case SUPERBLOCK_ONE:
+        if (o->opening->io.busy)
+            return TASK_WAIT;
+        read_superblock(o, 1);
+        return task_wait_in(t, SUPERBLOCK_TWO);
+    case SUPERBLOCK_TWO:
+        if (o->opening->io.busy)
+            return TASK_WAIT;
+        return take_superblock(o);
+    case LOAD:
+        return begin_replay(o);
+    case REPLAY:
+        return begin_checkpoint(o);
+    case CHECKPOINT:
+        if (checkpoint_running(o->store))
+            return TASK_WAIT;
+        /* a disk that cannot be written can still be read */
+        return task_goto(t, END);
+    case END:
+        return TASK_DONE;
+    }
+    unreachable();
+}
+
+static void open_done(struct task *t)
+{
+    struct store_open *o = container_of(t, struct store_open, task);
+    enum err err = t->err;
+
+    free(o->opening->pages);
+    free(o->opening);
+    o->opening = NULL;
+    if (err) {
+        store_free(o->store);
+        o->store = NULL;
+    } else {
+        journal_begin(o->store);
+    }
+    o->done(o, err);
+}
+
+static const struct task_state open_states[] = {
+    [SUPERBLOCK_ONE] = {"superblock_one", TASK_FIRST},
+    [SUPERBLOCK_TWO] = {"superblock_two", TASK_AFTER(SUPERBLOCK_ONE)},
+    [LOAD] = {"load", TASK_AFTER(SUPERBLOCK_TWO)},
+    [REPLAY] = {"replay", TASK_AFTER(LOAD)},
+    [CHECKPOINT] = {"checkpoint", TASK_AFTER(REPLAY)},
+    [END] = {"end", TASK_FIRST | TASK_AFTER(SUPERBLOCK_TWO) | TASK_AFTER(LOAD) |
+                        TASK_AFTER(REPLAY) | TASK_AFTER(CHECKPOINT)},
+};
+static const struct task_kind open_kind = {
+    .name = "store_open",
+    .step = open_step,
+    .done = open_done,
+    .states = open_states,
+    .state_count = array_length(open_states),
+};
+
+void store_open(struct store_open *o)
+{
+    struct opening *n = calloc(1, sizeof *n);
+
+    assert(n);
+    n->pages = aligned_alloc(PAGE_BYTES, 2 * PAGE_BYTES);
+    o->opening = n;
+    o->store = calloc(1, sizeof *o->store);
+    assert(n->pages && o->store);
+    o->why[0] = 0;
+    o->store->env = o->env;
+    o->store->disk = o->disk;
+    o->store->limits = o->limits;
+    if (o->disk->size_bytes < 2 * PAGE_BYTES) {
+        snprintf(o->why, sizeof o->why, "%s: holds no Dolmen store", o->disk->name);
+        task_start(&o->task, &open_kind, &o->env->tasks, END);
+        o->task.err = E_NOT_FOUND;
+        return;
+    }
+    n->io.disk = o->disk;
+    n->io.waiter = &o->task;
+    task_start(&o->task, &open_kind, &o->env->tasks, SUPERBLOCK_ONE);
+    read_superblock(o, 0);
+}

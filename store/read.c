@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/read.c — verified bytes, chunk by chunk.
+ *
+ * What is staged comes from memory; else the chunk's checksum record says what each block is, and
+ * a block of data is fetched from home and held against the checksum that stood for it when it was
+ * asked for.  Between looking and asking nothing can change: both happen in one step.  Home reads
+ * are counted by parity, for the checkpoint's grace (C1).
+ *
+ * What can go wrong:
+ *   the checksum does not match     E_MEDIUM with the first such block; the others are valid
+ *   the disk refuses the read       asked again block by block: only what it refuses is E_MEDIUM
+ *   the checksum page is rotten     every block of it that is not staged is E_MEDIUM (P7)
+ */
+#include "store/inside.h"
+
+enum read_state {
+    LOOK, /* gives out the disk's part of it, chunk by chunk */
+    HOME, /* awaits that                                     */
+};
+
+enum err reads_open(struct store *s)
+{
+    struct reads *r = &s->reads;
+
+    list_init(&r->starved);
+    r->memory = aligned_alloc(PAGE_BYTES, HOME_READS * (size_t)CHUNK_BYTES);
+    if (!r->memory)
+        return E_NO_MEMORY;
+    return pool_open(&r->home_reads, "home reads", sizeof(struct home_read), 64, HOME_READS);
+}
+
+void reads_close(struct reads *r)
+{
+    free(r->memory);
+    pool_close(&r->home_reads);
+}
+
+static void bad(struct store_read *r, uint64_t block)
+{
+    if (r->task.err != E_MEDIUM || block < r->bad_block)
+        r->bad_block = block;
+    r->task.err = E_MEDIUM;
+}
+
+static void give(struct store_read *r, uint64_t block, const uint8_t *bytes)
+{
+    pieces_scatter(r->pieces, (block - r->extent.start) * BLOCK_BYTES, bytes, BLOCK_BYTES);
+}
+
+/* ---- the disk's part ---- */
+
+static void submit(struct home_read *h);
+
+/* Verifies what came and hands it on. */
+static void take_in(struct home_read *h, uint32_t first, uint32_t count, enum err err)
+{
+    const struct store_replica *replica = h->read->replica;
+
+    for (uint32_t b = first; b < first + count; b++) {
+        const uint8_t *bytes = h->buffer + b * BLOCK_BYTES;
+        uint64_t block = h->block + b;
+
+        if (!(h->mask & 1u << b))
+            continue;
+        if (err || block_checksum(replica->volume, replica_volume_block(replica, block), bytes) !=
+                       h->checksums[b])
+            bad(h->read, block);
+        else
+            give(h->read, block, bytes);
+    }
+}
+
+/* Its buffer goes to the next who waits for one. */
+static void give_back(struct reads *reads, struct home_read *h)
+{
+    struct list *l = list_take(&reads->starved);
+
+    pool_put(&reads->home_reads, h);
+    if (l)
+        task_run(&container_of(l, struct store_read, link)->task);
+}
+
+static void end(struct home_read *h)
+{
+    struct reads *reads = &h->store->reads;
+    struct store_read *r = h->read;
+
+    if (--reads->under_way[h->parity] == 0 && checkpoint_running(h->store))
+        task_run(&h->store->checkpoint.task);
+    r->flying--;
+    give_back(reads, h);
+    task_run(&r->task);
+}
+
+static void fetched(struct disk_io *io, enum err err)
+{
+    struct home_read *h = container_of(io, struct home_read, io);
+
+    if (err && !h->single && h->count > 1) {
+        h->single = true;
+        h->left = h->count;
+        h->count = 1;
+        submit(h);
+        return;
+    }
+    take_in(h, h->first, h->count, err);
+    if (h->single && --h->left > 0) {
+        h->first++;
+        submit(h);
+        return;
+    }
+    end(h);
+}
+
+static void submit(struct home_read *h)
+{
+    h->piece = (struct iovec){h->buffer + h->first * BLOCK_BYTES, h->count * (size_t)BLOCK_BYTES};
+    h->io = (struct disk_io){.op = DISK_READ,
+                             .offset = h->offset + h->first * (uint64_t)BLOCK_BYTES,
+                             .pieces = &h->piece,
+                             .piece_count = 1,
+                             .done = fetched};
+    disk_submit(h->store->disk, &h->io);
+}
+
+/* ---- looking ---- */
+
+/* One chunk's part of a read, as it stands now. */
+struct look {
+    struct store *store;
+    uint32_t index, first, end; /* blocks of the chunk */
+    uint64_t entry;
+    const struct staged_chunk *staged;
+    const struct format_checksum_record *record; /* NULL: none is needed, or it is not proved */
+};
+
+static struct look look_at(struct store_read *r)
+{
+    struct store *s = r->replica->store;
+    uint64_t end = extent_end(r->extent);
+    struct look k = {.store = s, .index = (uint32_t)(r->at / CHUNK_BLOCKS)};
+    uint64_t base = (uint64_t)k.index * CHUNK_BLOCKS;
+
+    k.first = (uint32_t)(r->at - base);
+    k.end = (uint32_t)min_u64(end - base, CHUNK_BLOCKS);
+    k.entry = map_entry(r->replica, k.index);
+    k.staged = stage_find(s, r->replica, k.index);
+    return k;
+}
+
+static enum block_state staged_state(const struct look *k, uint32_t block)
+{
+    return k->staged ? state_of(k->staged->states, block) : BLOCK_ELSEWHERE;
+}
+
+/* Whether the record on disk says anything of this chunk yet. */
+static bool has_record(const struct look *k)
+{
+    return (k->entry & ENTRY_PLACED) && !(k->staged && k->staged->fresh);
+}
+
+static bool needs_record(const struct look *k)
+{
+    if (!has_record(k))
+        return false;
+    for (uint32_t b = k->first; b < k->end; b++)
+        if (staged_state(k, b) == BLOCK_ELSEWHERE)
+            return true;
+    return false;
+}
+
+static uint64_t page_of(const struct look *k)
+{
+    return k->store->geo.map_pages + (k->entry & ENTRY_CHUNK) / CHECKSUM_RECORDS;
+}
+
+static const struct format_checksum_record *record_in(const struct look *k, const uint8_t *page)
+{
+    return &((const struct format_checksum_page *)(const void *)page)
+                ->records[(k->entry & ENTRY_CHUNK) % CHECKSUM_RECORDS];
+}
+
+static enum block_state state_at(const struct look *k, uint32_t block)
+{
+    enum block_state state = staged_state(k, block);
+
+    if (state != BLOCK_ELSEWHERE)
+        return state;
+    if (!has_record(k))
+        return BLOCK_ZERO; /* the chunk is not there, or was never written here */
+    return k->record ? state_of(le32_get(k->record->states), block) : BLOCK_LOST;
+}
+
+/* Blocks that only the disk has, as a mask; all others are answered. */
+static uint32_t answer_from_memory(struct store_read *r, const struct look *k)
+{
+    uint64_t base = (uint64_t)k->index * CHUNK_BLOCKS;
+    uint32_t mask = 0;
+
+    for (uint32_t b = k->first; b < k->end; b++) {
+        switch (state_at(k, b)) {
+        case BLOCK_DATA:
+            if (staged_state(k, b) == BLOCK_DATA)
+                give(r, base + b, k->staged->blocks[b]);
+            else
+                mask |= 1u << b;
+            break;
+        case BLOCK_ELSEWHERE:
+        case BLOCK_ZERO:
+            give(r, base + b, NULL);
+            break;
+        case BLOCK_LOST:
+            bad(r, base + b);
+            break;
+        }
+    }
+    return mask;
+}
+
+static void fetch(struct store_read *r, const struct look *k, struct home_read *h, uint32_t mask)
+{
+    struct reads *reads = &k->store->reads;
+    size_t number =
+        (size_t)((uint8_t *)h - reads->home_reads.memory) / reads->home_reads.item_bytes;
+
+    *h = (struct home_read){
+        .read = r,
+        .store = k->store,
+        .buffer = reads->memory + number * CHUNK_BYTES,
+        .block = (uint64_t)k->index * CHUNK_BLOCKS,
+        .offset = chunk_offset(k->store, k->entry & ENTRY_CHUNK),
+        .first = (uint32_t)__builtin_ctz(mask),
+        .mask = mask,
+        .parity = reads->parity,
+    };
+    h->count = 32 - (uint32_t)__builtin_clz(mask) - h->first;
+    for (uint32_t b = 0; b < CHUNK_BLOCKS; b++)
+        h->checksums[b] = le32_get(k->record->checksums[b]);
+    reads->under_way[h->parity]++;
+    r->flying++;
+    submit(h);
+}
+
+/* One chunk further; false: it has to wait for a page or a buffer. */
+static bool look_further(struct store_read *r)
+{
+    struct look k = look_at(r);
+    struct home_read *h;
+    uint32_t mask;
+
+    if (r->use.page && (!needs_record(&k) || r->use.page->number != page_of(&k)))
+        page_drop(k.store, &r->use); /* the chunk changed while we waited */
+    if (needs_record(&k)) {
+        if (!page_want(k.store, &r->use, page_of(&k), &r->task))
+            return false;
+        if (r->use.page->state == PAGE_GOOD)
+            k.record = record_in(&k, r->use.page->bytes);
+    }
+    h = pool_get(&k.store->reads.home_reads);
+    if (!h) {
+        if (list_empty(&r->link))
+            list_append(&k.store->reads.starved, &r->link);
+        return false;
+    }
+    mask = answer_from_memory(r, &k);
+    if (mask)
+        fetch(r, &k, h, mask);
+    else
+        give_back(&k.store->reads, h);
+    page_drop(k.store, &r->use);
+    r->at = (uint64_t)k.index * CHUNK_BLOCKS + k.end;
+    return true;
+}
+
+static enum task_next read_step(struct task *t)
+{
+    struct store_read *r = container_of(t, struct store_read, task);
+
+    switch ((enum read_state)t->state) {
+    case LOOK:
+        while (r->at < extent_end(r->extent))
+            if (!look_further(r))
+                return TASK_WAIT;
+        return task_goto(t, HOME);
+    case HOME:
+        return r->flying > 0 ? TASK_WAIT : TASK_DONE;
+    }
+    unreachable();
+}
+
+static void read_done(struct task *t)
+{
+    struct store_read *r = container_of(t, struct store_read, task);
+
+    r->replica->store->reads.count--;
+    r->done(r, t->err);
+}
+
+static const struct task_state read_states[] = {
+    [LOOK] = {"look", TASK_FIRST},
+    [HOME] = {"home", TASK_AFTER(LOOK)},
+};
+static const struct task_kind read_kind = {
+    .name = "store_read",
+    .step = read_step,
+    .done = read_done,
+    .states = read_states,
+    .state_count = array_length(read_states),
+};
+
+void store_read(struct store_read *r)
+{
+    struct store *s = r->replica->store;
+
+    assert(r->done);
+    assert(r->extent.count > 0 && r->extent.count <= WRITE_BLOCKS_MAX);
+    assert(extent_within(r->extent, r->replica->size_blocks));
+    r->at = r->extent.start;
+    r->flying = 0;
+    r->bad_block = 0;
+    memset(&r->use, 0, sizeof r->use);
+    list_init(&r->link);
+    s->reads.count++;
+    task_start(&r->task, &read_kind, &s->env->tasks, LOOK);
+}
+
+/* ---- what is mapped ---- */
+
+static bool holds_data(const struct look *k, uint32_t block)
+{
+    enum block_state state = staged_state(k, block);
+
+    if (state == BLOCK_ELSEWHERE && has_record(k) && !k->record)
+        return true; /* taken, and its page is not at hand */
+    state = state_at(k, block);
+    return state == BLOCK_DATA || state == BLOCK_LOST;
+}
+
+/* How many blocks from `at` on, below `end` and in its chunk, are alike; whether they hold data. */
+static uint64_t run_in_chunk(const struct store_replica *r, uint64_t at, uint64_t end, bool *mapped)
+{
+    struct look k = {.store = r->store, .index = (uint32_t)(at / CHUNK_BLOCKS)};
+    uint64_t base = (uint64_t)k.index * CHUNK_BLOCKS, block = at;
+    const uint8_t *page;
+
+    end = min_u64(end, base + CHUNK_BLOCKS);
+    k.entry = map_entry(r, k.index);
+    *mapped = false;
+    if (!k.entry)
+        return end - at;
+    k.staged = stage_find(r->store, r, k.index);
+    page = has_record(&k) ? page_at_hand(r->store, page_of(&k)) : NULL;
+    k.record = page ? record_in(&k, page) : NULL;
+    *mapped = holds_data(&k, (uint32_t)(at - base));
+    while (block < end && holds_data(&k, (uint32_t)(block - base)) == *mapped)
+        block++;
+    return block - at;
+}
+
+bool store_mapped(const struct store_replica *r, uint64_t at, uint64_t max, uint64_t *ret_count)
+{
+    uint64_t end = at + min_u64(max, r->size_blocks - at), block;
+    bool mapped, next;
+
+    assert(at < r->size_blocks);
+    assert(max > 0);
+    block = at + run_in_chunk(r, at, end, &mapped);
+    while (block < end && block % CHUNK_BLOCKS == 0) {
+        uint64_t count = run_in_chunk(r, block, end, &next);
+
+        if (next != mapped)
+            break;
+        block += count;
+    }
+    *ret_count = block - at;
+    return mapped;
+}

@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/replay.c — the journal after a crash: every group that was durable, in order, and no other.
+ *
+ * Starts at the tail that the root names and follows the chain: position, incarnation, sequence and
+ * the predecessor's checksum must all fit, so that an old lap, or a tail that was once cut off,
+ * never comes back (notes 44).  A group that does not prove itself is the end, unless a later one
+ * names it durable (J2): then it is damage, and what it held is taken from the list in the group
+ * behind it (J4).
+ *
+ *   a bad block of a durable group      that block is lost
+ *   a bad group, its successor whole    its blocks are lost; a promise, SET or other word lost with
+ *                                       it damages its replica
+ *   several bad groups in a row         every replica is damaged: nobody knows what they held
+ *   a group names a root newer than     that root was lost, and what it said with it: every
+ *   the newest we found (J5)            replica is damaged
+ *
+ * What does not fit into the stage goes home by a checkpoint in between, which moves the tail.
+ */
+#include "store/inside.h"
+
+enum replay_state {
+    WINDOW,     /* part of the ring is read, up to where it wraps */
+    REST,       /* … the part behind                              */
+    GROUPS,     /* as many as the window holds                    */
+    CHECKPOINT, /* the stage was full                             */
+    END,
+};
+
+enum looked {
+    LOOK_WHOLE,   /* proved, with its payload                */
+    LOOK_PAYLOAD, /* proved, but for some of its payload     */
+    LOOK_MORE,    /* it reaches beyond the window            */
+    LOOK_BAD,     /* no group that could be the next one     */
+};
+
+static struct replay *replay_of(struct task *t)
+{
+    return container_of(t, struct replay, task);
+}
+
+/* ---- the window ---- */
+
+static void read_window(struct replay *r)
+{
+    struct store *s = r->store;
+    uint64_t start = s->journal.head % s->geo.journal_bytes;
+
+    r->window_at = s->journal.head;
+    open_io_read(&r->io, r->window, s->geo.journal_offset + start,
+                 min_u64(r->window_bytes, s->geo.journal_bytes - start));
+}
+
+/* False: the window did not wrap. */
+static bool read_rest(struct replay *r)
+{
+    const struct geometry *g = &r->store->geo;
+    uint64_t first = min_u64(r->window_bytes, g->journal_bytes - r->window_at % g->journal_bytes);
+
+    if (first == r->window_bytes)
+        return false;
+    open_io_read(&r->io, r->window + first, g->journal_offset, r->window_bytes - first);
+    return true;
+}
+
+static const struct format_group *at_position(const struct replay *r, uint64_t position)
+{
+    return (const void *)(r->window + (position - r->window_at));
+}
+
+static uint64_t window_left(const struct replay *r, uint64_t position)
+{
+    return r->window_at + r->window_bytes - position;
+}
+
+static uint64_t meta_bytes(const struct format_group *h)
+{
+    return round_up(le32_get(h->head.bytes), PAGE_BYTES);
+}
+
+static uint64_t bytes_of(const struct format_group *h)
+{
+    return meta_bytes(h) + (uint64_t)le32_get(h->payload_blocks) * PAGE_BYTES;
+}
+
+/* A group's head, list and records, wherever in the chain it belongs. */
+static bool group_proved(const struct replay *r, const struct format_group *h, uint64_t position)
+{
+    struct format_name name = {GROUP_MAGIC, r->store->identity, le64_get(h->head.page), 0};
+    uint64_t left = window_left(r, position);
+
+    return le32_get(h->head.magic) == GROUP_MAGIC && le32_get(h->head.bytes) >= sizeof *h &&
+           le32_get(h->head.bytes) <= GROUP_META_MAX &&
+           format_prove(h, (size_t)left, &name) == E_OK &&
+           le32_get(h->list_count) <= GROUP_RECORDS_MAX &&
+           le32_get(h->record_count) <= GROUP_RECORDS_MAX &&
+           le32_get(h->payload_blocks) <= GROUP_BLOCKS_MAX &&
+           sizeof *h + le32_get(h->list_count) * sizeof(struct format_list_entry) <=
+               le32_get(h->head.bytes);
+}
+
+static const struct format_list_entry *list_of(const struct format_group *h)
+{
+    return (const void *)(h + 1);
+}
+
+/* ---- records, one after the other ---- */
+
+struct cursor {
+    const uint8_t *at, *end;
+    uint32_t left;
+};
+
+static struct cursor records_of(const struct format_group *h)
+{
+    const uint8_t *bytes = (const void *)h;
+
+    return (struct cursor){(const void *)(list_of(h) + le32_get(h->list_count)),
+                           bytes + le32_get(h->head.bytes), le32_get(h->record_count)};
+}
+
+/* E_NOT_FOUND: none is left. */
+static enum err next_record(struct cursor *c, struct fact *ret, struct record_scratch *x)
+{
+    struct format_record r;
+    enum err err;
+
+    if (c->left == 0)
+        return E_NOT_FOUND;
+    err = record_decode(c->at, (size_t)(c->end - c->at), ret, x);
+    if (err)
+        return err;
+    memcpy(&r, c->at, sizeof r);
+    c->at += le32_get(r.bytes);
+    c->left--;
+    return E_OK;
+}
+
+static const uint8_t *payload_of(const struct format_group *h, const struct fact *f, uint64_t i)
+{
+    return (const uint8_t *)h + meta_bytes(h) + (f->payload + i) * PAGE_BYTES;
+}
+
+static bool block_proved(const struct store_replica *r, const struct format_group *h,
+                         const struct fact *f, uint64_t i)
+{
+    uint64_t block = replica_volume_block(r, f->extent.start + i);
+
+    return block_checksum(r->volume, block, payload_of(h, f, i)) == f->checksums[i];
+}
+
+/* Whether a fact can be meant: what it names is inside its replica and its group. */
+static bool makes_sense(const struct store_replica *r, const struct format_group *h,
+                        const struct fact *f)
+{
+    bool blocks = f->kind == RECORD_WRITE || f->kind == RECORD_UNMAP;
+
+    if (blocks && r && !extent_within(f->extent, r->size_blocks))
+        return false;
+    return f->kind != RECORD_WRITE || (f->payload <= le32_get(h->payload_blocks) &&
+                                       f->extent.count <= le32_get(h->payload_blocks) - f->payload);
+}
+
+static bool payload_proved(struct replay *r, const struct format_group *h)
+{
+    struct cursor c = records_of(h);
+    struct fact f;
+
+    while (next_record(&c, &f, r->scratch) == E_OK) {
+        const struct store_replica *replica = store_find(r->store, f.replica);
+
+        if (f.kind != RECORD_WRITE || !replica || !makes_sense(replica, h, &f))
+            continue;
+        for (uint64_t i = 0; i < f.extent.count; i++)
+            if (!block_proved(replica, h, &f, i))
+                return false;
+    }
+    return true;
+}
+
+static enum looked look(struct replay *r)
+{
+    const struct journal *j = &r->store->journal;
+    const struct format_group *h = at_position(r, j->head);
+    uint64_t left = window_left(r, j->head);
+
+    if (left < GROUP_META_MAX && r->window_at != j->head)
+        return LOOK_MORE;
+    if (!group_proved(r, h, j->head) || le64_get(h->head.page) != j->head ||
+        le64_get(h->incarnation) != j->incarnation || le64_get(h->sequence) != j->sequence ||
+        le64_get(h->predecessor) != j->predecessor)
+        return r->window_at == j->head ? LOOK_BAD : LOOK_MORE;
+    if (bytes_of(h) > left)
+        return r->window_at == j->head ? LOOK_BAD : LOOK_MORE;
+    if (payload_proved(r, h))
+        return LOOK_WHOLE;
+    return r->window_at == j->head ? LOOK_PAYLOAD : LOOK_MORE;
+}
+
+/* ---- past a group that is not whole ---- */
+
+struct beyond {
+    const struct format_group *next; /* the first group behind it of this chain; NULL: none */
+    uint64_t durable;                /* the newest sequence that any of them names durable  */
+    uint64_t root;                   /* the newest root that any group in sight names       */
+};
+
+static void look_beyond(const struct replay *r, struct beyond *ret)
+{
+    const struct store *s = r->store;
+    const struct journal *j = &s->journal;
+
+    *ret = (struct beyond){0};
+    for (uint64_t at = j->head; window_left(r, at) >= PAGE_BYTES; at += PAGE_BYTES) {
+        const struct format_group *h = at_position(r, at);
+        uint64_t page = le64_get(h->head.page);
+
+        if (le32_get(h->head.magic) != GROUP_MAGIC || !group_proved(r, h, at))
+            continue;
+        if (page >= at && (page - at) % s->geo.journal_bytes == 0) /* now, or a later lap */
+            ret->root = max_u64(ret->root, le64_get(h->head.checkpoint));
+        if (page != at || le64_get(h->incarnation) != j->incarnation ||
+            le64_get(h->sequence) <= j->sequence)
+            continue;
+        if (!ret->next)
+            ret->next = h;
+        ret->durable = max_u64(ret->durable, le64_get(h->durable));
+    }
+}
+
+static void damage_all(struct store *s)
+{
+    for_each_replica(r, s)
+        r->damaged = true;
+}
+
+/* The group at the head is lost; its successor says what it held (J4). */
+static void lose_group(struct store *s, const struct format_group *next)
+{
+    const struct format_list_entry *list = list_of(next);
+
+    if (le64_get(next->sequence) != s->journal.sequence + 1)
+        damage_all(s);
+    for (uint32_t i = 0; i < le32_get(next->list_count); i++)
+        fact_lost(s, &list[i]);
+    s->journal.head = le64_get(next->head.page);
+    s->journal.sequence = le64_get(next->sequence);
+    s->journal.predecessor = le64_get(next->predecessor);
+}
+
+/* ---- one group ---- */
+
+/* Whether the stage has room for all of it. */
+static bool stage_has_room(const struct store *s, const struct format_group *h)
+{
+    uint32_t blocks = le32_get(h->payload_blocks);
+
+    return s->stage.blocks.free_count >= blocks &&
+           s->stage.chunks.free_count >= blocks + 2 * le32_get(h->record_count);
+}
+
+static void take_payload(struct replay *r, const struct format_group *h, struct fact *f)
+{
+    const struct store_replica *replica = store_find(r->store, f->replica);
+
+    f->blocks = r->blocks;
+    memset(r->blocks, 0, sizeof r->blocks);
+    for (uint64_t i = 0; replica && i < f->extent.count; i++) {
+        if (!block_proved(replica, h, f, i))
+            continue; /* lost */
+        r->blocks[i] = pool_get(&r->store->stage.blocks);
+        if (r->blocks[i]) /* a careless hand may name one payload twice */
+            memcpy(r->blocks[i], payload_of(h, f, i), BLOCK_BYTES);
+    }
+}
+
+static void drop_payload(struct replay *r)
+{
+    for (uint32_t i = 0; i < GROUP_BLOCKS_MAX; i++)
+        if (r->blocks[i])
+            pool_put(&r->store->stage.blocks, r->blocks[i]);
+    memset(r->blocks, 0, sizeof r->blocks);
+}
+
+static enum err take_group(struct replay *r, const struct format_group *h)
+{
+    struct store *s = r->store;
+    struct cursor c = records_of(h);
+    enum err err;
+    struct fact f;
+
+    while ((err = next_record(&c, &f, r->scratch)) == E_OK) {
+        struct store_replica *replica = store_find(s, f.replica);
+
+        if (!makes_sense(replica, h, &f))
+            return E_DAMAGED;
+        if (f.kind == RECORD_WRITE)
+            take_payload(r, h, &f);
+        if (fact_apply(s, &f) && replica)
+            replica->damaged = true;
+        drop_payload(r);
+    }
+    if (err != E_NOT_FOUND)
+        return err;
+    s->journal.head += bytes_of(h);
+    s->journal.sequence++;
+    s->journal.predecessor = le64_get(h->head.checksum);
+    return E_OK;
+}
+
+/* ---- its life ---- */
+
+static enum task_next fail(struct replay *r, enum err err, const char *why)
+{
+    r->err = err;
+    r->why = why;
+    return task_fail(&r->task, END, err);
+}
+
+static enum task_next window_anew(struct replay *r)
+{
+    read_window(r);
+    return task_wait_in(&r->task, WINDOW);
+}
+
+static enum task_next take(struct replay *r)
+{
+    const struct format_group *h = at_position(r, r->store->journal.head);
+    bool read_only = r->store->read_only;
+    enum err err;
+
+    if (!stage_has_room(r->store, h)) {
+        if (read_only || list_empty(&r->store->stage.list))
+            return fail(r, E_NO_MEMORY, "the stage is too small for the journal");
+        checkpoint_begin(r->store, &r->task);
+        return task_wait_in(&r->task, CHECKPOINT);
+    }
+    err = format_features(&h->head, &r->store->read_only);
+    if (!err)
+        err = take_group(r, h);
+    if (err)
+        return fail(r, err, "the journal holds what this version does not know");
+    return TASK_AGAIN;
+}
+
+/* The group at the head is not whole, and all that could speak of it is in the window. */
+static enum task_next end_or_damage(struct replay *r, bool payload)
+{
+    struct store *s = r->store;
+    struct beyond beyond;
+
+    look_beyond(r, &beyond);
+    if (beyond.durable >= s->journal.sequence && payload)
+        return take(r);
+    if (beyond.durable >= s->journal.sequence) {
+        lose_group(s, beyond.next);
+        return window_anew(r);
+    }
+    if (beyond.root > s->root_number) { /* J5 */
+        s->root_number = beyond.root;
+        damage_all(s);
+    }
+    return task_goto(&r->task, END);
+}
+
+static enum task_next groups(struct replay *r)
+{
+    switch (look(r)) {
+    case LOOK_WHOLE:
+        return take(r);
+    case LOOK_MORE:
+        return window_anew(r);
+    case LOOK_PAYLOAD:
+        return end_or_damage(r, true);
+    case LOOK_BAD:
+        return end_or_damage(r, false);
+    }
+    unreachable();
+}
+
+static enum task_next replay_step(struct task *t)
+{
+    struct replay *r = replay_of(t);
+
+    if (r->io.busy || checkpoint_running(r->store))
+        return TASK_WAIT;
+    switch ((enum replay_state)t->state) {
+    case WINDOW:
+        (void)read_rest(r);
+        return task_goto(t, REST);
+    case REST:
+        return task_goto(t, GROUPS);
+    case GROUPS:
+        return groups(r);
+    case CHECKPOINT:
+        if (r->store->checkpoint.err)
+            return fail(r, E_DISK, "a checkpoint during replay failed");
+        return task_goto(t, GROUPS);
+    case END:
+        return TASK_DONE;
+    }
+    unreachable();
+}
+
+static void replay_done(struct task *t)
+{
+    struct replay *r = replay_of(t);
+
+    free(r->window);
+    free(r->scratch);
+    r->window = NULL;
+    r->scratch = NULL;
+    task_run(r->waiter);
+}
+
+static const struct task_state replay_states[] = {
+    [WINDOW] = {"window", TASK_FIRST | TASK_AFTER(GROUPS)},
+    [REST] = {"rest", TASK_AFTER(WINDOW)},
+    [GROUPS] = {"groups", TASK_AFTER(REST) | TASK_AFTER(CHECKPOINT)},
+    [CHECKPOINT] = {"checkpoint", TASK_AFTER(GROUPS)},
+    [END] = {"end", TASK_AFTER(GROUPS) | TASK_AFTER(CHECKPOINT)},
+};
+static const struct task_kind replay_kind = {
+    .name = "store_replay",
+    .step = replay_step,
+    .done = replay_done,
+    .states = replay_states,
+    .state_count = array_length(replay_states),
+};
+
+enum err replay_begin(struct store *s, struct replay *r, struct task *waiter)
+{
+    memset(r, 0, sizeof *r);
+    r->store = s;
+    r->waiter = waiter;
+    r->window_bytes = min_u64(s->geo.journal_bytes, 2 * (uint64_t)GROUP_BYTES_MAX);
+    r->window = aligned_alloc(PAGE_BYTES, (size_t)r->window_bytes);
+    r->scratch = malloc(sizeof *r->scratch);
+    if (!r->window || !r->scratch) {
+        free(r->window);
+        free(r->scratch);
+        return E_NO_MEMORY;
+    }
+    r->io.disk = s->disk;
+    r->io.waiter = &r->task;
+    task_start(&r->task, &replay_kind, &s->env->tasks, WINDOW);
+    read_window(r);
+    return E_OK;
+}

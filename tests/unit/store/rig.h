@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/store/rig.h — a store on a simulated disk, and calls that wait for their answer.
+ *
+ * Contents of blocks are made from a number: block_fill(bytes, tag) and block_is(bytes, tag).
+ */
+#ifndef TESTS_UNIT_STORE_RIG_H
+#define TESTS_UNIT_STORE_RIG_H
+
+#include "store/inside.h"
+#include "tests/sim/world/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#define RIG_BYTES   (UINT64_C(32) << 20)
+#define RIG_JOURNAL (UINT64_C(1) << 20)
+#define BOUND_US    (UINT64_C(600) * 1000 * 1000)
+#define SHARD_TEST  3u /* so that volume and replica numbers of a block differ */
+
+static const struct identity DISK = {0xd15c000000000001};
+static const struct identity VOLUME = {0x0a00000000000001};
+static const struct identity REPLICA = {0x0b00000000000001};
+
+struct rig {
+    struct sim *sim;
+    struct env *env;
+    struct sim_disk *medium;
+    struct disk *disk;
+    struct store *store;
+    struct store_replica *replica; /* REPLICA, if it is there */
+    uint64_t seq;
+    char why[160];
+};
+
+static inline struct store_limits rig_limits(void)
+{
+    return (struct store_limits){
+        .map_bytes = 1u << 20, .stage_bytes = 4u << 20, .checksum_pages = 64, .changes_max = 512};
+}
+
+/* ---- waiting ---- */
+
+struct rig_wait {
+    bool over;
+    enum err err;
+};
+
+static inline bool rig_over(void *arg)
+{
+    return ((struct rig_wait *)arg)->over;
+}
+
+static inline enum err rig_await(struct rig *r, struct rig_wait *w)
+{
+    assert_true(sim_run_until(r->sim, rig_over, w, BOUND_US));
+    return w->err;
+}
+
+static inline void rig_format_done(struct store_format *f, enum err err)
+{
+    *(struct rig_wait *)f->own = (struct rig_wait){true, err};
+}
+static inline void rig_open_done(struct store_open *o, enum err err)
+{
+    *(struct rig_wait *)o->own = (struct rig_wait){true, err};
+}
+static inline void rig_close_done(struct store_close *c)
+{
+    *(struct rig_wait *)c->own = (struct rig_wait){true, E_OK};
+}
+static inline void rig_change_done(struct store_change *c, enum err err)
+{
+    *(struct rig_wait *)c->own = (struct rig_wait){true, err};
+}
+static inline void rig_read_done(struct store_read *c, enum err err)
+{
+    *(struct rig_wait *)c->own = (struct rig_wait){true, err};
+}
+
+/* ---- a process on the disk ---- */
+
+static inline void rig_start(struct rig *r)
+{
+    r->env = sim_env(r->sim, "node");
+    assert_int_equal(r->env->ops->disk_open(r->env, "disk", 0, &r->disk), E_OK);
+    r->store = NULL;
+    r->replica = NULL;
+}
+
+static inline enum err rig_format(struct rig *r)
+{
+    struct rig_wait w = {0};
+    struct store_format f = {.env = r->env,
+                             .disk = r->disk,
+                             .identity = DISK,
+                             .journal_bytes = RIG_JOURNAL,
+                             .done = rig_format_done,
+                             .own = &w};
+
+    store_format(&f);
+    assert_false(w.over);
+    return rig_await(r, &w);
+}
+
+static inline enum err rig_open_with(struct rig *r, struct store_limits limits)
+{
+    struct rig_wait w = {0};
+    struct store_open o = {
+        .env = r->env, .disk = r->disk, .limits = limits, .done = rig_open_done, .own = &w};
+
+    store_open(&o);
+    assert_false(w.over);
+    (void)rig_await(r, &w);
+    r->store = w.err ? NULL : o.store;
+    memcpy(r->why, o.why, sizeof r->why);
+    r->replica = r->store ? store_find(r->store, REPLICA) : NULL;
+    return w.err;
+}
+
+static inline enum err rig_open(struct rig *r)
+{
+    return rig_open_with(r, rig_limits());
+}
+
+static inline void rig_close(struct rig *r)
+{
+    struct rig_wait w = {0};
+    struct store_close c = {.done = rig_close_done, .own = &w};
+
+    store_close(r->store, &c);
+    (void)rig_await(r, &w);
+    r->store = NULL;
+    r->replica = NULL;
+}
+
+/* The process dies; a new one has the disk. */
+static inline void rig_crash(struct rig *r, enum sim_death death)
+{
+    if (r->store)
+        sim_abandon(r->sim, r->store);
+    if (!sim_dead(r->env))
+        sim_crash(r->sim, r->env, death);
+    rig_start(r);
+}
+
+static inline void rig_reopen(struct rig *r)
+{
+    rig_close(r);
+    assert_int_equal(rig_open(r), E_OK);
+}
+
+static inline void rig_crash_and_reopen(struct rig *r)
+{
+    rig_crash(r, SIM_POWER_LOST);
+    assert_int_equal(rig_open(r), E_OK);
+}
+
+/* ---- changes ---- */
+
+static inline enum err rig_change(struct rig *r, struct store_change *c)
+{
+    struct rig_wait w = {0};
+
+    c->done = rig_change_done;
+    c->own = &w;
+    store_change(r->store, c);
+    assert_false(w.over);
+    return rig_await(r, &w);
+}
+
+static inline enum err rig_make(struct rig *r, struct identity replica, uint64_t size_blocks)
+{
+    struct store_change c = {.kind = STORE_MAKE,
+                             .identity = replica,
+                             .volume = VOLUME,
+                             .shard = SHARD_TEST,
+                             .size_blocks = size_blocks};
+    enum err err = rig_change(r, &c);
+
+    if (!err) {
+        assert_ptr_equal(c.replica, store_find(r->store, replica));
+        r->replica = c.replica;
+    }
+    return err;
+}
+
+/* A rig whose store is open and has REPLICA, of `size_blocks`. */
+static inline struct rig rig_begin(uint64_t seed, uint64_t size_blocks)
+{
+    struct rig r = {.sim = sim_open(seed)};
+
+    r.medium = sim_disk_make(r.sim, "disk", RIG_BYTES);
+    rig_start(&r);
+    assert_int_equal(rig_format(&r), E_OK);
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_int_equal(rig_make(&r, REPLICA, size_blocks), E_OK);
+    return r;
+}
+
+static inline void rig_end(struct rig *r)
+{
+    if (r->store)
+        rig_close(r);
+    sim_close(r->sim);
+}
+
+static inline void block_fill(uint8_t *bytes, uint64_t tag)
+{
+    for (uint32_t i = 0; i < BLOCK_BYTES / 8; i++) {
+        uint64_t v = tag * UINT64_C(0x9e3779b97f4a7c15) + i;
+
+        memcpy(bytes + (size_t)i * 8, &v, 8);
+    }
+}
+
+static inline bool block_is(const uint8_t *bytes, uint64_t tag)
+{
+    uint8_t want[BLOCK_BYTES] = {0};
+
+    if (tag)
+        block_fill(want, tag);
+    return memcmp(bytes, want, sizeof want) == 0;
+}
+
+static inline void checksums_of(const struct store_replica *replica, struct extent e,
+                                const uint8_t *bytes, uint32_t *ret)
+{
+    for (uint64_t i = 0; i < e.count; i++)
+        ret[i] = block_checksum(VOLUME, SHARD_TEST * SHARD_BLOCKS + e.start + i,
+                                bytes + i * BLOCK_BYTES);
+    (void)replica;
+}
+
+/* Block i of the extent gets tag + i; epoch 1, generation 1, the next seq. */
+static inline enum err rig_write(struct rig *r, uint64_t start, uint64_t count, uint64_t tag)
+{
+    uint8_t *bytes = malloc(count * BLOCK_BYTES);
+    uint32_t *checksums = malloc(count * sizeof *checksums);
+    struct iovec piece = {bytes, count * BLOCK_BYTES};
+    struct store_change c = {.kind = STORE_WRITE,
+                             .replica = r->replica,
+                             .extent = {start, count},
+                             .pieces = &piece,
+                             .piece_count = 1,
+                             .checksums = checksums,
+                             .stamp = {.generation = 1, .epoch = 1, .seq = ++r->seq}};
+    enum err err;
+
+    for (uint64_t i = 0; i < count; i++)
+        block_fill(bytes + i * BLOCK_BYTES, tag + i);
+    checksums_of(r->replica, c.extent, bytes, checksums);
+    err = rig_change(r, &c);
+    free(bytes);
+    free(checksums);
+    return err;
+}
+
+static inline enum err rig_unmap(struct rig *r, uint64_t start, uint64_t count)
+{
+    struct store_change c = {.kind = STORE_UNMAP,
+                             .replica = r->replica,
+                             .extent = {start, count},
+                             .stamp = {.generation = 1, .epoch = 1, .seq = ++r->seq}};
+
+    return rig_change(r, &c);
+}
+
+/* A change of the replica that has nothing else to say. */
+static inline enum err rig_promise(struct rig *r, uint64_t epoch)
+{
+    struct store_change c = {.kind = STORE_PROMISE, .replica = r->replica, .epoch = epoch};
+
+    return rig_change(r, &c);
+}
+
+/* ---- reads ---- */
+
+static inline enum err rig_read(struct rig *r, uint64_t start, uint64_t count, uint8_t *ret,
+                                uint64_t *ret_bad)
+{
+    struct rig_wait w = {0};
+    struct iovec piece = {ret, count * BLOCK_BYTES};
+    struct store_read read = {.replica = r->replica,
+                              .extent = {start, count},
+                              .pieces = &piece,
+                              .piece_count = 1,
+                              .done = rig_read_done,
+                              .own = &w};
+
+    store_read(&read);
+    assert_false(w.over);
+    (void)rig_await(r, &w);
+    if (ret_bad)
+        *ret_bad = read.bad_block;
+    return w.err;
+}
+
+/* Every block i holds tag + i; tag 0: zeros, all of them. */
+static inline void expect_blocks(struct rig *r, uint64_t start, uint64_t count, uint64_t tag)
+{
+    uint8_t *bytes = malloc(count * BLOCK_BYTES);
+
+    memset(bytes, 0xa5, count * BLOCK_BYTES);
+    assert_int_equal(rig_read(r, start, count, bytes, NULL), E_OK);
+    for (uint64_t i = 0; i < count; i++)
+        if (!block_is(bytes + i * BLOCK_BYTES, tag ? tag + i : 0))
+            fail_msg("block %lu is not %lx", (unsigned long)(start + i),
+                     (unsigned long)(tag ? tag + i : 0));
+    free(bytes);
+}
+
+/* The one block is lost, and said so. */
+static inline void expect_medium(struct rig *r, uint64_t block)
+{
+    uint8_t bytes[BLOCK_BYTES];
+    uint64_t bad = 0;
+
+    assert_int_equal(rig_read(r, block, 1, bytes, &bad), E_MEDIUM);
+    assert_int_equal(bad, block);
+}
+
+static inline struct store_facts rig_facts(const struct rig *r)
+{
+    struct store_facts f;
+
+    store_facts(r->replica, &f);
+    return f;
+}
+
+/* A checkpoint now, without closing. */
+static inline bool rig_checkpoint_over(void *arg)
+{
+    return !checkpoint_running(arg);
+}
+
+#endif
