@@ -21,6 +21,7 @@
  */
 #include "storaged/arbiter.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -111,7 +112,7 @@ static enum task_next recorded(struct arbiter_volume *v)
     return task_goto(&v->task, list_empty(&v->wanted) ? OVER : READ_HEAD);
 }
 
-static enum task_next superseded(struct arbiter_volume *v)
+static enum task_next give_up(struct arbiter_volume *v)
 {
     settled(v);
     answer_list(&v->changing, E_NOT_PRIMARY, 0);
@@ -149,7 +150,7 @@ static enum task_next judge_head(struct arbiter_volume *v)
 
     record_list_free(&v->call.list);
     if (!readable || !head_ours(v, &head))
-        return superseded(v);
+        return give_up(v);
     if (v->in_doubt && head.nonce == v->nonce)
         return recorded(v);
     if (v->in_doubt && revision == v->head_revision)
@@ -285,10 +286,10 @@ static enum task_next arbiter_step(struct task *t)
 
     if (v->calling)
         return TASK_WAIT; /* what was asked is always awaited */
-    if (v->ending && t->state != OVER) {
+    if (v->superseded && t->state != OVER) {
         record_list_free(&v->call.list);
         v->call.list = (struct record_list){0};
-        return superseded(v);
+        return give_up(v);
     }
     switch ((enum arbiter_state)t->state) {
     case READ_HEAD:
@@ -388,7 +389,7 @@ static void change(struct arbiter *arbiter, struct set_change *c)
             begin_task(v);
         return;
     }
-    unreachable(); /* a shard is open only between arbiter_begin() and arbiter_end() */
+    assert(false); /* a shard is open only between arbiter_begin() and arbiter_end() */
 }
 
 void node_arbiter_init(struct node_arbiter *a, struct env *env, struct records *records,
@@ -416,11 +417,19 @@ void arbiter_begin(struct node_arbiter *a, struct arbiter_volume *v, struct iden
     list_append(&a->volumes, &v->link);
 }
 
+void arbiter_supersede(struct arbiter_volume *v)
+{
+    v->superseded = true;
+    timer_stop(&v->arbiter->env->clock, &v->pause);
+    if (v->living)
+        task_run(&v->task);
+}
+
 void arbiter_end(struct arbiter_volume *v, void (*ended)(struct arbiter_volume *))
 {
+    arbiter_supersede(v);
     v->ending = true;
     v->ended = ended;
-    timer_stop(&v->arbiter->env->clock, &v->pause);
     if (v->living)
         task_run(&v->task);
     else

@@ -37,7 +37,7 @@ struct arbiter_volume {
     struct list link;
     struct list wanted, changing; /* set_changes: not yet taken up; in the transaction */
     struct task task;
-    bool living, calling, ending;
+    bool living, calling, superseded, ending;
     enum err answered; /* of the last call */
     struct records_call call;
     struct record_transaction transaction;
@@ -57,10 +57,11 @@ void node_arbiter_init(struct node_arbiter *a, struct env *env, struct records *
 void arbiter_begin(struct node_arbiter *a, struct arbiter_volume *v, struct identity volume,
                    uint64_t epoch);
 
-/*
- * The tenure is over as far as this process is concerned: what is wanted is answered
- * E_NOT_PRIMARY, also what is in doubt; `ended` comes from the loop when nothing of it is left.
- */
+/* The tenure is over as far as this process is concerned: from now on what is wanted is answered
+ * E_NOT_PRIMARY, also what is in doubt. */
+void arbiter_supersede(struct arbiter_volume *v);
+
+/* No change will be wanted any more; `ended` comes from the loop when nothing of it is left. */
 void arbiter_end(struct arbiter_volume *v, void (*ended)(struct arbiter_volume *));
 
 #endif

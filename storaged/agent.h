@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storaged/agent.h — makes this node do what the records want (design 10).
+ *
+ * It reads the records once, then watches them; after every change of records or facts it plans
+ * (plan.h) and acts on what is not under way already.  What failed is tried again after a pause.
+ * While metad is away the records stay as they were last read, and the node serves what it serves.
+ * All of it runs on the env's loop.
+ */
+#ifndef STORAGED_AGENT_H
+#define STORAGED_AGENT_H
+
+#include "storaged/plan.h"
+#include "storaged/volumes.h"
+
+struct operation;
+
+struct agent {
+    struct env *env;
+    struct records *records;
+    struct node_disks *disks;
+    struct node_volumes *volumes;
+    struct node_record node; /* as its record should be */
+    struct identity incarnation;
+    const struct limits *limits;
+    void (*acted)(struct agent *);   /* something that a heartbeat tells may have changed */
+    void (*stopped)(struct agent *); /* after agent_stop() */
+
+    /* its own */
+    struct view view;
+    struct facts facts; /* as of the last plan */
+    uint32_t replica_room;
+    struct plan plan;
+    struct task reader, actor;
+    struct records_call read;
+    bool reading, wanted, held, stopping, away;
+    bool again; /* read everything anew: the keeper is another one */
+    enum err answered;
+    struct timer pause, retry;
+    uint32_t pause_ms;
+    struct pool operations;
+    struct list under_way; /* struct operation: living, or failed and waiting to be tried again */
+};
+
+/* The members above "its own" are the caller's to fill; the view is empty and ready for lookups. */
+must_check enum err agent_init(struct agent *a);
+void agent_start(struct agent *a);
+
+/* Facts changed: plan again, soon. */
+void agent_wake(struct agent *a);
+/* The keeper behind metad is another one than before: read everything anew. */
+void agent_read_again(struct agent *a);
+
+/* Plans nothing any more; what is under way goes on, and records are still read. */
+void agent_hold(struct agent *a);
+
+/* Begins nothing any more; `stopped` when nothing is under way.  The link to metad was stopped. */
+void agent_stop(struct agent *a);
+void agent_done(struct agent *a);
+
+/* The facts as they are now, sorted, in agent->facts; false: no memory. */
+bool agent_gather(struct agent *a);
+
+/* Why a volume that should be open here is not: the last failure of its operations, or "". */
+const char *agent_trouble(const struct agent *a, struct identity volume);
+
+#endif

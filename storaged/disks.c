@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storaged/disks.c — one disk after the other: what does it hold? format, open; and close.
+ *
+ *   blank, or a file that is not there and has a size   formatted, then opened
+ *   a Dolmen store                                      opened
+ *   something else                                      refused: it is somebody's data
+ */
+#include "storaged/disks.h"
+
+#include "base/size.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum disks_state {
+    LOOK,   /* at the next disk: what it holds       */
+    FORMAT, /* until it is written                   */
+    OPEN,   /* its store                             */
+    OPENED, /* its store, or not                     */
+    NEXT,   /* opened or refused                     */
+    CLOSE,  /* the next store                        */
+    CLOSED, /* then its disk                         */
+    ALL,    /* disks are done                        */
+};
+
+enum disk_content disk_content(const char *path, char ret_what[80])
+{
+    struct stat file;
+
+    ret_what[0] = '\0';
+    if (stat(path, &file) != 0)
+        return errno == ENOENT ? CONTENT_MISSING : CONTENT_UNREADABLE;
+    switch ((int)store_probe(path, ret_what)) {
+    case E_OK:
+        return CONTENT_BLANK;
+    case E_EXISTS:
+        return CONTENT_STORE;
+    case E_FOREIGN:
+        return CONTENT_FOREIGN;
+    default:
+        return CONTENT_UNREADABLE;
+    }
+}
+
+void format_say(struct env *env, const char *path, const struct store_format *f)
+{
+    log_event(env->log, LOG_LEVEL_INFO, "storaged", "formatting", "disk=%s written=%s of=%s", path,
+              size_show(f->bytes_done).text, size_show(f->bytes_total).text);
+}
+
+static struct node_disk *current(struct node_disks *d)
+{
+    return &d->disks[d->at];
+}
+
+static void refused(struct node_disks *d, const char *why)
+{
+    log_event(d->env->log, LOG_LEVEL_ERROR, "storaged", "disk_refused", "disk=%s %s",
+              current(d)->path, why);
+}
+
+static void woken(struct node_disks *d, enum err err)
+{
+    d->busy = false;
+    d->err = err;
+    task_run(&d->task);
+}
+
+/* ---- format ---- */
+
+static void progress_due(struct timer *t)
+{
+    struct node_disks *d = container_of(t, struct node_disks, progress);
+
+    format_say(d->env, current(d)->path, &d->format);
+    timer_start(&d->env->clock, t, FORMAT_SAY_US, progress_due);
+}
+
+static void formatted(struct store_format *f, enum err err)
+{
+    struct node_disks *d = container_of(f, struct node_disks, format);
+
+    timer_stop(&d->env->clock, &d->progress);
+    woken(d, err);
+}
+
+static void format_begin(struct node_disks *d)
+{
+    d->format = (struct store_format){
+        .env = d->env,
+        .disk = current(d)->disk,
+        .identity = chance_identity(d->env->chance),
+        .done = formatted,
+    };
+    log_event(d->env->log, LOG_LEVEL_INFO, "storaged", "format_begun", "disk=%s bytes=%" PRIu64,
+              current(d)->path, current(d)->disk->size_bytes);
+    d->busy = true;
+    timer_start(&d->env->clock, &d->progress, FORMAT_SAY_US, progress_due);
+    store_format(&d->format);
+}
+
+/* ---- open ---- */
+
+static void opened(struct store_open *o, enum err err)
+{
+    woken(container_of(o, struct node_disks, open), err);
+}
+
+static void open_begin(struct node_disks *d)
+{
+    d->open = (struct store_open){
+        .env = d->env,
+        .disk = current(d)->disk,
+        .limits = d->limits,
+        .done = opened,
+    };
+    d->busy = true;
+    store_open(&d->open);
+}
+
+/* Why the disk cannot be used as it is; false: it is refused (said). */
+static bool content_allows(struct node_disks *d, enum disk_content content, const char *what)
+{
+    const struct node_disk_config *c = &d->config->disks[d->at];
+    char why[400];
+
+    switch (content) {
+    case CONTENT_BLANK:
+    case CONTENT_STORE:
+        return true;
+    case CONTENT_MISSING:
+        if (c->bytes > 0)
+            return true;
+        refused(d, "is not there, and has no size to be made with");
+        return false;
+    case CONTENT_FOREIGN:
+        snprintf(why, sizeof why,
+                 "holds %s; to overwrite it for good: storaged --format %.200s --force", what,
+                 c->path);
+        refused(d, why);
+        return false;
+    case CONTENT_UNREADABLE:
+        refused(d, "cannot be read");
+        return false;
+    }
+    unreachable();
+}
+
+static enum task_next look(struct node_disks *d)
+{
+    const struct node_disk_config *c = &d->config->disks[d->at];
+    enum disk_content content;
+    char what[80], why[120];
+
+    if (d->at == d->count)
+        return task_goto(&d->task, ALL);
+    content = disk_content(c->path, what);
+    if (!content_allows(d, content, what))
+        return task_goto(&d->task, NEXT);
+    d->err =
+        disk_open(d->env, c->path, content == CONTENT_MISSING ? c->bytes : 0, &current(d)->disk);
+    if (d->err) {
+        snprintf(why, sizeof why, "cannot be opened: %s", err_text(d->err));
+        refused(d, why);
+        return task_goto(&d->task, NEXT);
+    }
+    if (content == CONTENT_STORE)
+        return task_goto(&d->task, OPEN);
+    format_begin(d);
+    return task_wait_in(&d->task, FORMAT);
+}
+
+static enum task_next format_ended(struct node_disks *d)
+{
+    char why[200];
+
+    if (!d->err)
+        return task_goto(&d->task, OPEN);
+    snprintf(why, sizeof why, "cannot be formatted: %s", err_text(d->err));
+    refused(d, why);
+    return task_goto(&d->task, NEXT);
+}
+
+/* The disk is in use, or refused and let go; on to the next. */
+static enum task_next next_disk(struct node_disks *d)
+{
+    struct node_disk *disk = current(d);
+
+    if (disk->disk && !disk->store) {
+        disk_close(disk->disk);
+        disk->disk = NULL;
+    }
+    d->at++;
+    return task_goto(&d->task, LOOK);
+}
+
+static enum task_next open_ended(struct node_disks *d)
+{
+    struct node_disk *disk = current(d);
+    char why[300];
+
+    if (d->err) {
+        snprintf(why, sizeof why, "cannot be used: %s%s%s", err_text(d->err),
+                 *d->open.why ? ": " : "", d->open.why);
+        refused(d, why);
+        return task_goto(&d->task, NEXT);
+    }
+    disk->store = d->open.store;
+    log_event(d->env->log, LOG_LEVEL_INFO, "storaged", "disk_opened", "disk=%s path=%s",
+              identity_show(store_identity(disk->store)).text, disk->path);
+    return task_goto(&d->task, NEXT);
+}
+
+/* ---- close ---- */
+
+static void store_closed(struct store_close *c)
+{
+    woken(container_of(c, struct node_disks, close), E_OK);
+}
+
+static enum task_next close_next(struct node_disks *d)
+{
+    while (d->at < d->count && !current(d)->store)
+        d->at++;
+    if (d->at == d->count)
+        return task_goto(&d->task, ALL);
+    d->busy = true;
+    d->close = (struct store_close){.done = store_closed};
+    store_close(current(d)->store, &d->close);
+    return task_wait_in(&d->task, CLOSED);
+}
+
+static enum task_next disks_step(struct task *t)
+{
+    struct node_disks *d = container_of(t, struct node_disks, task);
+
+    if (d->busy)
+        return TASK_WAIT;
+    switch ((enum disks_state)t->state) {
+    case LOOK:
+        return look(d);
+
+    case FORMAT:
+        return format_ended(d);
+
+    case OPEN:
+        open_begin(d);
+        return task_wait_in(t, OPENED);
+
+    case OPENED:
+        return open_ended(d);
+
+    case NEXT:
+        return next_disk(d);
+
+    case CLOSE:
+        return close_next(d);
+
+    case CLOSED:
+        current(d)->store = NULL;
+        disk_close(current(d)->disk);
+        current(d)->disk = NULL;
+        return task_goto(t, CLOSE);
+
+    case ALL:
+        return TASK_DONE;
+    }
+    unreachable();
+}
+
+static void disks_done(struct task *t)
+{
+    struct node_disks *d = container_of(t, struct node_disks, task);
+
+    d->done(d);
+}
+
+static const struct task_state disks_states[] = {
+    [LOOK] = {"look", TASK_FIRST | TASK_AFTER(NEXT)},
+    [FORMAT] = {"format", TASK_AFTER(LOOK)},
+    [OPEN] = {"open", TASK_AFTER(LOOK) | TASK_AFTER(FORMAT)},
+    [OPENED] = {"opened", TASK_AFTER(OPEN)},
+    [NEXT] = {"next", TASK_AFTER(OPENED) | TASK_AFTER(LOOK) | TASK_AFTER(FORMAT)},
+    [CLOSE] = {"close", TASK_FIRST | TASK_AFTER(CLOSED)},
+    [CLOSED] = {"closed", TASK_AFTER(CLOSE)},
+    [ALL] = {"all", TASK_AFTER(LOOK) | TASK_AFTER(CLOSE)},
+};
+
+static const struct task_kind disks_kind = {
+    .name = "disks",
+    .step = disks_step,
+    .done = disks_done,
+    .states = disks_states,
+    .state_count = array_length(disks_states),
+};
+
+/* ---- the door ---- */
+
+void disks_open(struct node_disks *d, struct env *env, const struct node_config *config,
+                const struct store_limits *limits, void (*done)(struct node_disks *))
+{
+    *d = (struct node_disks){
+        .env = env,
+        .limits = *limits,
+        .count = config->disk_count,
+        .done = done,
+        .config = config,
+    };
+    for (uint32_t i = 0; i < d->count; i++)
+        d->disks[i].path = config->disks[i].path;
+    task_start(&d->task, &disks_kind, &env->tasks, LOOK);
+}
+
+void disks_close(struct node_disks *d, void (*done)(struct node_disks *))
+{
+    d->done = done;
+    d->at = 0;
+    task_start(&d->task, &disks_kind, &d->env->tasks, CLOSE);
+}
+
+uint32_t disks_opened(const struct node_disks *d)
+{
+    uint32_t opened_count = 0;
+
+    for (uint32_t i = 0; i < d->count; i++)
+        opened_count += d->disks[i].store != NULL;
+    return opened_count;
+}
+
+struct node_disk *disks_find(struct node_disks *d, struct identity disk)
+{
+    for (uint32_t i = 0; i < d->count; i++)
+        if (d->disks[i].store && identity_equal(store_identity(d->disks[i].store), disk))
+            return &d->disks[i];
+    return NULL;
+}
+
+struct store_replica *disks_replica(struct node_disks *d, struct identity replica,
+                                    struct store **ret_store)
+{
+    for (uint32_t i = 0; i < d->count; i++) {
+        struct store *store = d->disks[i].store;
+        struct store_replica *found = store ? store_find(store, replica) : NULL;
+
+        if (found) {
+            *ret_store = store;
+            return found;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storaged/disks.h — this node's disks: opened at start, formatted where they are blank.
+ *
+ * A disk that cannot be opened is said in one line, with the way out, and left aside; the others
+ * go on.  All calls belong to the env's loop; opening blocks where store_probe() does.
+ */
+#ifndef STORAGED_DISKS_H
+#define STORAGED_DISKS_H
+
+#include "storaged/config.h"
+#include "store/store.h"
+
+struct node_disk {
+    const char *path;
+    struct disk *disk;
+    struct store *store; /* NULL: not open */
+};
+
+struct node_disks {
+    struct env *env;
+    struct store_limits limits;
+    uint32_t count;
+    struct node_disk disks[CONFIG_DISKS_MAX];
+    void (*done)(struct node_disks *);
+
+    /* its own */
+    const struct node_config *config;
+    struct task task;
+    uint32_t at;
+    bool busy;
+    enum err err;
+    struct store_format format;
+    struct store_open open;
+    struct store_close close;
+    struct timer progress;
+};
+
+/* Opens one after the other, then `done`.  config is the caller's, for good. */
+void disks_open(struct node_disks *d, struct env *env, const struct node_config *config,
+                const struct store_limits *limits, void (*done)(struct node_disks *));
+uint32_t disks_opened(const struct node_disks *d);
+
+/* NULL: not open here. */
+struct node_disk *disks_find(struct node_disks *d, struct identity disk);
+/* The replica, wherever it lies; NULL: on none of the disks that are open. */
+struct store_replica *disks_replica(struct node_disks *d, struct identity replica,
+                                    struct store **ret_store);
+
+/* Nothing uses them any more; then `done`. */
+void disks_close(struct node_disks *d, void (*done)(struct node_disks *));
+
+/* ---- for --format as well ---- */
+
+enum disk_content {
+    CONTENT_BLANK,
+    CONTENT_STORE,   /* a Dolmen store                        */
+    CONTENT_FOREIGN, /* something else: `what` says what      */
+    CONTENT_MISSING, /* no such path                          */
+    CONTENT_UNREADABLE,
+};
+enum disk_content disk_content(const char *path, char ret_what[80]);
+
+/* Says how far a format has come; every FORMAT_SAY_US. */
+#define FORMAT_SAY_US 1000000u
+void format_say(struct env *env, const char *path, const struct store_format *f);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* storaged/heartbeat.c — when one goes out, and what its answer says of the keeper. */
+#include "storaged/heartbeat.h"
+
+#define HEARTBEAT_US 500000u
+
+static void send(struct heartbeat *h);
+
+static void due(struct timer *t)
+{
+    send(container_of(t, struct heartbeat, timer));
+}
+
+/* A keeper of another lineage: what was read belongs to another history (design 6.7). */
+static void lineage_seen(struct heartbeat *h, struct identity lineage)
+{
+    if (!identity_none(h->lineage) && !identity_equal(h->lineage, lineage)) {
+        log_event(h->env->log, LOG_LEVEL_WARN, "storaged", "keeper_changed", "lineage=%s",
+                  identity_show(lineage).text);
+        agent_read_again(h->agent);
+    }
+    h->lineage = lineage;
+}
+
+static void answered(struct metad_post *post, enum err err)
+{
+    struct heartbeat *h = container_of(post, struct heartbeat, post);
+
+    h->sending = false;
+    if (h->stopping) {
+        h->stopped(h);
+        return;
+    }
+    if (!err)
+        lineage_seen(h, post->lineage);
+    if (h->again && !err)
+        send(h);
+    else
+        timer_start(&h->env->clock, &h->timer, HEARTBEAT_US, due);
+}
+
+static void send(struct heartbeat *h)
+{
+    if (h->sending || h->stopping) {
+        h->again = true;
+        return;
+    }
+    timer_stop(&h->env->clock, &h->timer);
+    h->again = false;
+    h->post = (struct metad_post){.done = answered};
+    if (agent_gather(h->agent))
+        h->post.body = heartbeat_write(h->agent, h->lineage);
+    if (!h->post.body) { /* no memory now */
+        timer_start(&h->env->clock, &h->timer, HEARTBEAT_US, due);
+        return;
+    }
+    h->sending = true;
+    metad_heartbeat(h->metad, &h->post);
+}
+
+void heartbeat_start(struct heartbeat *h)
+{
+    send(h);
+}
+
+void heartbeat_now(struct heartbeat *h)
+{
+    send(h);
+}
+
+void heartbeat_stop(struct heartbeat *h)
+{
+    h->stopping = true;
+    timer_stop(&h->env->clock, &h->timer);
+    if (!h->sending)
+        h->stopped(h);
+}

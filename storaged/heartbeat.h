@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storaged/heartbeat.h — tells metad what this node is and does: every 500 ms, and at once after
+ * the agent acted (design 10).
+ *
+ * One is on its way at a time; what changes meanwhile goes into the next, at once.  A heartbeat
+ * names the revision of the records that the agent has acted upon, so that metad may trust what it
+ * does *not* list.
+ */
+#ifndef STORAGED_HEARTBEAT_H
+#define STORAGED_HEARTBEAT_H
+
+#include "storaged/agent.h"
+#include "storaged/records_http.h"
+
+struct heartbeat {
+    struct env *env;
+    struct metad *metad;
+    struct agent *agent;
+    void (*stopped)(struct heartbeat *); /* after heartbeat_stop() */
+
+    /* its own */
+    struct metad_post post;
+    struct timer timer;
+    bool sending, again, stopping;
+    struct identity lineage; /* of the keeper, as metad last said; none: not yet */
+};
+
+void heartbeat_start(struct heartbeat *h);
+void heartbeat_now(struct heartbeat *h);
+void heartbeat_stop(struct heartbeat *h);
+
+/* The body, from the agent's facts (agent_gather() was called); free() it; NULL without memory. */
+char *heartbeat_write(struct agent *a, struct identity lineage);
+
+#endif

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* storaged/heartbeat_write.c — the document of one heartbeat. */
+#include "storaged/heartbeat.h"
+
+#include <jansson.h>
+#include <string.h>
+
+static json_t *identity_json(struct identity id)
+{
+    return identity_none(id) ? json_null() : json_string(identity_show(id).text);
+}
+
+static json_t *portals_json(const struct node_record *n)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < n->portal_count; i++)
+        json_array_append_new(list, json_string(n->portals[i]));
+    return list;
+}
+
+static json_t *disks_json(const struct agent *a)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < a->disks->count; i++) {
+        const struct node_disk *d = &a->disks->disks[i];
+        struct store_space space;
+
+        if (!d->store)
+            continue;
+        space = store_space(d->store);
+        json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:I, s:I, s:b}", "disk",
+                                              identity_json(store_identity(d->store)), "path",
+                                              d->path, "bytes", (json_int_t)d->disk->size_bytes,
+                                              "chunks", (json_int_t)space.chunks, "chunks_free",
+                                              (json_int_t)space.chunks_free, "read_only",
+                                              space.read_only));
+    }
+    return list;
+}
+
+static bool replica_damaged(const struct agent *a, const struct fact_replica *f)
+{
+    struct store *store;
+    struct store_replica *r = disks_replica(a->disks, f->replica, &store);
+    struct store_facts facts;
+
+    if (!r)
+        return true;
+    store_facts(r, &facts);
+    return facts.damaged;
+}
+
+static json_t *replicas_json(const struct agent *a)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < a->facts.replica_count; i++) {
+        const struct fact_replica *f = &a->facts.replicas[i];
+        bool named = !view_ready(&a->view) || replica_named(&a->view, a->node.node, f);
+
+        json_array_append_new(list, json_pack("{s:o, s:o, s:i, s:o, s:b, s:b}", "replica",
+                                              identity_json(f->replica), "volume",
+                                              identity_json(f->volume), "shard", (int)f->shard,
+                                              "disk", identity_json(f->disk), "damaged",
+                                              replica_damaged(a, f), "named", named));
+    }
+    return list;
+}
+
+static json_t *volume_json(struct identity volume, uint64_t epoch, uint32_t shards)
+{
+    return json_pack("{s:o, s:I, s:i, s:i, s:I, s:I, s:s}", "volume", identity_json(volume),
+                     "epoch", (json_int_t)epoch, "shards", (int)shards, "serving", 0, "generation",
+                     (json_int_t)0, "bytes", (json_int_t)0, "why", "");
+}
+
+static json_t *open_volume_json(const struct agent *a, const struct node_volume *n)
+{
+    const struct head_record *head = view_head(&a->view, n->volume);
+    json_t *volume = volume_json(n->volume, n->epoch, volume_shards(n->bytes));
+
+    json_object_set_new(volume, "serving",
+                        json_integer(n->closing ? 0 : (int)volume_shards_serving(n->v)));
+    json_object_set_new(volume, "generation",
+                        json_integer(head ? (json_int_t)head->generation : 0));
+    json_object_set_new(volume, "bytes", json_integer((json_int_t)n->bytes));
+    json_object_set_new(volume, "why",
+                        json_string(n->closing ? "it is being closed" : volume_why(n->v)));
+    return volume;
+}
+
+/* A volume that this process should serve and cannot open yet, with what is in the way. */
+static void waiting_volume(const struct agent *a, const struct action *action, json_t *list)
+{
+    const struct volume_record *record = view_volume(&a->view, action->volume);
+    const char *trouble = agent_trouble(a, action->volume);
+    char why[160];
+    json_t *volume;
+
+    if (!record)
+        return;
+    if (!identity_none(action->disk))
+        snprintf(why, sizeof why, "disk %s is not open here", identity_show(action->disk).text);
+    else
+        snprintf(why, sizeof why, "its replicas are being made%s%s", *trouble ? ": " : "", trouble);
+    volume = volume_json(action->volume, action->epoch, volume_shards(record->bytes));
+    json_object_set_new(volume, "why", json_string(why));
+    json_array_append_new(list, volume);
+}
+
+static json_t *volumes_json(const struct agent *a)
+{
+    json_t *list = json_array();
+
+    list_for_each(link, &a->volumes->open)
+        json_array_append_new(list,
+                              open_volume_json(a, container_of(link, struct node_volume, link)));
+    for (uint32_t i = 0; i < a->plan.count; i++)
+        if (a->plan.actions[i].kind == ACTION_WAIT &&
+            !volumes_find(a->volumes, a->plan.actions[i].volume))
+            waiting_volume(a, &a->plan.actions[i], list);
+    return list;
+}
+
+static json_t *attachments_json(const struct agent *a)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < a->facts.attachment_count; i++) {
+        const struct fact_attachment *f = &a->facts.attachments[i];
+
+        json_array_append_new(list,
+                              json_pack("{s:o, s:s}", "attachment", identity_json(f->attachment),
+                                        "state", f->drained ? "drained" : "known"));
+    }
+    return list;
+}
+
+static json_t *graves_json(const struct agent *a)
+{
+    json_t *list = json_array();
+    char prefix[RECORD_KEY_MAX];
+
+    snprintf(prefix, sizeof prefix, "grave/%s/", identity_show(a->node.node).text);
+    view_for_each(e, &a->view, prefix)
+    {
+        const struct grave_record *g = e->decoded;
+
+        if (grave_done(&a->facts, g))
+            json_array_append_new(list, identity_json(g->replica));
+    }
+    return list;
+}
+
+char *heartbeat_write(struct agent *a, struct identity lineage)
+{
+    json_t *body =
+        json_pack("{s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
+                  identity_json(a->node.node), "incarnation", identity_json(a->incarnation), "name",
+                  a->node.name, "rack", a->node.rack, "revision", (json_int_t)a->view.revision,
+                  "lineage", identity_json(lineage), "portals", portals_json(&a->node), "disks",
+                  disks_json(a), "replicas", replicas_json(a), "volumes", volumes_json(a),
+                  "attachments", attachments_json(a), "graves", graves_json(a));
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+
+    json_decref(body);
+    return text;
+}

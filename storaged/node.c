@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storaged/node.c — the roof: what is opened, in which order.
+ *
+ *   folder (lock, identity) → link to metad → disks and stores → target (it listens; every name is
+ *   "starting" until records were read) → agent → heartbeats
+ *
+ * Stopping goes the other way: no new actions, volumes closed (sessions drained), target, link,
+ * stores with a last checkpoint, so that the next start is quick.
+ */
+#include "storaged/node.h"
+
+#include "env/uring/reactor.h"
+#include "storaged/agent.h"
+#include "storaged/directory.h"
+#include "storaged/folder.h"
+#include "storaged/heartbeat.h"
+#include "storaged/records_http.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum node_state {
+    DISKS,   /* formatted where blank, opened             */
+    RUN,     /* target, agent, heartbeats                 */
+    RUNNING, /* until it is asked to stop                 */
+    VOLUMES, /* closed, one and all                       */
+    LINK,    /* agent and heartbeats end, with the link   */
+    TARGET,  /* its last sessions and its portals         */
+    STORES,  /* closed with a checkpoint                  */
+    GONE,
+};
+
+struct node {
+    const struct node_config *config;
+    struct limits limits;
+    struct reactor *reactor;
+    struct env *env;
+    struct folder folder;
+    struct identity incarnation;
+    struct metad *metad;
+    struct node_disks disks;
+    struct node_volumes volumes;
+    struct node_arbiter arbiter;
+    struct node_directory directory;
+    struct net_address portals[NODE_PORTALS_MAX];
+    struct iscsi_target *target;
+    struct iscsi_close target_close;
+    struct agent agent;
+    struct heartbeat heartbeat;
+    struct task task;
+    struct work signals;
+    bool opened, stopping, agent_running, agent_gone, heartbeat_gone, target_gone, stores_gone;
+    bool signals_gone;
+    int result;
+};
+
+static void failed(struct node *n, const char *what, const char *why)
+{
+    log_event(n->env->log, LOG_LEVEL_ERROR, "storaged", "start_failed", "%s%s%s", what,
+              *why ? ": " : "", why);
+    n->result = 1;
+}
+
+/* ---- signals: a worker waits for them ---- */
+
+static void wait_for_signal(struct work *w)
+{
+    sigset_t set;
+    int number;
+
+    (void)w;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigwait(&set, &number);
+}
+
+static void signalled(struct work *w)
+{
+    struct node *n = container_of(w, struct node, signals);
+
+    n->signals_gone = n->stopping = true;
+    task_run(&n->task);
+}
+
+/* ---- parts that tell each other ---- */
+
+static void volumes_changed(struct node_volumes *vs)
+{
+    struct node *n = container_of(vs, struct node, volumes);
+
+    agent_wake(&n->agent);
+    if (n->stopping)
+        task_run(&n->task);
+}
+
+static void agent_acted(struct agent *a)
+{
+    heartbeat_now(&container_of(a, struct node, agent)->heartbeat);
+}
+
+static struct block *open_here(void *owner, struct identity volume)
+{
+    struct node *n = owner;
+
+    return volumes_block(&n->volumes, volume);
+}
+
+static void agent_stopped(struct agent *a)
+{
+    struct node *n = container_of(a, struct node, agent);
+
+    n->agent_gone = true;
+    task_run(&n->task);
+}
+
+static void heartbeat_stopped(struct heartbeat *h)
+{
+    struct node *n = container_of(h, struct node, heartbeat);
+
+    n->heartbeat_gone = true;
+    task_run(&n->task);
+}
+
+static void target_closed(struct iscsi_close *c)
+{
+    struct node *n = container_of(c, struct node, target_close);
+
+    n->target_gone = true;
+    task_run(&n->task);
+}
+
+static void disks_opened_all(struct node_disks *d)
+{
+    struct node *n = container_of(d, struct node, disks);
+
+    n->opened = true;
+    task_run(&n->task);
+}
+
+static void disks_closed_all(struct node_disks *d)
+{
+    struct node *n = container_of(d, struct node, disks);
+
+    n->stores_gone = true;
+    task_run(&n->task);
+}
+
+/* ---- opening ---- */
+
+static enum err target_open(struct node *n)
+{
+    const struct node_config *c = n->config;
+    struct iscsi_config config = {
+        .portal_count = c->portal_count,
+        .portal_group_tag = 1,
+        .limits = n->limits.iscsi,
+    };
+    uint32_t which = 0;
+    enum err err;
+
+    memcpy(config.portals, c->portals, sizeof config.portals);
+    err = iscsi_target_open(n->env, &config, &n->directory.directory, &n->target, &which);
+    if (err) {
+        char why[128];
+
+        snprintf(why, sizeof why, "portal %s: %s", c->portals[which].text,
+                 err == E_BUSY ? "the port is taken" : err_text(err));
+        failed(n, "cannot listen", why);
+    }
+    return err;
+}
+
+static void portals_note(struct node *n)
+{
+    struct node_record *record = &n->agent.node;
+
+    for (uint32_t i = 0; i < n->config->portal_count; i++) {
+        n->portals[i] = *iscsi_target_portal(n->target, i);
+        snprintf(record->portals[i], sizeof record->portals[i], "%s", n->portals[i].text);
+        log_event(n->env->log, LOG_LEVEL_INFO, "storaged", "ready", "portal=%s node=%s name=%s",
+                  n->portals[i].text, identity_show(n->folder.node).text, n->config->name);
+    }
+    record->portal_count = n->directory.portal_count = n->config->portal_count;
+}
+
+static void directory_init(struct node *n)
+{
+    node_directory_init(&n->directory);
+    n->directory.view = &n->agent.view;
+    n->directory.node = n->folder.node;
+    n->directory.prefix = n->config->iqn_prefix;
+    n->directory.portals = n->portals;
+    n->directory.open_here = open_here;
+    n->directory.owner = n;
+}
+
+static enum err volumes_start(struct node *n)
+{
+    node_arbiter_init(&n->arbiter, n->env, metad_records(n->metad), n->folder.node, n->incarnation);
+    n->volumes = (struct node_volumes){
+        .env = n->env,
+        .view = &n->agent.view,
+        .disks = &n->disks,
+        .arbiter = &n->arbiter,
+        .target = n->target,
+        .limits = &n->limits,
+        .node = n->folder.node,
+        .changed = volumes_changed,
+    };
+    return volumes_init(&n->volumes);
+}
+
+static enum err agent_prepare(struct node *n)
+{
+    struct agent *a = &n->agent;
+
+    a->env = n->env;
+    a->records = metad_records(n->metad);
+    a->disks = &n->disks;
+    a->volumes = &n->volumes;
+    a->incarnation = n->incarnation;
+    a->limits = &n->limits;
+    a->acted = agent_acted;
+    a->stopped = agent_stopped;
+    return agent_init(a);
+}
+
+/* Everything above the disks; false: said. */
+static bool run(struct node *n)
+{
+    if (disks_opened(&n->disks) == 0) {
+        failed(n, "no disk could be opened", "");
+        return false;
+    }
+    n->agent.node.node = n->folder.node;
+    snprintf(n->agent.node.name, sizeof n->agent.node.name, "%s", n->config->name);
+    snprintf(n->agent.node.rack, sizeof n->agent.node.rack, "%s", n->config->rack);
+    directory_init(n);
+    if (target_open(n))
+        return false;
+    portals_note(n);
+    if (volumes_start(n) || agent_prepare(n)) {
+        failed(n, "no memory for volumes", "");
+        return false;
+    }
+    n->heartbeat = (struct heartbeat){
+        .env = n->env,
+        .metad = n->metad,
+        .agent = &n->agent,
+        .stopped = heartbeat_stopped,
+    };
+    n->agent_running = true;
+    agent_start(&n->agent);
+    heartbeat_start(&n->heartbeat);
+    return true;
+}
+
+/* ---- the life of a node ---- */
+
+static enum task_next stop_volumes(struct node *n)
+{
+    agent_hold(&n->agent); /* or it would open them again */
+    volumes_close_all(&n->volumes);
+    return task_goto(&n->task, VOLUMES);
+}
+
+static enum task_next stop_link(struct node *n)
+{
+    metad_stop(n->metad);
+    if (!n->agent_running) {
+        n->agent_gone = n->heartbeat_gone = true;
+        return task_goto(&n->task, LINK);
+    }
+    agent_stop(&n->agent);
+    heartbeat_stop(&n->heartbeat);
+    return task_goto(&n->task, LINK);
+}
+
+static enum task_next stop_target(struct node *n)
+{
+    if (!n->target) {
+        n->target_gone = true;
+        return task_goto(&n->task, TARGET);
+    }
+    n->target_close.done = target_closed;
+    iscsi_target_close(n->target, &n->target_close);
+    return task_wait_in(&n->task, TARGET);
+}
+
+static enum task_next stop_signals(struct node *n)
+{
+    if (!n->signals_gone)
+        kill(getpid(), SIGTERM); /* the worker that waits for signals ends by one */
+    return task_goto(&n->task, GONE);
+}
+
+static enum task_next node_step(struct task *t)
+{
+    struct node *n = container_of(t, struct node, task);
+
+    switch ((enum node_state)t->state) {
+    case DISKS:
+        return n->opened ? task_goto(t, RUN) : TASK_WAIT;
+
+    case RUN:
+        n->stopping = n->stopping || !run(n);
+        return task_goto(t, RUNNING);
+
+    case RUNNING:
+        return n->stopping ? stop_volumes(n) : TASK_WAIT;
+
+    case VOLUMES:
+        return list_empty(&n->volumes.open) ? stop_link(n) : TASK_WAIT;
+
+    case LINK:
+        return n->agent_gone && n->heartbeat_gone ? stop_target(n) : TASK_WAIT;
+
+    case TARGET:
+        if (!n->target_gone)
+            return TASK_WAIT;
+        disks_close(&n->disks, disks_closed_all);
+        return task_wait_in(t, STORES);
+
+    case STORES:
+        return n->stores_gone ? stop_signals(n) : TASK_WAIT;
+
+    case GONE:
+        return n->signals_gone ? TASK_DONE : TASK_WAIT;
+    }
+    unreachable();
+}
+
+static void node_done(struct task *t)
+{
+    reactor_stop(container_of(t, struct node, task)->reactor);
+}
+
+/* clang-format off */
+static const struct task_state node_states[] = {
+    [DISKS]   = {"disks", TASK_FIRST},
+    [RUN]     = {"run", TASK_AFTER(DISKS)},
+    [RUNNING] = {"running", TASK_AFTER(RUN)},
+    [VOLUMES] = {"volumes", TASK_AFTER(RUNNING)},
+    [LINK]    = {"link", TASK_AFTER(VOLUMES)},
+    [TARGET]  = {"target", TASK_AFTER(LINK)},
+    [STORES]  = {"stores", TASK_AFTER(TARGET)},
+    [GONE]    = {"gone", TASK_AFTER(STORES)},
+};
+/* clang-format on */
+
+static const struct task_kind node_kind = {
+    .name = "node",
+    .step = node_step,
+    .done = node_done,
+    .states = node_states,
+    .state_count = array_length(node_states),
+};
+
+/* ---- the door ---- */
+
+static void signals_begin(struct node *n)
+{
+    n->signals = (struct work){.run = wait_for_signal, .done = signalled};
+    work_start(n->env, &n->signals);
+}
+
+/* Reactor, folder, link; false: said. */
+static bool node_open(struct node *n, const struct node_config *config)
+{
+    const char *text = "";
+    char why[700];
+    enum err err;
+
+    n->config = config;
+    n->limits = limits_small(); /* the only profile there is */
+    list_init(&n->volumes.open);
+    err = reactor_open(&n->limits.reactor, &log_stderr, &n->reactor, &text);
+    if (err) {
+        log_event(&log_stderr, LOG_LEVEL_ERROR, "storaged", "start_failed", "%s: %s", err_text(err),
+                  text);
+        return false;
+    }
+    n->env = reactor_env(n->reactor);
+    err = folder_open(config->dir, n->env->chance, &n->folder, why);
+    if (err) {
+        failed(n, why, "");
+        return false;
+    }
+    n->incarnation = chance_identity(n->env->chance);
+    err = metad_open(n->env, config->metad, n->folder.node, &n->metad);
+    if (err)
+        failed(n, "no link to metad", err_text(err));
+    return !err;
+}
+
+static void node_close(struct node *n)
+{
+    if (n->target)
+        iscsi_target_free(n->target);
+    if (n->agent_running) {
+        agent_done(&n->agent);
+        volumes_done(&n->volumes);
+    }
+    metad_close(n->metad);
+    folder_close(&n->folder);
+    if (n->reactor)
+        reactor_close(n->reactor);
+}
+
+int node_run(const struct node_config *config)
+{
+    struct node *n = calloc(1, sizeof *n);
+    int result;
+
+    if (!n)
+        return 1;
+    n->folder.lock = -1;
+    if (!node_open(n, config)) {
+        node_close(n);
+        free(n);
+        return 1;
+    }
+    log_event(n->env->log, LOG_LEVEL_INFO, "storaged", "started",
+              "version=%s node=%s name=%s incarnation=%s", DOLMEN_VERSION,
+              identity_show(n->folder.node).text, config->name, identity_show(n->incarnation).text);
+    limits_print(&n->limits, reactor_bytes(n->reactor), config->disk_count, n->env->log);
+    signals_begin(n);
+    disks_open(&n->disks, n->env, config, &n->limits.store, disks_opened_all);
+    task_start(&n->task, &node_kind, &n->env->tasks, DISKS);
+    reactor_run(n->reactor);
+    if (n->result == 0)
+        log_event(n->env->log, LOG_LEVEL_INFO, "storaged", "ended", NULL);
+    result = n->result;
+    node_close(n);
+    free(n);
+    return result;
+}

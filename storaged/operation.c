@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* storaged/operation.c — replicas made, grown and deleted; the node's own records. */
+#include "storaged/operation.h"
+
+#include <string.h>
+
+#define AGAIN_US 1000000u /* a failure is tried again after so long */
+
+static bool same(const struct action *a, const struct action *b)
+{
+    return a->kind == b->kind && identity_equal(a->volume, b->volume) &&
+           identity_equal(a->replica, b->replica) && identity_equal(a->disk, b->disk);
+}
+
+bool operation_known(const struct agent *a, const struct action *action)
+{
+    list_for_each(link, &a->under_way)
+        if (same(&container_of(link, struct operation, link)->action, action))
+            return true;
+    return false;
+}
+
+static struct operation *operation_new(struct agent *a, const struct action *action)
+{
+    struct operation *o = pool_get(&a->operations);
+
+    if (!o)
+        return NULL;
+    memset(o, 0, sizeof *o);
+    o->agent = a;
+    o->action = *action;
+    list_append(&a->under_way, &o->link);
+    return o;
+}
+
+static void operation_gone(struct operation *o)
+{
+    struct agent *a = o->agent;
+
+    transaction_done(&o->transaction);
+    list_remove(&o->link);
+    pool_put(&a->operations, o);
+}
+
+static const char *const action_names[] = {
+    [ACTION_REGISTER_NODE] = "register node",   [ACTION_REGISTER_DISK] = "register disk",
+    [ACTION_MAKE_REPLICA] = "make replica",     [ACTION_GROW_REPLICA] = "grow replica",
+    [ACTION_DELETE_REPLICA] = "delete replica", [ACTION_OPEN_VOLUME] = "open volume",
+    [ACTION_RESIZE_VOLUME] = "resize volume",   [ACTION_KNOW] = "know attachment",
+};
+
+static void say_failure(const struct agent *a, const struct action *action, enum err err)
+{
+    log_event(a->env->log, LOG_LEVEL_WARN, "storaged", "action_failed",
+              "action=\"%s\" volume=%s replica=%s error=%s (%s)", action_names[action->kind],
+              identity_show(action->volume).text, identity_show(action->replica).text,
+              err_name(err), err_text(err));
+}
+
+static void pause_operation(struct operation *o, enum err err)
+{
+    o->living = false;
+    o->err = err;
+    o->again_at_us = now_us(&o->agent->env->clock) + AGAIN_US;
+}
+
+/* A record that changed meanwhile is no failure: the watch brings it, and the plan looks again. */
+static void operation_ended(struct operation *o, enum err err)
+{
+    struct agent *a = o->agent;
+
+    if (!err || err == E_CONFLICT || a->stopping) {
+        operation_gone(o);
+    } else {
+        say_failure(a, &o->action, err);
+        transaction_done(&o->transaction);
+        pause_operation(o, err);
+    }
+    agent_wake(a);
+}
+
+void operation_failed(struct agent *a, const struct action *action, enum err err)
+{
+    struct operation *o = operation_new(a, action);
+
+    say_failure(a, action, err);
+    if (o)
+        pause_operation(o, err);
+}
+
+uint64_t operations_forget(struct agent *a)
+{
+    uint64_t next = UINT64_MAX;
+
+    list_for_each_safe(link, &a->under_way) {
+        struct operation *o = container_of(link, struct operation, link);
+
+        if (o->living)
+            continue;
+        if (a->stopping || o->again_at_us <= now_us(&a->env->clock))
+            operation_gone(o);
+        else
+            next = min_u64(next, o->again_at_us);
+    }
+    return next;
+}
+
+/* ---- replicas ---- */
+
+static void change_done(struct store_change *c, enum err err)
+{
+    struct operation *o = container_of(c, struct operation, change);
+
+    if (c->kind == STORE_DELETE && !err)
+        log_event(o->agent->env->log, LOG_LEVEL_INFO, "storaged", "replica_deleted",
+                  "replica=%s volume=%s", identity_show(o->action.replica).text,
+                  identity_show(o->action.volume).text);
+    operation_ended(o, err);
+}
+
+/* E_NOT_FOUND: it is gone, or its disk: the next plan sees that. */
+static enum err change_begin(struct operation *o, enum store_change_kind kind)
+{
+    const struct action *action = &o->action;
+    struct node_disk *disk;
+    struct store *store = NULL;
+
+    o->change = (struct store_change){
+        .kind = kind,
+        .done = change_done,
+        .size_blocks = action->size_blocks,
+        .identity = action->replica,
+        .volume = action->volume,
+        .shard = action->shard,
+    };
+    if (kind == STORE_MAKE) {
+        disk = disks_find(o->agent->disks, action->disk);
+        store = disk ? disk->store : NULL;
+    } else {
+        o->change.replica = disks_replica(o->agent->disks, action->replica, &store);
+    }
+    if (!store)
+        return E_NOT_FOUND;
+    store_change(store, &o->change);
+    return E_OK;
+}
+
+/* ---- the node's own records ---- */
+
+static void record_done(struct records_call *call, enum err err)
+{
+    operation_ended(container_of(call, struct operation, call), err);
+}
+
+static enum err record_begin(struct operation *o, struct record_key key, char *value)
+{
+    const struct view_entry *former = view_find(&o->agent->view, key);
+    enum err err;
+
+    transaction_init(&o->transaction);
+    err = transaction_put(&o->transaction, key, value);
+    if (!err)
+        err = transaction_compare(&o->transaction, key, former ? former->revision : 0);
+    if (err)
+        return err;
+    o->call = (struct records_call){
+        .op = RECORDS_TRANSACT,
+        .transaction = &o->transaction,
+        .done = record_done,
+    };
+    o->agent->records->call(o->agent->records, &o->call);
+    return E_OK;
+}
+
+static const char *former_json(const struct agent *a, struct record_key key)
+{
+    const struct view_entry *former = view_find(&a->view, key);
+
+    return former ? former->json : NULL;
+}
+
+static enum err register_node(struct operation *o)
+{
+    const struct agent *a = o->agent;
+    struct record_key key = node_key(a->node.node);
+
+    return record_begin(o, key, node_write(&a->node, former_json(a, key)));
+}
+
+static enum err register_disk(struct operation *o)
+{
+    const struct agent *a = o->agent;
+    struct record_key key = disk_key(o->action.disk);
+    struct disk_record record = {
+        .disk = o->action.disk,
+        .node = a->node.node,
+        .bytes = o->action.size_blocks * BLOCK_BYTES,
+    };
+
+    return record_begin(o, key, disk_write(&record, former_json(a, key)));
+}
+
+static enum err begin(struct operation *o)
+{
+    switch ((int)o->action.kind) {
+    case ACTION_REGISTER_NODE:
+        return register_node(o);
+    case ACTION_REGISTER_DISK:
+        return register_disk(o);
+    case ACTION_MAKE_REPLICA:
+        return change_begin(o, STORE_MAKE);
+    case ACTION_GROW_REPLICA:
+        return change_begin(o, STORE_RESIZE);
+    case ACTION_DELETE_REPLICA:
+        return change_begin(o, STORE_DELETE);
+    default:
+        return E_INVALID;
+    }
+}
+
+bool operation_begin(struct agent *a, const struct action *action)
+{
+    struct operation *o = operation_new(a, action);
+    enum err err;
+
+    if (!o)
+        return false;
+    o->living = true;
+    err = begin(o);
+    if (err)
+        operation_ended(o, err);
+    return true;
+}

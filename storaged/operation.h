@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storaged/operation.h — one action of the plan that takes time: a change of a store, or a record.
+ *
+ * An operation that is done is gone; one that failed stays until its pause is over, so that the
+ * plan does not begin it again at once.
+ */
+#ifndef STORAGED_OPERATION_H
+#define STORAGED_OPERATION_H
+
+#include "storaged/agent.h"
+
+struct operation {
+    struct agent *agent;
+    struct action action;
+    struct list link;
+    bool living;
+    enum err err;         /* failed: why */
+    uint64_t again_at_us; /* failed: not before */
+    struct store_change change;
+    struct records_call call;
+    struct record_transaction transaction;
+};
+
+/* False: there is no room for it now; the next plan asks again. */
+bool operation_begin(struct agent *a, const struct action *action);
+
+/* The same thing is under way, or failed a moment ago. */
+bool operation_known(const struct agent *a, const struct action *action);
+
+/* A failure of something that took no time, remembered like one of an operation. */
+void operation_failed(struct agent *a, const struct action *action, enum err err);
+
+/* Forgets failures whose pause is over; when the next one is (UINT64_MAX: none). */
+uint64_t operations_forget(struct agent *a);
+
+#endif

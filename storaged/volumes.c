@@ -1,0 +1,450 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storaged/volumes.c — opens a volume from its records, and ends it in order.
+ *
+ * The end: the directory lets nobody in any more (closing); sessions are drained; as soon as they
+ * are, or at once where the volume does not serve (its requests would wait for ever), the volume
+ * is closed, which answers what is left; then its tenure ends and its memory goes.
+ */
+#include "storaged/volumes.h"
+
+#include "storaged/plan.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum end_state {
+    DRAIN, /* sessions end, what they handed on is answered */
+    CLOSE, /* until volume, sessions and tenure are gone    */
+    GONE,
+};
+
+static void tell(struct node_volumes *vs)
+{
+    vs->changed(vs);
+}
+
+struct node_volume *volumes_find(struct node_volumes *vs, struct identity volume)
+{
+    list_for_each(link, &vs->open) {
+        struct node_volume *n = container_of(link, struct node_volume, link);
+
+        if (identity_equal(n->volume, volume))
+            return n;
+    }
+    return NULL;
+}
+
+struct block *volumes_block(struct node_volumes *vs, struct identity volume)
+{
+    struct node_volume *n = volumes_find(vs, volume);
+
+    return n && !n->closing ? volume_block(n->v) : NULL;
+}
+
+/* If it is ending: something that its end waits for may have happened. */
+static void end_look(struct node_volume *n)
+{
+    if (n->closing)
+        task_run(&n->task);
+}
+
+/* ---- attachments ---- */
+
+static struct node_attachment *attachment_find(struct node_volume *n, struct identity attachment)
+{
+    list_for_each(link, &n->attachments) {
+        struct node_attachment *a = container_of(link, struct node_attachment, link);
+
+        if (identity_equal(a->attachment, attachment))
+            return a;
+    }
+    return NULL;
+}
+
+enum err volumes_know(struct node_volumes *vs, struct identity volume, struct identity attachment)
+{
+    struct node_volume *n = volumes_find(vs, volume);
+    struct node_attachment *a;
+
+    if (!n || attachment_find(n, attachment))
+        return E_OK;
+    a = pool_get(&vs->attachment_pool);
+    if (!a)
+        return E_NO_MEMORY;
+    *a = (struct node_attachment){.volume = n, .attachment = attachment};
+    list_append(&n->attachments, &a->link);
+    tell(vs);
+    return E_OK;
+}
+
+static void attachment_drained(struct iscsi_drain *drain)
+{
+    struct node_attachment *a = container_of(drain, struct node_attachment, drain);
+
+    a->draining = false;
+    a->drained = true;
+    end_look(a->volume);
+    tell(a->volume->all);
+}
+
+void volumes_drain(struct node_volumes *vs, struct identity volume, struct identity attachment)
+{
+    struct node_volume *n = volumes_find(vs, volume);
+    struct node_attachment *a = n ? attachment_find(n, attachment) : NULL;
+
+    if (!a || a->draining || a->drained)
+        return;
+    a->draining = true;
+    a->drain = (struct iscsi_drain){
+        .block = volume_block(n->v),
+        .attachment = attachment,
+        .done = attachment_drained,
+    };
+    iscsi_target_drain(vs->target, &a->drain);
+}
+
+static void attachment_gone(struct node_attachment *a)
+{
+    list_remove(&a->link);
+    pool_put(&a->volume->all->attachment_pool, a);
+}
+
+void volumes_forget(struct node_volumes *vs, struct identity volume, struct identity attachment)
+{
+    struct node_volume *n = volumes_find(vs, volume);
+    struct node_attachment *a = n ? attachment_find(n, attachment) : NULL;
+
+    if (!a || a->draining)
+        return;
+    attachment_gone(a);
+    tell(vs);
+}
+
+static bool attachments_drain(const struct node_volume *n)
+{
+    list_for_each(link, &n->attachments)
+        if (container_of(link, struct node_attachment, link)->draining)
+            return true;
+    return false;
+}
+
+/* ---- opening ---- */
+
+static void replica_config(struct node_volumes *vs, const struct page_record *page,
+                           const struct page_replica *from, struct volume_shard_config *ret)
+{
+    struct rep_replica *to = &ret->rep.replicas[ret->rep.replica_count++];
+    struct identity disk = page->disks[from->disk].disk;
+    struct node_disk *here = NULL;
+
+    *to = (struct rep_replica){
+        .identity = from->replica,
+        .in_sync = from->in_sync,
+        .behind = from->behind,
+    };
+    if (identity_equal(page->disks[from->disk].node, vs->node))
+        here = disks_find(vs->disks, disk);
+    if (!here)
+        return;
+    ret->store = here->store;
+    to->local = store_find(here->store, from->replica);
+}
+
+/* One shard as head and page say; false: no page has it, or no disk of ours. */
+static bool shard_config(struct node_volumes *vs, const struct volume_record *volume,
+                         const struct head_record *head, uint32_t shard,
+                         struct volume_shard_config *ret)
+{
+    const struct page_record *page;
+    const struct page_shard *s = view_shard(vs->view, volume->volume, shard, &page);
+
+    if (!s)
+        return false;
+    *ret = (struct volume_shard_config){
+        .rep =
+            {
+                .volume = volume->volume,
+                .shard = shard,
+                .size_blocks = shard_size_blocks(volume->bytes, shard),
+                .epoch = head->epoch,
+                .generation = head->generation,
+                .snapshot = head->snapshot,
+                .is_new = s->is_new,
+                .min_copies = volume->min_copies,
+            },
+    };
+    for (uint32_t i = 0; i < s->replica_count; i++)
+        replica_config(vs, page, &s->replicas[i], ret);
+    return ret->store != NULL;
+}
+
+/* All shards; the caller frees them; NULL: the records do not allow it, or no memory. */
+static struct volume_shard_config *shard_configs(struct node_volumes *vs,
+                                                 const struct volume_record *volume)
+{
+    const struct head_record *head = view_head(vs->view, volume->volume);
+    uint32_t count = volume_shards(volume->bytes);
+    struct volume_shard_config *shards = head ? calloc(count, sizeof *shards) : NULL;
+
+    for (uint32_t i = 0; shards && i < count; i++) {
+        if (!shard_config(vs, volume, head, i, &shards[i])) {
+            free(shards);
+            return NULL;
+        }
+    }
+    return shards;
+}
+
+static void volume_changed(struct volume_events *events, struct volume *v)
+{
+    struct node_volume *n = container_of(events, struct node_volume, events);
+    bool serving = volume_serving(v);
+
+    if (serving != n->was_serving)
+        log_event(n->all->env->log, LOG_LEVEL_INFO, "volume", serving ? "served" : "not_served",
+                  "volume=%s name=%s epoch=%llu %s", identity_show(n->volume).text, n->name,
+                  (unsigned long long)n->epoch, volume_why(v));
+    n->was_serving = serving;
+    end_look(n);
+    tell(n->all);
+}
+
+static void volume_closed(struct volume_events *events, struct volume *v)
+{
+    struct node_volume *n = container_of(events, struct node_volume, events);
+
+    (void)v;
+    n->closed = true;
+    task_run(&n->task);
+}
+
+static void volume_init(struct node_volume *n, struct node_volumes *vs,
+                        const struct volume_record *record, uint64_t epoch)
+{
+    memset(n, 0, sizeof *n);
+    n->all = vs;
+    n->volume = record->volume;
+    n->epoch = epoch;
+    n->bytes = record->bytes;
+    snprintf(n->name, sizeof n->name, "%s", record->name);
+    n->events = (struct volume_events){.changed = volume_changed, .closed = volume_closed};
+    list_init(&n->attachments);
+}
+
+static enum err open_with(struct node_volume *n, const struct volume_record *record,
+                          const struct volume_shard_config *shards)
+{
+    struct node_volumes *vs = n->all;
+    struct volume_config config = {
+        .identity = record->volume,
+        .size_bytes = record->bytes,
+        .logical_block_bytes = record->logical_block_bytes,
+        .limits = vs->limits->volume,
+        .shard_count = volume_shards(record->bytes),
+        .shards = shards,
+    };
+
+    snprintf(config.name, sizeof config.name, "%s", record->name);
+    return volume_open(vs->env, &config, &vs->arbiter->arbiter, &n->events, &n->v);
+}
+
+static void never_ended(struct arbiter_volume *tenure)
+{
+    struct node_volume *n = container_of(tenure, struct node_volume, tenure);
+
+    pool_put(&n->all->volume_pool, n);
+}
+
+enum err volumes_open(struct node_volumes *vs, struct identity volume)
+{
+    const struct volume_record *record = view_volume(vs->view, volume);
+    const struct head_record *head = view_head(vs->view, volume);
+    struct volume_shard_config *shards;
+    struct node_volume *n;
+    enum err err;
+
+    if (!record || !head)
+        return E_NOT_FOUND;
+    shards = shard_configs(vs, record);
+    if (!shards)
+        return E_NOT_READY;
+    n = pool_get(&vs->volume_pool);
+    if (!n) {
+        free(shards);
+        return E_NO_MEMORY;
+    }
+    volume_init(n, vs, record, head->epoch);
+    arbiter_begin(vs->arbiter, &n->tenure, volume, head->epoch);
+    err = open_with(n, record, shards);
+    free(shards);
+    if (err) {
+        arbiter_end(&n->tenure, never_ended);
+        return err;
+    }
+    list_append(&vs->open, &n->link);
+    log_event(vs->env->log, LOG_LEVEL_INFO, "volume", "opened", "volume=%s name=%s epoch=%llu",
+              identity_show(volume).text, n->name, (unsigned long long)n->epoch);
+    tell(vs);
+    return E_OK;
+}
+
+/* ---- growing ---- */
+
+static void resized(struct volume_resize *r, enum err err)
+{
+    struct node_volume *n = container_of(r, struct node_volume, resize);
+
+    n->resizing = false;
+    free(n->resize_shards);
+    n->resize_shards = NULL;
+    if (!err)
+        n->bytes = r->size_bytes;
+    log_event(n->all->env->log, err ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "volume",
+              err ? "resize_failed" : "resized", "volume=%s bytes=%llu %s",
+              identity_show(n->volume).text, (unsigned long long)r->size_bytes,
+              err ? err_text(err) : "");
+    end_look(n);
+    tell(n->all);
+}
+
+enum err volumes_resize(struct node_volumes *vs, struct identity volume)
+{
+    const struct volume_record *record = view_volume(vs->view, volume);
+    struct node_volume *n = volumes_find(vs, volume);
+
+    if (!record || !n || n->closing)
+        return E_NOT_FOUND;
+    if (n->resizing)
+        return E_BUSY;
+    n->resize_shards = shard_configs(vs, record);
+    if (!n->resize_shards)
+        return E_NOT_READY;
+    n->resizing = true;
+    n->resize = (struct volume_resize){
+        .size_bytes = record->bytes,
+        .shard_count = volume_shards(record->bytes),
+        .shards = n->resize_shards,
+        .done = resized,
+    };
+    volume_resize(n->v, &n->resize);
+    return E_OK;
+}
+
+/* ---- the end ---- */
+
+static void block_drained(struct iscsi_drain *drain)
+{
+    struct node_volume *n = container_of(drain, struct node_volume, drain);
+
+    n->drained = true;
+    task_run(&n->task);
+}
+
+static void tenure_ended(struct arbiter_volume *tenure)
+{
+    struct node_volume *n = container_of(tenure, struct node_volume, tenure);
+
+    n->ended = true;
+    task_run(&n->task);
+}
+
+static enum task_next end_step(struct task *t)
+{
+    struct node_volume *n = container_of(t, struct node_volume, task);
+
+    switch ((enum end_state)t->state) {
+    case DRAIN:
+        if (!n->drained && volume_serving(n->v))
+            return TASK_WAIT;
+        arbiter_supersede(&n->tenure);
+        volume_close(n->v);
+        return task_wait_in(t, CLOSE);
+
+    case CLOSE:
+        if (!n->closed || !n->drained || n->resizing || attachments_drain(n))
+            return TASK_WAIT;
+        arbiter_end(&n->tenure, tenure_ended);
+        return task_wait_in(t, GONE);
+
+    case GONE:
+        return n->ended ? TASK_DONE : TASK_WAIT;
+    }
+    unreachable();
+}
+
+static void end_done(struct task *t)
+{
+    struct node_volume *n = container_of(t, struct node_volume, task);
+    struct node_volumes *vs = n->all;
+
+    log_event(vs->env->log, LOG_LEVEL_INFO, "volume", "closed", "volume=%s name=%s epoch=%llu",
+              identity_show(n->volume).text, n->name, (unsigned long long)n->epoch);
+    list_for_each_safe(link, &n->attachments)
+        attachment_gone(container_of(link, struct node_attachment, link));
+    volume_free(n->v);
+    list_remove(&n->link);
+    pool_put(&vs->volume_pool, n);
+    tell(vs);
+}
+
+static const struct task_state end_states[] = {
+    [DRAIN] = {"drain", TASK_FIRST},
+    [CLOSE] = {"close", TASK_AFTER(DRAIN)},
+    [GONE] = {"gone", TASK_AFTER(CLOSE)},
+};
+
+static const struct task_kind end_kind = {
+    .name = "volume end",
+    .step = end_step,
+    .done = end_done,
+    .states = end_states,
+    .state_count = array_length(end_states),
+};
+
+static void close_begin(struct node_volume *n)
+{
+    if (n->closing)
+        return;
+    n->closing = true;
+    n->drain = (struct iscsi_drain){.block = volume_block(n->v), .done = block_drained};
+    task_start(&n->task, &end_kind, &n->all->env->tasks, DRAIN);
+    iscsi_target_drain(n->all->target, &n->drain);
+    tell(n->all);
+}
+
+void volumes_close(struct node_volumes *vs, struct identity volume)
+{
+    struct node_volume *n = volumes_find(vs, volume);
+
+    if (n)
+        close_begin(n);
+}
+
+void volumes_close_all(struct node_volumes *vs)
+{
+    list_for_each(link, &vs->open)
+        close_begin(container_of(link, struct node_volume, link));
+}
+
+/* ---- all ---- */
+
+enum err volumes_init(struct node_volumes *vs)
+{
+    enum err err;
+
+    list_init(&vs->open);
+    err = pool_open(&vs->volume_pool, "volumes open", sizeof(struct node_volume), 64,
+                    vs->limits->volumes_max);
+    if (err)
+        return err;
+    return pool_open(&vs->attachment_pool, "attachments", sizeof(struct node_attachment), 64,
+                     vs->limits->attachments_max);
+}
+
+void volumes_done(struct node_volumes *vs)
+{
+    pool_close(&vs->volume_pool);
+    pool_close(&vs->attachment_pool);
+}
