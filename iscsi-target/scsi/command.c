@@ -27,10 +27,15 @@
 
 #include <assert.h>
 
-/* The CONTROL byte ends the CDB; NACA is bit 2 (SAM-5 5.2).  We have no ACA. */
+static uint32_t control_byte(const struct scsi_command *c)
+{
+    return scsi_cdb_bytes(c->cdb[0]) - 1;
+}
+
+/* NACA: bit 2 of the CONTROL byte, which ends the CDB (SAM-5 5.2).  We have no ACA. */
 static bool asks_for_aca(const struct scsi_command *c)
 {
-    return c->cdb[scsi_cdb_bytes(c->cdb[0]) - 1] & 0x04;
+    return c->cdb[control_byte(c)] & 0x04;
 }
 
 static bool attention_delivered(struct scsi_command *c)
@@ -62,13 +67,13 @@ bool scsi_decode(struct scsi_command *c)
     if (scsi_lun_is_ours(c) && attention_delivered(c))
         return false;
     if (!c->operation)
-        return scsi_refuse(c, scsi_operation_unknown(c->cdb[0]));
+        return scsi_operation_refuse(c);
     if (c->operation->access == WRITES_MEDIUM && c->nexus->read_only) {
         scsi_sense(c, DATA_PROTECT, WRITE_PROTECTED);
         return false;
     }
     if (asks_for_aca(c))
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, control_byte(c));
     return c->operation->decode(c);
 }
 
@@ -188,11 +193,11 @@ bool scsi_take_range(struct scsi_command *c, struct scsi_range range)
 bool scsi_take_transfer(struct scsi_command *c)
 {
     if (scsi_cdb_bytes(c->cdb[0]) > 6 && (c->cdb[1] & CDB_PROTECT))
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, 1);
     if (!scsi_take_range(c, scsi_cdb_range(c->cdb)))
         return false;
     if (c->extent.count > scsi_transfer_bytes_max(c->nexus) / UNIT_BYTES)
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, scsi_cdb_length_at(c->cdb[0]));
     return true;
 }
 

@@ -11,14 +11,15 @@
 #include "iscsi-target/scsi/sense.h"
 
 /* One request of a long operation is at most so long, so that no step holds others for long. */
-#define SCSI_STEP_UNITS       (64u * 1024u * 1024u / UNIT_BYTES) /* unmap, zeroes: no data */
+#define SCSI_STEP_UNITS       (16u * 1024u * 1024u / UNIT_BYTES) /* unmap, zeroes: no data */
 #define SCSI_STEP_WRITE_BYTES (4ull * 1024u * 1024u)             /* a pattern, written    */
 
-/* What VPD B0 promises, in units; all powers of two, so that 4Kn divides them evenly. */
-#define SCSI_UNMAP_UNITS_MAX      (512u * 1024u * 1024u / UNIT_BYTES)
-#define SCSI_UNMAP_DESCRIPTORS    256u
-#define SCSI_WRITE_SAME_UNITS_MAX (1024u * 1024u * 1024u / UNIT_BYTES)
-#define SCSI_COMPARE_BLOCKS_MAX   255u
+/* What VPD B0 promises.  WRITE SAME: what its 10-byte form can say, and few enough for the time
+ * that a command has (design 8). */
+#define SCSI_UNMAP_UNITS_MAX       (512u * 1024u * 1024u / UNIT_BYTES)
+#define SCSI_UNMAP_DESCRIPTORS     256u
+#define SCSI_WRITE_SAME_BLOCKS_MAX 65535u
+#define SCSI_COMPARE_BLOCKS_MAX    255u
 
 /* CDB byte 1 of READ, WRITE, VERIFY and their kin: no logical unit of ours has protection. */
 #define CDB_PROTECT 0xe0u

@@ -35,7 +35,7 @@ bool scsi_start_stop_decode(struct scsi_command *c)
     uint32_t power_condition = c->cdb[4] >> 4;
 
     if (load_eject || power_condition)
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, 4);
     return true;
 }
 
@@ -47,10 +47,12 @@ bool scsi_inquiry_decode(struct scsi_command *c)
     bool cmddt = c->cdb[1] & 0x02;
     uint8_t page = c->cdb[2];
 
-    if (cmddt || (!evpd && page))
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+    if (cmddt)
+        return scsi_refuse_field(c, 1);
+    if (!evpd && page)
+        return scsi_refuse_field(c, 2);
     if (evpd && (!scsi_lun_is_ours(c) || !scsi_vpd_known(page)))
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, 2);
     c->data_in_bytes = be16_at(c->cdb, 3);
     return true;
 }
@@ -136,8 +138,10 @@ bool scsi_request_sense_perform(struct scsi_command *c)
 bool scsi_report_luns_decode(struct scsi_command *c)
 {
     c->data_in_bytes = be32_at(c->cdb, 6);
-    if (c->cdb[2] > 2 || c->data_in_bytes < 16)
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+    if (c->cdb[2] > 2)
+        return scsi_refuse_field(c, 2);
+    if (c->data_in_bytes < 16)
+        return scsi_refuse_field(c, 6);
     return true;
 }
 

@@ -50,8 +50,10 @@ bool scsi_mode_sense_decode(struct scsi_command *c)
 {
     uint8_t subpage = c->cdb[3];
 
-    if (!page_known(c->cdb[2] & 0x3f) || (subpage && subpage != ALL_SUBPAGES))
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+    if (!page_known(c->cdb[2] & 0x3f))
+        return scsi_refuse_field(c, 2);
+    if (subpage && subpage != ALL_SUBPAGES)
+        return scsi_refuse_field(c, 3);
     if (c->cdb[2] >> 6 == SAVED)
         return scsi_refuse(c, SAVING_PARAMETERS_NOT_SUPPORTED);
     c->data_in_bytes = is_6(c) ? c->cdb[4] : be16_at(c->cdb, 7);

@@ -44,11 +44,12 @@ extern const struct scsi_operation scsi_operations[256];
 const struct scsi_operation *scsi_operation_find(const uint8_t *cdb);
 const struct scsi_operation *scsi_operation_action(const struct scsi_operation *o, uint32_t action);
 
-/* What is wrong with a CDB for which there is none: its opcode, or its service action. */
-enum sense_code scsi_operation_unknown(uint8_t opcode);
+/* Refuses a CDB for which there is none: its opcode, or its service action.  False. */
+bool scsi_operation_refuse(struct scsi_command *c);
 
 /* How long a CDB is, by the group code in its opcode (SPC-5 4.2.5.1); 16 where none is defined. */
 uint32_t scsi_cdb_bytes(uint8_t opcode);
+uint32_t scsi_cdb_length_at(uint8_t opcode); /* where the transfer or allocation length begins */
 
 /* The performers, by file. */
 bool scsi_test_unit_ready_decode(struct scsi_command *c);

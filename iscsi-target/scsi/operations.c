@@ -144,9 +144,25 @@ const struct scsi_operation *scsi_operation_find(const uint8_t *cdb)
     return o->actions ? scsi_operation_action(o, cdb[1] & 0x1f) : o;
 }
 
-enum sense_code scsi_operation_unknown(uint8_t opcode)
+bool scsi_operation_refuse(struct scsi_command *c)
 {
-    return scsi_operations[opcode].name ? INVALID_FIELD_IN_CDB : INVALID_COMMAND_OPERATION_CODE;
+    if (scsi_operations[c->cdb[0]].name)
+        return scsi_refuse_field(c, 1);
+    return scsi_refuse(c, INVALID_COMMAND_OPERATION_CODE);
+}
+
+uint32_t scsi_cdb_length_at(uint8_t opcode)
+{
+    switch (scsi_cdb_bytes(opcode)) {
+    case 6:
+        return 4;
+    case 10:
+        return 7;
+    case 12:
+        return 6;
+    default:
+        return 10;
+    }
 }
 
 uint32_t scsi_cdb_bytes(uint8_t opcode)

@@ -27,11 +27,11 @@ bool scsi_report_opcodes_decode(struct scsi_command *c)
     const struct scsi_operation *o = &scsi_operations[c->cdb[3]];
 
     if (options(c) > EITHER)
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, 2);
     if (options(c) == WITHOUT_ACTION && o->actions)
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, 2);
     if (options(c) == WITH_ACTION && o->name && !o->actions)
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, 2);
     c->data_in_bytes = be32_at(c->cdb, 6);
     return true;
 }

@@ -87,6 +87,14 @@ bool scsi_refuse(struct scsi_command *c, enum sense_code code)
     return false;
 }
 
+bool scsi_refuse_field(struct scsi_command *c, uint32_t byte)
+{
+    scsi_refuse(c, INVALID_FIELD_IN_CDB);
+    c->sense[15] = 0xc0; /* SKSV, and the field is one of the CDB */
+    be16_put(c->sense, 16, (uint16_t)byte);
+    return false;
+}
+
 void scsi_fail(struct scsi_command *c, enum err err)
 {
     assert(err != E_OK);

@@ -46,6 +46,9 @@ void scsi_sense_fixed(uint8_t *ret, enum sense_key key, uint16_t code);
 /* ILLEGAL REQUEST with this code.  Always false: what a decode returns. */
 bool scsi_refuse(struct scsi_command *c, enum sense_code code);
 
+/* INVALID FIELD IN CDB, with the byte of the CDB as FIELD POINTER (SPC-5 4.4.2.4.2).  False. */
+bool scsi_refuse_field(struct scsi_command *c, uint32_t byte);
+
 /* Puts a number into the INFORMATION field of the sense that was just set (SPC-5 4.4.2.2): valid
  * only if four bytes hold it. */
 void scsi_sense_information(struct scsi_command *c, uint64_t information);

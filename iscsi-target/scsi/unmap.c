@@ -19,7 +19,7 @@ bool scsi_unmap_decode(struct scsi_command *c)
     uint16_t length = be16_at(c->cdb, 7);
 
     if (c->cdb[1] & ANCHOR)
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, 1);
     if (length > 0 && length < HEADER_BYTES)
         return scsi_refuse(c, PARAMETER_LIST_LENGTH_ERROR);
     c->data_out_bytes = length;

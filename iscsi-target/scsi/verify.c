@@ -27,7 +27,7 @@ static uint32_t byte_check(const struct scsi_command *c)
 bool scsi_verify_decode(struct scsi_command *c)
 {
     if (byte_check(c) == 2)
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, 1);
     if (!scsi_take_transfer(c))
         return false;
     if (byte_check(c) == 1)
@@ -121,7 +121,7 @@ bool scsi_verify_go_on(struct scsi_command *c)
 bool scsi_write_verify_decode(struct scsi_command *c)
 {
     if (byte_check(c) > 1)
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, 1);
     return scsi_write_decode(c);
 }
 

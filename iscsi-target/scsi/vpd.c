@@ -146,7 +146,7 @@ static uint32_t put_limits(const struct scsi_command *c, uint8_t *page)
     be32_put(page, 24, SCSI_UNMAP_DESCRIPTORS);
     be32_put(page, 28, b->unmap_grain_units / units);
     be32_put(page, 32, 1u << 31); /* UGAVALID: grains are aligned to 0 */
-    be64_put(page, 36, SCSI_WRITE_SAME_UNITS_MAX / units);
+    be64_put(page, 36, SCSI_WRITE_SAME_BLOCKS_MAX);
     return 0x3c;
 }
 

@@ -2,10 +2,11 @@
 /*
  * iscsi-target/scsi/write_same.c — WRITE SAME(10) and (16): SBC-4 5.53, 5.54.
  *
- * One block of data for a range.  Zeros (also NDOB, no data-out) are written as zeroes below, or
- * unmapped if UNMAP asks for it; anything else is one segment (data_in, which gives nothing here)
- * filled with the block, which all pieces of a request point at.  A range goes down in steps, one
- * in flight.
+ * One block of data for a range.  UNMAP unmaps, whatever the block holds: SBC-4 would have a block
+ * that is not zeros written, but every target of the field unmaps, and iscsi-test-cu expects to
+ * read zeros then.  Zeros (also NDOB, no data-out) are written as zeroes below; anything else is
+ * one segment (data_in, which gives nothing here) filled with the block, which all pieces of a
+ * request point at.  A range goes down in steps, one in flight.
  */
 #include "base/util.h"
 #include "iscsi-target/scsi/command.h"
@@ -31,13 +32,13 @@ bool scsi_write_same_decode(struct scsi_command *c)
     struct scsi_range range = scsi_cdb_range(c->cdb);
 
     if (c->cdb[1] & (CDB_PROTECT | ANCHOR)) /* nothing is anchored here: VPD B2 ANC_SUP 0 */
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+        return scsi_refuse_field(c, 1);
     if (range.blocks == 0 && range.lba >= scsi_capacity_blocks(c))
         return scsi_refuse(c, LBA_OUT_OF_RANGE);
     if (!scsi_take_range_to_end(c))
         return false;
-    if (c->extent.count > SCSI_WRITE_SAME_UNITS_MAX)
-        return scsi_refuse(c, INVALID_FIELD_IN_CDB);
+    if (c->extent.count > SCSI_WRITE_SAME_BLOCKS_MAX * scsi_block_units(c))
+        return scsi_refuse_field(c, scsi_cdb_length_at(c->cdb[0]));
     return scsi_take_exactly(c, without_data(c) ? 0 : scsi_block_bytes(c));
 }
 
@@ -48,9 +49,9 @@ static bool all_zero(const uint8_t *bytes, uint32_t length)
 
 static enum block_op operation_for(const struct scsi_command *c, const uint8_t *pattern)
 {
-    if (!all_zero(pattern, scsi_block_bytes(c)))
-        return BLOCK_WRITE;
-    return c->cdb[1] & UNMAP ? BLOCK_UNMAP : BLOCK_WRITE_ZEROES;
+    if (c->cdb[1] & UNMAP)
+        return BLOCK_UNMAP;
+    return all_zero(pattern, scsi_block_bytes(c)) ? BLOCK_WRITE_ZEROES : BLOCK_WRITE;
 }
 
 /* Fills a segment, large if there is one, with the block. */

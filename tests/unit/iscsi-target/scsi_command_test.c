@@ -35,6 +35,29 @@ TEST_512(aca_is_refused_in_every_length_of_cdb)
     expect_sense(f, run(f, NULL, 0, 0x88, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0x04), 0x52400);
 }
 
+static void expect_field(const struct fixture *f, uint32_t byte)
+{
+    assert_int_equal(sense_now(f), 0x52400);
+    assert_int_equal(f->c.sense[15], 0xc0);
+    assert_int_equal(be16_at(f->c.sense, 16), byte);
+}
+
+TEST_512(the_sense_points_at_the_wrong_field)
+{
+    run(f, NULL, 0, 0x00, 0, 0, 0, 0, 0x04);
+    expect_field(f, 5);
+    run(f, NULL, 0, 0x9e, 0x11);
+    expect_field(f, 1);
+    run(f, NULL, 0, 0x28, 0x20, 0, 0, 0, 0, 0, 0, 1, 0);
+    expect_field(f, 1);
+    run(f, NULL, 0, 0x88, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0);
+    expect_field(f, 10);
+    run(f, NULL, 0, 0x12, 1, 0x55);
+    expect_field(f, 2);
+    run(f, NULL, 0, 0xa3, 0x0c, 2, 0x28);
+    expect_field(f, 2);
+}
+
 TEST_512(another_logical_unit_is_not_supported)
 {
     f->c.lun = LUN_5;
@@ -265,6 +288,7 @@ int main(void)
         cmocka_unit_test(an_unknown_opcode_is_refused_as_such),
         cmocka_unit_test(an_unknown_service_action_is_a_wrong_field),
         cmocka_unit_test(aca_is_refused_in_every_length_of_cdb),
+        cmocka_unit_test(the_sense_points_at_the_wrong_field),
         cmocka_unit_test(another_logical_unit_is_not_supported),
         cmocka_unit_test(another_logical_unit_still_answers_who_looks_around),
         cmocka_unit_test(flat_addressing_finds_logical_unit_0_too),

@@ -123,7 +123,7 @@ TEST_512(page_b0_says_the_limits_512)
                                 "00000100"
                                 "00000080"
                                 "80000000"
-                                "0000000000200000" ZEROS_16 "00000000");
+                                "000000000000ffff" ZEROS_16 "00000000");
 }
 
 TEST_4K(page_b0_says_the_limits_4k)
@@ -139,7 +139,7 @@ TEST_4K(page_b0_says_the_limits_4k)
                                 "00000100"
                                 "00000010"
                                 "80000000"
-                                "0000000000040000" ZEROS_16 "00000000");
+                                "000000000000ffff" ZEROS_16 "00000000");
 }
 
 TEST_512(pages_b1_and_b2_say_flash_and_thin)

@@ -168,6 +168,9 @@ TEST_512(compare_and_write_says_where_it_differs)
 TEST_512(compare_and_write_minds_its_fields)
 {
     expect_good(run(f, out, 0, CAW(0, 0)));
+    f->c.data_out_offered = 256 * 1024; /* 256 blocks do not fit into the CDB's byte */
+    expect_sense(f, run(f, out, 0, CAW(0, 0)), 0x52400);
+    f->c.data_out_offered = 0;
     expect_good(run(f, f->disk.bytes, 255 * 1024, CAW(0, 255)));
     expect_sense(f, run(f, out, 1024, 0x89, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0),
                  0x52400);

@@ -70,6 +70,18 @@ TEST_512(a_pattern_goes_down_in_steps_also_with_small_segments)
     expect_same(f, out, 0, BLOCKS);
 }
 
+TEST_512(unmap_beats_the_pattern)
+{
+    fill_disk(f, 0xee);
+    memset(out, 0xff, 512);
+    for (uint32_t i = 0; i < array_length(sames); i++) {
+        f->disk.mapped[1] = true;
+        expect_good(run_same(f, sames[i], 0x08, 8, 8));
+        assert_false(f->disk.mapped[1]);
+        assert_int_equal(f->disk.bytes[8 * 512], 0);
+    }
+}
+
 TEST_512(zeros_are_written_as_zeroes_or_unmapped)
 {
     memset(out, 0, 512);
@@ -117,7 +129,7 @@ TEST_512(write_same_minds_its_fields)
         expect_sense(f, run_same(f, sames[i], 0, BLOCKS - 1, 2), 0x52100);
     }
     f->disk.block.size_units = 1ull << 40;
-    expect_sense(f, run_same(f, 0x93, 0x08, 0, (1u << 21) + 1), 0x52400);
+    expect_sense(f, run_same(f, 0x93, 0x08, 0, 65536), 0x52400);
     expect_sense(f, run_same(f, 0x93, 0x08, 0, 0), 0x52400); /* to the end is too long, too */
 }
 
@@ -133,13 +145,13 @@ TEST_512(write_same_wants_exactly_one_block)
     expect_sense(f, run(f, out, 256, 0x41, 0, 0, 0, 0, 0, 0, 0, 1, 0), 0x50e03);
 }
 
-TEST_512(long_ranges_go_down_in_steps_and_stop_at_an_error)
+TEST_4K(long_ranges_go_down_in_steps_and_stop_at_an_error)
 {
     uint32_t steps = 0;
 
     f->disk.block.size_units = 1ull << 30;
-    command_begin(f, (const uint8_t[]){0x93, 0x09, [11] = 0x20, [15] = 0}, 16);
-    assert_true(scsi_decode(&f->c)); /* 1 GiB, unmapped, by steps of 64 MiB */
+    command_begin(f, (const uint8_t[]){0x93, 0x09, [12] = 0xff, 0xff, [15] = 0}, 16);
+    assert_true(scsi_decode(&f->c)); /* 256 MiB, unmapped, by steps of 16 MiB */
     assert_false(scsi_perform(&f->c));
     for (uint64_t at = 0; !f->answers; steps++) {
         struct block_request *r;
@@ -155,10 +167,10 @@ TEST_512(long_ranges_go_down_in_steps_and_stop_at_an_error)
     command_end(f);
 }
 
-TEST_512(a_stopped_command_begins_no_further_request) /* U3 */
+TEST_4K(a_stopped_command_begins_no_further_request) /* U3 */
 {
     f->disk.block.size_units = 1ull << 30;
-    command_begin(f, (const uint8_t[]){0x93, 0x09, [11] = 0x20, [15] = 0}, 16);
+    command_begin(f, (const uint8_t[]){0x93, 0x09, [12] = 0xff, 0xff, [15] = 0}, 16);
     assert_true(scsi_decode(&f->c));
     assert_false(scsi_perform(&f->c));
     scsi_stop(&f->c);
@@ -177,6 +189,7 @@ int main(void)
         cmocka_unit_test(a_pattern_is_repeated_512),
         cmocka_unit_test(a_pattern_is_repeated_4k),
         cmocka_unit_test(a_pattern_goes_down_in_steps_also_with_small_segments),
+        cmocka_unit_test(unmap_beats_the_pattern),
         cmocka_unit_test(zeros_are_written_as_zeroes_or_unmapped),
         cmocka_unit_test(without_a_data_out_buffer_it_writes_zeros),
         cmocka_unit_test(no_blocks_mean_to_the_end),
