@@ -20,8 +20,10 @@ enum err document_open(const char *text, json_t **ret)
     }
     incompat = json_object_get(d, "incompat"); /* none is known to this version */
     if (incompat && (!json_is_array(incompat) || json_array_size(incompat) > 0)) {
+        enum err err = json_is_array(incompat) ? E_UNSUPPORTED : E_DAMAGED;
+
         json_decref(d);
-        return json_is_array(incompat) ? E_UNSUPPORTED : E_DAMAGED;
+        return err;
     }
     *ret = d;
     return E_OK;

@@ -4,8 +4,9 @@
  * comes with a cluster (design 10).
  *
  * A keeper is blocking and may be called from any thread (metad's are ordinary threads; the one in
- * memory is used from one, and its watch does not wait).  Revisions count transactions, from 1.  A
- * lineage is an identity that a restore renews (design 6.7).
+ * memory is used from one, and its watch does not wait).  Revisions count transactions: 1 is the
+ * keeper's founding, 0 is "nothing seen".  A lineage is an identity that a restore renews (design
+ * 6.7).
  *
  * Promises: K1  a transaction that was answered E_OK is on stable media; one that was refused has
  *               changed nothing; none is ever seen in part.
@@ -18,8 +19,9 @@
 #include "env/env.h"
 #include "metadata/records.h"
 
-#define KEEPER_CHANGES_MAX 100000u /* kept for watches */
-#define KEEPER_WATCH_MAX   4096u   /* records in one answer, but for the end of a transaction */
+#define KEEPER_FIRST_REVISION 1u
+#define KEEPER_CHANGES_MAX    100000u /* kept for watches */
+#define KEEPER_WATCH_MAX      4096u   /* records in one answer, but for the end of a transaction */
 
 struct keeper;
 

@@ -569,7 +569,7 @@ static int meta_begin(struct lmdb *k, MDB_txn *txn, struct identity fresh)
     int rc = meta_put(k, txn, "format", FORMAT);
 
     if (!rc)
-        rc = meta_put(k, txn, "revision", 0);
+        rc = meta_put(k, txn, "revision", KEEPER_FIRST_REVISION);
     if (!rc)
         rc = meta_put(k, txn, "compacted", 0);
     return rc ? rc : meta_put(k, txn, "lineage", fresh.bits);

@@ -250,6 +250,7 @@ enum err keeper_memory_open(struct identity fresh, struct keeper **ret)
         return E_NO_MEMORY;
     }
     m->keeper = (struct keeper){.ops = &memory_ops, .lineage = fresh};
+    m->records.revision = KEEPER_FIRST_REVISION;
     list_init(&m->listeners);
     *ret = &m->keeper;
     return E_OK;
