@@ -8,7 +8,7 @@
 #define CONFIG_WHY 320u
 
 struct control_config {
-    char dir[200];       /* the keeper's folder                */
+    char dir[512];       /* the keeper's folder                */
     char listen[64];     /* "127.0.0.1:7480"; loopback only    */
     char iqn_prefix[80]; /* of every target's name             */
 };
