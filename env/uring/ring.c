@@ -172,7 +172,6 @@ void ring_submit(struct ring *g)
     if (!g->enabled)
         enable(g);
     check_entered(io_uring_submit(&g->uring));
-    g->enters++;
     g->unsubmitted = io_uring_sq_ready(&g->uring);
 }
 
@@ -189,7 +188,6 @@ void ring_wait(struct ring *g, uint64_t wait_us)
     else
         check_entered(io_uring_submit_and_wait_timeout(
             &g->uring, &first, 1, wait_us == UINT64_MAX ? NULL : &bound, NULL));
-    g->enters++;
     g->unsubmitted = io_uring_sq_ready(&g->uring);
 }
 

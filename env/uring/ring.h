@@ -42,7 +42,6 @@ struct ring {
     uint32_t unsubmitted; /* prepared since the last submission */
     struct completion *completions;
     uint32_t completions_max, count, next;
-    uint64_t enters; /* system calls made for it: for tests and measurements */
 };
 
 /* On failure *reterr_text says what is missing.  The ring belongs to the thread that enables it. */

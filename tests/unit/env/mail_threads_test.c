@@ -150,6 +150,86 @@ static void a_letter_from_before_the_run_is_opened(void **state)
     assert_null(m.opened);
 }
 
+/*
+ * Where completions overflow, the kernel ends the poll of the bell: it must be begun again.  A ring
+ * of four, hundreds of connects that are refused at once, and a ring of the bell with each.
+ */
+#define KNOCKS 300u
+
+static uint32_t knocks_failed, letters_opened;
+
+static void to_self_opened(struct mail *m)
+{
+    m->opened = NULL;
+}
+
+static void knock_failed(struct net_conn *c, enum err err)
+{
+    struct mail *to_self = c->owner;
+
+    assert_int_equal(err, E_UNREACHABLE);
+    if (!to_self->opened) {
+        to_self->opened = to_self_opened;
+        mail_send(rig_env, to_self);
+    }
+    if (++knocks_failed == KNOCKS)
+        rig_stop();
+}
+
+static void nothing_accepted(struct net_listener *l, struct net_conn *c)
+{
+    (void)l;
+    net_close(c, false);
+}
+
+static struct net_address address_of_nobody(void)
+{
+    struct net_address any = {"127.0.0.1:0"};
+    struct net_listener l = {.accepted = nothing_accepted};
+
+    assert_int_equal(net_listen(rig_env, &any, &l), E_OK);
+    net_unlisten(rig_env, &l);
+    return l.address;
+}
+
+static void letter_opened(struct mail *m)
+{
+    (void)m;
+    letters_opened++;
+    rig_stop();
+}
+
+static void *send_one(void *argument)
+{
+    mail_send(rig_env, argument);
+    return NULL;
+}
+
+static void the_bell_is_heard_after_an_overflow(void **state)
+{
+    static const struct net_events knocking = {.closed = knock_failed};
+    struct reactor_config small = reactor_config_default();
+    struct mail to_self = {.opened = NULL}, letter = {.opened = letter_opened};
+    struct net_address nobody;
+    struct net_conn *c;
+    pthread_t thread;
+
+    (void)state;
+    reactor_close(rig_reactor);
+    small.ring_entries = 4;
+    rig_open(&small);
+    nobody = address_of_nobody();
+    knocks_failed = letters_opened = 0;
+    for (uint32_t i = 0; i < KNOCKS; i++)
+        assert_int_equal(net_connect(rig_env, &nobody, &knocking, &to_self, &c), E_OK);
+    rig_run();
+    assert_int_equal(knocks_failed, KNOCKS);
+    assert_int_equal(pthread_create(&thread, NULL, send_one, &letter), 0);
+    rig_run();
+    pthread_join(thread, NULL);
+    assert_int_equal(letters_opened, 1);
+}
+
 /* ---- stopped from outside ---- */
 
 static void *stop_it(void *argument)
@@ -177,6 +257,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, rig_setup, rig_teardown)
         TEST(every_letter_arrives_once_in_its_senders_order),
         TEST(a_letter_from_before_the_run_is_opened),
+        TEST(the_bell_is_heard_after_an_overflow),
         TEST(another_thread_may_stop_it),
     };
 

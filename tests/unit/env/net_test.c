@@ -3,6 +3,7 @@
 #include "tests/unit/env/rig.h"
 
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <sys/socket.h>
 
 #define MIB (1u << 20)
@@ -567,6 +568,51 @@ static void a_close_ends_a_handshake_that_hangs(void **state)
     close(s);
 }
 
+/* Reads all there is, and keeps sending what nobody wants. */
+struct talker {
+    int socket;
+    uint64_t received, checksum;
+};
+
+static void *talk(void *argument)
+{
+    struct talker *t = argument;
+    uint8_t bytes[16384];
+    ssize_t got;
+
+    do {
+        (void)send(t->socket, "?", 1, MSG_NOSIGNAL);
+        got = recv(t->socket, bytes, sizeof bytes, 0);
+        if (got > 0) {
+            t->received += (uint64_t)got;
+            t->checksum = sum_on(t->checksum, bytes, (uint64_t)got);
+        }
+    } while (got > 0);
+    close(t->socket);
+    return NULL;
+}
+
+/* Closed at once, the socket would answer its bytes with a reset, and take our last ones along. */
+static void a_peer_that_talks_on_still_gets_what_was_flushed(void **state)
+{
+    struct talker talker = {.socket = stranger()};
+    static struct sending sending;
+    uint8_t *bytes = noise(2 * MIB);
+    pthread_t thread;
+
+    (void)state;
+    run_while(accepted_count == 0);
+    send_bytes(&there[0], &sending, bytes, 2 * MIB);
+    close_end(&there[0], true);
+    assert_int_equal(pthread_create(&thread, NULL, talk, &talker), 0);
+    run_while(there[0].closed_count == 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(talker.received, 2 * MIB);
+    assert_int_equal(talker.checksum, sum_on(0, bytes, 2 * MIB));
+    assert_int_equal(there[0].closed, E_OK);
+    free(bytes);
+}
+
 /* All that only a peer could end is ended by the world's own bounds; they run side by side. */
 static void no_peer_can_hold_us_for_ever(void **state)
 {
@@ -662,6 +708,7 @@ int main(void)
         TEST(an_unwanted_connection_is_closed_in_accepted),
         TEST(a_peers_reset_closes),
         TEST(a_close_ends_a_handshake_that_hangs),
+        TEST(a_peer_that_talks_on_still_gets_what_was_flushed),
         TEST(no_peer_can_hold_us_for_ever),
         TEST(a_failed_send_may_close),
         TEST(a_wrong_address_is_refused),
