@@ -6,9 +6,8 @@
 #define END_SECONDS 15u
 
 /* True: it is gone; says what happened. */
-static bool end(struct cli *cli, const char *name, struct cluster_process *p)
+static bool end(struct cli *cli, const char *name, struct cluster_process *p, bool ran)
 {
-    bool ran = process_alive(p);
     long long pid = p->pid;
 
     if (!process_end(p, END_SECONDS)) {
@@ -24,18 +23,20 @@ enum cli_exit down_run(struct cli *cli, const struct arguments *a)
 {
     struct cluster cluster;
     char dir[CLUSTER_PATH_MAX];
-    bool ok = true;
+    bool ran[CLUSTER_NODES_MAX], ok = true;
 
     (void)a;
     if (!cluster_dir(cli->dir, dir) || !cluster_read(dir, &cluster)) {
         fprintf(cli->err, "dolmen: no cluster was started in %s\n", dir);
         return CLI_FAILED;
     }
+    for (uint32_t i = 0; i < cluster.node_count; i++) { /* all at once, then wait for each */
+        ran[i] = process_alive(&cluster.nodes[i].process);
+        process_ask(&cluster.nodes[i].process);
+    }
     for (uint32_t i = 0; i < cluster.node_count; i++)
-        process_ask(&cluster.nodes[i].process); /* all at once, then wait for each */
-    for (uint32_t i = 0; i < cluster.node_count; i++)
-        ok = end(cli, cluster.nodes[i].name, &cluster.nodes[i].process) && ok;
-    ok = end(cli, "metad", &cluster.metad) && ok;
+        ok = end(cli, cluster.nodes[i].name, &cluster.nodes[i].process, ran[i]) && ok;
+    ok = end(cli, "metad", &cluster.metad, process_alive(&cluster.metad)) && ok;
     if (!cluster_write(&cluster)) {
         fprintf(cli->err, "dolmen: %s/cluster.json cannot be written\n", dir);
         ok = false;

@@ -190,8 +190,7 @@ static void act_on(struct agent *a, const struct action *action)
     if (operation_known(a, action))
         return;
     if (action->kind <= ACTION_DELETE_REPLICA) {
-        if (!operation_begin(a, action))
-            a->plan.more = true; /* one that ends makes room, and wakes us */
+        operation_begin(a, action);
         return;
     }
     err = volume_action(a, action);

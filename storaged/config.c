@@ -158,6 +158,12 @@ static uint32_t members_of(struct reader *r, const config_setting_t *s, uint32_t
     return (uint32_t)count;
 }
 
+/* A login elsewhere is sent to this address: it must be one that can be reached. */
+static bool address_any(const struct net_address *a)
+{
+    return strncmp(a->text, "0.0.0.0:", 8) == 0 || strncmp(a->text, "[::]:", 5) == 0;
+}
+
 static bool read_portals(struct reader *r, const config_setting_t *s)
 {
     uint32_t count = members_of(r, s, NODE_PORTALS_MAX);
@@ -170,6 +176,9 @@ static bool read_portals(struct reader *r, const config_setting_t *s)
                          "a portal is a number address and a port (\"127.0.0.1:3260\", "
                          "\"[::1]:3260\"), not \"%s\"",
                          text ? text : "?");
+        if (address_any(&r->config->portals[i]))
+            return wrong(r, line_of(s), "a portal is an address that initiators can reach, not %s",
+                         text);
     }
     r->config->portal_count = count;
     return count > 0;

@@ -16,7 +16,7 @@ struct limits limits_small(void)
         .iscsi = iscsi_limits_small(),
         .volumes_max = 64,
         .attachments_max = 256,
-        .operations_max = 32,
+        .operations_max = 64,
     };
 
     l.reactor.workers = METAD_LANES + 2; /* the links to metad, the signals, one to spare */

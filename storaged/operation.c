@@ -4,12 +4,13 @@
 
 #include <string.h>
 
-#define AGAIN_US 1000000u /* a failure is tried again after so long */
+#define AGAIN_US 5000000u /* a failure is tried again after so long */
 
 static bool same(const struct action *a, const struct action *b)
 {
     return a->kind == b->kind && identity_equal(a->volume, b->volume) &&
-           identity_equal(a->replica, b->replica) && identity_equal(a->disk, b->disk);
+           identity_equal(a->replica, b->replica) && identity_equal(a->disk, b->disk) &&
+           identity_equal(a->attachment, b->attachment);
 }
 
 bool operation_known(const struct agent *a, const struct action *action)
@@ -218,16 +219,15 @@ static enum err begin(struct operation *o)
     }
 }
 
-bool operation_begin(struct agent *a, const struct action *action)
+void operation_begin(struct agent *a, const struct action *action)
 {
     struct operation *o = operation_new(a, action);
     enum err err;
 
     if (!o)
-        return false;
+        return;
     o->living = true;
     err = begin(o);
     if (err)
         operation_ended(o, err);
-    return true;
 }

@@ -22,8 +22,8 @@ struct operation {
     struct record_transaction transaction;
 };
 
-/* False: there is no room for it now; the next plan asks again. */
-bool operation_begin(struct agent *a, const struct action *action);
+/* Where there is no room for it now, one that ends makes room and wakes the agent. */
+void operation_begin(struct agent *a, const struct action *action);
 
 /* The same thing is under way, or failed a moment ago. */
 bool operation_known(const struct agent *a, const struct action *action);

@@ -76,9 +76,10 @@ struct planner {
 static void act(struct planner *p, struct action action)
 {
     if (p->plan->count == PLAN_ACTIONS_MAX)
-        p->plan->more = true;
-    else
-        p->plan->actions[p->plan->count++] = action;
+        return;
+    if (action.kind == ACTION_WAIT && p->plan->waits++ >= PLAN_WAITS_MAX)
+        return;
+    p->plan->actions[p->plan->count++] = action;
 }
 
 /* This process is the primary that the head names. */
@@ -322,8 +323,7 @@ void agent_plan(const struct view *v, const struct facts *f, struct plan *ret)
 {
     struct planner p = {.view = v, .facts = f, .plan = ret};
 
-    ret->count = 0;
-    ret->more = false;
+    ret->count = ret->waits = 0;
     if (!view_ready(v))
         return;
     plan_registration(&p);

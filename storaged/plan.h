@@ -11,7 +11,8 @@
 
 #include "storaged/view.h"
 
-#define PLAN_ACTIONS_MAX 256u
+#define PLAN_ACTIONS_MAX 1024u
+#define PLAN_WAITS_MAX   64u /* of ACTION_WAIT: they must not keep others out */
 
 /* ---- facts: sorted by identity, so that they can be found ---- */
 
@@ -79,8 +80,7 @@ struct action {
 };
 
 struct plan {
-    uint32_t count;
-    bool more; /* there was not room for all */
+    uint32_t count, waits; /* what has no room comes with a later plan */
     struct action actions[PLAN_ACTIONS_MAX];
 };
 

@@ -73,6 +73,7 @@ static void a_mistake_is_one_line_with_its_place(void **state)
         {"portals = \"127.0.0.1:3260\";\n", ":1: portals is a list"},
         {"portals = [];\n", ":1: portals has 1 to 4 members, not 0"},
         {"portals = [\"localhost:3260\"];\n", ":1: a portal is a number address"},
+        {"portals = [\"0.0.0.0:3260\"];\n", ":1: a portal is an address that initiators can reach"},
         {"portals = [\"1.1.1.1:1\",\"1.1.1.1:2\",\"1.1.1.1:3\",\"1.1.1.1:4\",\"1.1.1.1:5\"];\n",
          ":1: portals has 1 to 4 members, not 5"},
         {"disks = (\"/d\");\n", ":1: a disk is a group"},
