@@ -161,9 +161,11 @@ bool login_begin(struct connection *c)
 
 static bool keep(char *ret, size_t size, const char *value)
 {
-    if (strlen(value) >= size)
+    size_t length = strlen(value);
+
+    if (length >= size)
         return false;
-    strcpy(ret, value); /* NOLINT: its length was just checked */
+    memcpy(ret, value, length + 1);
     return true;
 }
 
