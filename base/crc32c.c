@@ -42,26 +42,33 @@ uint32_t block_checksum(struct identity volume, uint64_t block, const void *byte
     return crc32c_go_on(seed_of(volume, block), bytes, BLOCK_BYTES);
 }
 
+/* A place in a list of pieces. */
+struct cursor {
+    const struct iovec *piece;
+    size_t used; /* of it */
+};
+
+static uint32_t gathered(struct cursor *at, uint32_t crc, size_t missing)
+{
+    while (missing > 0) {
+        size_t part = (size_t)min_u64(missing, at->piece->iov_len - at->used);
+
+        crc = crc32c_go_on(crc, (const uint8_t *)at->piece->iov_base + at->used, part);
+        missing -= part;
+        at->used += part;
+        if (at->used == at->piece->iov_len) {
+            at->piece++;
+            at->used = 0;
+        }
+    }
+    return crc;
+}
+
 void block_checksums(struct identity volume, uint64_t block, uint64_t count,
                      const struct iovec *pieces, uint32_t *ret)
 {
-    size_t used = 0; /* of *pieces */
+    struct cursor at = {.piece = pieces};
 
-    for (uint64_t i = 0; i < count; i++) {
-        uint32_t crc = seed_of(volume, block + i);
-        size_t missing = BLOCK_BYTES;
-
-        while (missing > 0) {
-            size_t part = (size_t)min_u64(missing, pieces->iov_len - used);
-
-            crc = crc32c_go_on(crc, (const uint8_t *)pieces->iov_base + used, part);
-            missing -= part;
-            used += part;
-            if (used == pieces->iov_len) {
-                pieces++;
-                used = 0;
-            }
-        }
-        ret[i] = crc;
-    }
+    for (uint64_t i = 0; i < count; i++)
+        ret[i] = gathered(&at, seed_of(volume, block + i), BLOCK_BYTES);
 }

@@ -46,6 +46,7 @@ uint32_t task_queue_run(struct task_queue *q, uint32_t budget)
     while (steps < budget && !list_empty(&q->ready)) {
         struct task *t = container_of(list_take(&q->ready), struct task, ready_link);
 
+        assert(task_living(t));
         t->ready = false;
         step(t);
         steps++;

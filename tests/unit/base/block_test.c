@@ -55,36 +55,47 @@ static struct block_request request(enum block_op op, uint64_t start, uint64_t c
                                   .done = answered};
 }
 
+struct row {
+    enum block_op op;
+    uint64_t start, count;
+    const struct iovec *pieces;
+    uint32_t piece_count;
+};
+
+static struct block_request request_of(const struct row *row)
+{
+    return request(row->op, row->start, row->count, row->pieces, row->piece_count);
+}
+
+static struct iovec whole[] = {{memory, 4096}}, odd[] = {{memory, 1}, {memory + 1, 4095}},
+                    two[] = {{memory, 8192}}, half[] = {{memory, 2048}};
+
 static void every_operation_passes_with_its_bytes(void **state)
 {
-    struct iovec one[] = {{memory, 4096}}, odd[] = {{memory, 1}, {memory + 1, 4095}},
-                 two[] = {{memory, 8192}};
-    struct block_request good[] = {
-        request(BLOCK_READ, 0, 8, one, 1),
-        request(BLOCK_WRITE, 1016, 8, odd, 2),
-        request(BLOCK_OR_WRITE, 8, 8, one, 1),
-        request(BLOCK_COMPARE_AND_WRITE, 8, 8, two, 1),
-        request(BLOCK_WRITE_ZEROES, 0, 1024, NULL, 0),
-        request(BLOCK_UNMAP, 16, 16, NULL, 0),
-        request(BLOCK_STATUS, 0, 1024, NULL, 0),
+    static const struct row rows[] = {
+        {BLOCK_READ, 0, 8, whole, 1},           {BLOCK_WRITE, 1016, 8, odd, 2},
+        {BLOCK_OR_WRITE, 8, 8, whole, 1},       {BLOCK_COMPARE_AND_WRITE, 8, 8, two, 1},
+        {BLOCK_WRITE_ZEROES, 0, 1024, NULL, 0}, {BLOCK_UNMAP, 16, 16, NULL, 0},
+        {BLOCK_STATUS, 0, 1024, NULL, 0},
     };
 
     (void)state;
-    for (size_t i = 0; i < array_length(good); i++) {
-        good[i].run_count = i + 1 < array_length(good) ? 0 : 1;
-        block_submit(&block, &good[i]);
-        assert_ptr_equal(below, &good[i]);
-        assert_ptr_equal(good[i].block, &block);
-        assert_int_equal(good[i].run_count, 0);
-        assert_true(good[i].in_flight);
+    for (uint32_t i = 0; i < array_length(rows); i++) {
+        struct block_request r = request_of(&rows[i]);
+
+        r.run_count = 1; /* of an earlier life */
+        block_submit(&block, &r);
+        assert_ptr_equal(below, &r);
+        assert_ptr_equal(r.block, &block);
+        assert_int_equal(r.run_count, 0);
+        assert_true(r.in_flight);
+        assert_int_equal(block.in_flight, 1);
+        assert_int_equal(done_count, i); /* never inside block_submit() */
+        block_answer(&r, i % 2 ? E_MEDIUM : E_OK);
+        assert_int_equal(done_count, i + 1);
+        assert_int_equal(done_err, i % 2 ? E_MEDIUM : E_OK);
+        assert_int_equal(block.in_flight, 0);
     }
-    assert_int_equal(block.in_flight, array_length(good));
-    assert_int_equal(done_count, 0);
-    for (size_t i = 0; i < array_length(good); i++)
-        block_answer(&good[i], i % 2 ? E_MEDIUM : E_OK);
-    assert_int_equal(done_count, array_length(good));
-    assert_int_equal(done_err, E_OK);
-    assert_int_equal(block.in_flight, 0);
 }
 
 static void submit_it(void *r)
@@ -105,31 +116,34 @@ static void answer_it(void *r)
 
 static void the_doorway_stops_every_other(void **state)
 {
-    struct iovec one[] = {{memory, 4096}}, half[] = {{memory, 2048}};
-    struct block_request wrong[] = {
-        request(BLOCK_READ, 0, 0, NULL, 0),
-        request(BLOCK_READ, 4, 8, one, 1),
-        request(BLOCK_READ, 0, 4, half, 1),
-        request(BLOCK_READ, 1024, 8, one, 1),
-        request(BLOCK_READ, UINT64_MAX - 7, 8, one, 1),
-        request(BLOCK_READ, 0, 8, half, 1),
-        request(BLOCK_READ, 0, 8, NULL, 0),
-        request(BLOCK_COMPARE_AND_WRITE, 0, 8, one, 1),
-        request(BLOCK_UNMAP, 0, 8, one, 1),
-        request(BLOCK_READ, 0, 8, one, 1),
-        request(BLOCK_STATUS, 0, 8, NULL, 0),
+    static const struct row rows[] = {
+        {BLOCK_READ, 0, 0, NULL, 0},
+        {BLOCK_READ, 4, 8, whole, 1},
+        {BLOCK_READ, 0, 4, half, 1},
+        {BLOCK_READ, 1024, 8, whole, 1},
+        {BLOCK_READ, UINT64_MAX - 7, 8, whole, 1},
+        {BLOCK_READ, 0, 8, half, 1},
+        {BLOCK_READ, 0, 8, NULL, 0},
+        {BLOCK_COMPARE_AND_WRITE, 0, 8, whole, 1},
+        {BLOCK_UNMAP, 0, 8, whole, 1},
     };
-    struct block_request good = request(BLOCK_READ, 0, 8, one, 1);
+    struct block_request r;
 
     (void)state;
-    wrong[9].done = NULL;
-    wrong[10].run_max = 0;
-    for (size_t i = 0; i < array_length(wrong); i++)
-        assert_true(aborts(submit_it, &wrong[i]));
-    assert_false(aborts(submit_it, &good));
-    assert_true(aborts(submit_twice, &good));
-    good.block = &block;
-    assert_true(aborts(answer_it, &good)); /* was never submitted */
+    for (uint32_t i = 0; i < array_length(rows); i++) {
+        r = request_of(&rows[i]);
+        assert_true(aborts(submit_it, &r));
+    }
+    r = request(BLOCK_STATUS, 0, 8, NULL, 0);
+    r.run_max = 0; /* nowhere to put the answer */
+    assert_true(aborts(submit_it, &r));
+    r = request(BLOCK_READ, 0, 8, whole, 1);
+    assert_false(aborts(submit_it, &r));
+    assert_true(aborts(submit_twice, &r));
+    r.block = &block;
+    assert_true(aborts(answer_it, &r)); /* was never submitted */
+    r.done = NULL;
+    assert_true(aborts(submit_it, &r));
 }
 
 static void an_answer_with_too_many_runs_is_stopped(void **state)

@@ -552,7 +552,7 @@ static int full_port(struct net_address *ret, int queued[3])
 
 static void a_close_ends_a_handshake_that_hangs(void **state)
 {
-    struct net_address full;
+    struct net_address full = {""};
     int queued[3], s = full_port(&full, queued);
 
     (void)state;
@@ -616,7 +616,7 @@ static void a_peer_that_talks_on_still_gets_what_was_flushed(void **state)
 /* All that only a peer could end is ended by the world's own bounds; they run side by side. */
 static void no_peer_can_hold_us_for_ever(void **state)
 {
-    struct net_address full;
+    struct net_address full = {""};
     int queued[3], port = full_port(&full, queued);
     int takes_nothing = stranger(), never_finishes = stranger();
     static struct sending large, small;
