@@ -119,6 +119,10 @@ void scsi_stop(struct scsi_command *c)
 bool scsi_submit(struct scsi_command *c, enum block_op op, struct extent extent,
                  const struct iovec *pieces, uint32_t piece_count)
 {
+    if (!extent_within(extent, c->nexus->block->size_units)) { /* it shrank since decode */
+        scsi_fail(c, E_LBA_RANGE);
+        return true;
+    }
     c->request = (struct block_request){
         .op = op,
         .extent = extent,

@@ -73,7 +73,7 @@ bool scsi_take_exactly(struct scsi_command *c, uint32_t data_out_bytes);
 /* Parameter data, cut to the allocation length that decode left in data_in_bytes.  True. */
 bool scsi_give(struct scsi_command *c, const uint8_t *bytes, uint32_t length);
 
-/* Hands c->request down; false: under way.  The pieces are the command's until it is answered. */
+/* Hands a request down; false: under way.  The pieces are the command's until it is answered. */
 bool scsi_submit(struct scsi_command *c, enum block_op op, struct extent extent,
                  const struct iovec *pieces, uint32_t piece_count);
 

@@ -138,7 +138,9 @@ static uint32_t put_limits(const struct scsi_command *c, uint8_t *page)
     uint32_t units = scsi_block_units(c);
     uint32_t transfer = scsi_transfer_bytes_max(c->nexus) / scsi_block_bytes(c);
 
-    page[5] = SCSI_COMPARE_BLOCKS_MAX; /* and WSNZ, byte 4, is 0: no blocks mean "to the end" */
+    page[5] =
+        (uint8_t)min_u32(SCSI_COMPARE_BLOCKS_MAX,
+                         transfer / 2); /* and WSNZ, byte 4, is 0: no blocks mean "to the end" */
     be16_put(page, 6, (uint16_t)(4096 / scsi_block_bytes(c)));
     be32_put(page, 8, transfer);
     be32_put(page, 12, min_u32(transfer, 1024 * 1024 / scsi_block_bytes(c)));

@@ -148,6 +148,16 @@ TEST_512(resets_are_told_one_after_the_other)
     expect_good(run(f, NULL, 0, 0x00, 0, 0, 0, 0, 0));
 }
 
+TEST_512(a_disk_that_shrinks_after_decode_harms_nothing)
+{
+    command_begin(f, (const uint8_t[]){0x28, 0, 0, 0, 0x1f, 0xff, 0, 0, 1, 0}, 10);
+    assert_true(scsi_decode(&f->c));
+    block_resized(&f->disk.block, 8);
+    assert_true(scsi_perform(&f->c));
+    assert_int_equal(sense_now(f), 0x52100);
+    command_end(f);
+}
+
 TEST_512(a_closed_nexus_hears_of_no_resize)
 {
     scsi_nexus_close(&f->nexus);
@@ -298,6 +308,7 @@ int main(void)
         cmocka_unit_test(request_sense_gives_the_attention_as_data),
         cmocka_unit_test(a_resize_is_told_and_counts_at_once),
         cmocka_unit_test(resets_are_told_one_after_the_other),
+        cmocka_unit_test(a_disk_that_shrinks_after_decode_harms_nothing),
         cmocka_unit_test(a_closed_nexus_hears_of_no_resize),
         cmocka_unit_test(every_writing_opcode_finds_a_read_only_unit_protected),
         cmocka_unit_test(the_table_knows_every_writing_opcode),

@@ -142,6 +142,18 @@ TEST_4K(page_b0_says_the_limits_4k)
                                 "000000000000ffff" ZEROS_16 "00000000");
 }
 
+TEST_4K(page_b0_promises_no_more_than_a_transfer_holds)
+{
+    uint32_t blocks;
+
+    f->nexus.transfer_bytes_max = 1u << 20;
+    expect_good(inquire(f, 1, 0xb0, 64));
+    blocks = f->in[5];
+    assert_int_equal(blocks, 128);
+    expect_good(run(f, f->disk.bytes, DISK_BYTES, 0x89, 0, [13] = (uint8_t)blocks, [15] = 0));
+    expect_sense(f, run(f, NULL, 0, 0x89, 0, [13] = (uint8_t)(blocks + 1), [15] = 0), 0x52400);
+}
+
 TEST_512(pages_b1_and_b2_say_flash_and_thin)
 {
     expect_good(inquire(f, 1, 0xb1, 255));
@@ -347,6 +359,7 @@ int main(void)
         cmocka_unit_test(page_86_is_modest),
         cmocka_unit_test(page_b0_says_the_limits_512),
         cmocka_unit_test(page_b0_says_the_limits_4k),
+        cmocka_unit_test(page_b0_promises_no_more_than_a_transfer_holds),
         cmocka_unit_test(pages_b1_and_b2_say_flash_and_thin),
         cmocka_unit_test(every_answer_is_cut_to_the_allocation_length_and_not_otherwise_changed),
         cmocka_unit_test(mode_sense_6_gives_all_pages),

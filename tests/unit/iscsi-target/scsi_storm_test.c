@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * 200 000 random commands from a fixed seed, several in flight, their data-out of any length, the
- * disk failing now and then: none crashes, none hangs, none keeps a buffer, and each is answered
- * once with a status that fits its sense.
+ * 200 000 random commands from a fixed seed, several in flight, their data-out of any length, some
+ * stopped, the disk failing or changing its size now and then: none crashes, none hangs, none keeps
+ * a buffer, and each is answered once with a status that fits its sense.
  *
  * Half of the opcodes are drawn from the table; numbers prefer edges, so that most commands pass
  * decode.  The seed is printed when a check fails.
@@ -139,8 +139,20 @@ static void flight_begin(struct fixture *f, struct flight *one)
         flight_end(f, one);
 }
 
+/* What happens to commands and to the disk from outside. */
+static void any_event(struct fixture *f)
+{
+    struct flight *one = &flights[chance(IN_FLIGHT)];
+
+    if (chance(32) == 0 && one->busy)
+        scsi_stop(&one->c);
+    if (chance(256) == 0)
+        block_resized(&f->disk.block, (DISK_BYTES / UNIT_BYTES) >> chance(2));
+}
+
 static void pump_some(struct fixture *f, uint64_t most)
 {
+    any_event(f);
     f->disk.fail = chance(16) ? E_OK : (enum err)(1 + chance(E_SYSTEM));
     f->disk.fail_at = f->disk.steps + 1;
     for (uint64_t i = 0; i < most && disk_pump(&f->disk); i++)
