@@ -12,9 +12,10 @@
 
 #include <stdio.h>
 
-#define STAGE_LEAST (GROUP_BLOCKS_MAX * UINT64_C(2) * BLOCK_BYTES) /* a group, and one to replay   \
-                                                                    */
-#define OPEN_WRITES_SHARED 65536u /* of all replicas; a replica has OPEN_EXTENTS_MAX at most */
+#define STAGE_LEAST                                                                                \
+    (GROUP_BLOCKS_MAX * UINT64_C(2) * BLOCK_BYTES) /* a group, and one to replay                   \
+                                                    */
+#define OPEN_WRITES_MOST 65536u /* of all replicas; one of them has OPEN_EXTENTS_MAX at most */
 
 enum open_state {
     SUPERBLOCK_ONE,
@@ -41,6 +42,12 @@ struct store_limits store_limits_small(void)
                                  .changes_max = 512};
 }
 
+/* Open writes wait for a commit word, which comes within a few windows of writes. */
+static uint32_t open_writes_of(const struct store_limits *l)
+{
+    return min_u32(OPEN_WRITES_MOST, max_u32(OPEN_EXTENTS_MAX, l->changes_max * 64));
+}
+
 uint64_t store_limits_bytes(const struct store_limits *l)
 {
     uint64_t stage = max_u64(l->stage_bytes, STAGE_LEAST);
@@ -48,7 +55,7 @@ uint64_t store_limits_bytes(const struct store_limits *l)
     return l->map_bytes + stage + stage / BLOCK_BYTES * sizeof(struct staged_chunk) +
            (uint64_t)l->checksum_pages * (PAGE_BYTES + sizeof(struct cached_page)) +
            (uint64_t)l->replicas_max * sizeof(struct store_replica) +
-           OPEN_WRITES_SHARED * sizeof(struct open_write) + HOME_READS * (uint64_t)CHUNK_BYTES +
+           open_writes_of(l) * sizeof(struct open_write) + HOME_READS * (uint64_t)CHUNK_BYTES +
            2 * (uint64_t)GROUP_BYTES_MAX; /* the last while it opens */
 }
 
@@ -76,7 +83,7 @@ static enum err memory_open(struct store *s)
     err = map_open(&s->by_identity, s->replicas_max);
     if (!err)
         err = pool_open(&s->open_writes, "open writes", sizeof(struct open_write), 64,
-                        min_u32(OPEN_WRITES_SHARED, s->replicas_max * OPEN_EXTENTS_MAX));
+                        open_writes_of(&s->limits));
     if (!err)
         err = pool_open(&s->leaves, "chunk maps", MAP_LEAF * sizeof(uint64_t), 64, leaves);
     if (!err)

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/chunks.h — what is on the disk where: geometry, chunks, replicas, and what is staged. */
+#ifndef STORE_CHUNKS_H
+#define STORE_CHUNKS_H
+
+#include "base/map.h"
+#include "base/pool.h"
+#include "store/format_journal.h"
+
+/* ---- geometry (superblock.c) ---- */
+
+struct geometry {
+    uint64_t size_bytes;
+    uint64_t journal_offset, journal_bytes;
+    uint64_t table_offset, index_offset;
+    uint64_t root_offset[2], root_bytes;
+    uint64_t data_offset, chunks;
+    uint64_t map_pages, checksum_pages, log_pages, index_pages;
+    uint32_t replicas_max;
+};
+
+static inline uint64_t table_pages(const struct geometry *g)
+{
+    return g->map_pages + g->checksum_pages + g->log_pages;
+}
+static inline uint64_t superblock_offset(uint64_t device_bytes, uint32_t copy)
+{
+    return copy == 0 ? 0 : round_down(device_bytes, PAGE_BYTES) - PAGE_BYTES;
+}
+
+/* The layout of a device; journal_bytes 0: 1/64 of it, 64 MiB to 4 GiB.  E_INVALID: no such
+ * journal; E_NO_SPACE: less than four times its journal and tables; E_TOO_LARGE. */
+enum err geometry_choose(uint64_t device_bytes, uint64_t journal_bytes, struct geometry *ret);
+void superblock_encode(void *page, uint32_t copy, struct identity disk, const struct geometry *g);
+enum err superblock_decode(const void *page, uint32_t copy, uint64_t device_bytes,
+                           struct geometry *ret, struct identity *ret_disk);
+
+/* ---- which chunks are taken (allocator.c) ---- */
+
+struct allocator {
+    uint64_t *taken; /* a bit a chunk: in use, or freed and not yet settled     */
+    uint64_t *freed; /* freed since the last checkpoint: not handed out (notes 42) */
+    uint64_t chunks, taken_count, freed_count;
+    uint64_t promised; /* to staged chunks that have no place yet */
+    uint64_t cursor;
+};
+
+must_check enum err allocator_open(struct allocator *a, uint64_t chunks);
+void allocator_close(struct allocator *a);
+static inline uint64_t allocator_left(const struct allocator *a)
+{
+    return a->chunks - a->taken_count - a->promised;
+}
+uint64_t allocator_take(struct allocator *a);             /* makes a promise true */
+bool allocator_mark(struct allocator *a, uint64_t chunk); /* at open; false: it was already */
+bool allocator_is_freed(const struct allocator *a, uint64_t chunk);
+void allocator_free(struct allocator *a, uint64_t chunk);
+void allocator_settle(struct allocator *a); /* the frees are durable */
+
+/* ---- (replica, index) → chunk (chunk_map.c) ---- */
+
+#define ENTRY_HERE    (UINT64_C(1) << 63) /* the chunk is taken …               */
+#define ENTRY_PLACED  (UINT64_C(1) << 62) /* … and has a number                 */
+#define ENTRY_CHUNK   ((UINT64_C(1) << 48) - 1)
+
+#define MAP_LEAF      512u /* entries in a piece of map memory: 4 KiB */
+#define SHARD_CHUNKS  ((uint32_t)(SHARD_BLOCKS / CHUNK_BLOCKS))
+#define MAP_DIRECTORY (SHARD_CHUNKS / MAP_LEAF)
+
+struct open_write; /* open_log.c */
+
+struct store_replica {
+    struct store *store;
+    uint32_t slot;
+    bool used;
+    struct identity identity, volume;
+    uint32_t shard;
+    uint64_t size_blocks, promised;
+    struct store_set set;
+    uint64_t last_epoch, last_seq, commit_epoch, commit_seq;
+    uint64_t floor_generation, floor_snapshot;
+    bool empty, damaged;
+
+    struct list open; /* its activity log, oldest first */
+    uint32_t open_count;
+    bool everything, older; /* overflowed; … with writes of epochs before everything_epoch */
+    uint64_t everything_epoch, everything_seq;
+    struct list dirty_link; /* its commit word is not on disk yet … */
+    bool commit_sealed;     /* … and this went with it */
+
+    uint64_t *directory[MAP_DIRECTORY];
+    uint64_t map_sum;
+    uint64_t chunk_count;
+    uint64_t sum_told;  /* at open, by the root: what map_sum must come to … */
+    uint32_t open_told; /* in the root: how many the log pages hold */
+};
+
+uint64_t map_entry(const struct store_replica *r, uint32_t index); /* 0: not taken */
+/* False: no memory is left for a new leaf. */
+bool map_set(struct store_replica *r, uint32_t index, uint64_t entry);
+bool map_has_leaf(const struct store_replica *r, uint32_t index);
+/* Gives the chunk its place: entry, sum, and the page that must tell it. */
+void map_place(struct store_replica *r, uint32_t index, uint64_t chunk);
+/* Frees the chunk, placed or not. */
+void map_free(struct store_replica *r, uint32_t index);
+void map_clear(struct store_replica *r); /* frees all of them, and the leaves */
+/* How many chunks of the extent are not taken, and how many leaves they would need. */
+uint64_t map_missing(const struct store_replica *r, struct extent blocks, uint64_t *ret_leaves);
+/* One term of a replica's map_sum. */
+uint64_t map_term(const struct store_replica *r, uint32_t index, uint64_t chunk);
+
+/* ---- journaled blocks that are not home yet (stage.c) ---- */
+
+struct staged_chunk {
+    struct list link;
+    struct store_replica *replica;
+    uint32_t index;
+    bool fresh;     /* placed by the checkpoint under way: its record starts anew */
+    uint64_t chunk; /* once the checkpoint has collected it */
+    uint64_t stamp;
+    uint32_t states; /* BLOCK_ELSEWHERE: this block is not staged */
+    uint32_t checksums[CHUNK_BLOCKS];
+    uint8_t *blocks[CHUNK_BLOCKS]; /* of BLOCK_DATA */
+};
+
+struct stage {
+    struct pool blocks, chunks;
+    struct map map; /* (slot, index) → staged_chunk */
+    struct list list;
+};
+
+must_check enum err stage_open(struct stage *st, uint64_t bytes);
+void stage_close(struct stage *st);
+struct staged_chunk *stage_find(struct store *s, const struct store_replica *r, uint32_t index);
+struct staged_chunk *stage_get(struct store *s, struct store_replica *r, uint32_t index);
+/* Takes the memory of `bytes` (BLOCK_DATA; else NULL), lets an older one go. */
+void stage_set(struct store *s, struct staged_chunk *c, uint32_t block, enum block_state state,
+               uint8_t *bytes);
+void stage_drop(struct store *s, struct staged_chunk *c);
+void stage_drop_all(struct store *s, const struct store_replica *of); /* NULL: of all */
+
+/* ---- activity logs (open_log.c) ---- */
+
+struct open_write {
+    struct list link;
+    struct extent extent;
+    uint64_t epoch, seq, generation;
+};
+
+void open_log_add(struct store_replica *r, const struct open_write *w);
+void open_log_commit(struct store_replica *r, uint64_t epoch, uint64_t seq, bool sealed);
+void open_log_everything(struct store_replica *r); /* gives up naming them */
+void open_log_clear(struct store_replica *r);
+
+/* ---- replicas (replica.c) ---- */
+
+struct store_replica *replica_make(struct store *s, struct identity identity); /* NULL: no room */
+struct store_replica *replica_make_at(struct store *s, uint32_t slot, struct identity identity);
+void replica_forget(struct store_replica *r);
+struct store_replica *replica_of_slot(struct store *s, uint32_t slot); /* NULL: unused */
+uint64_t replica_volume_block(const struct store_replica *r, uint64_t block);
+/* Chunks are counted to the replica's end, so that its last one may be short. */
+uint32_t replica_chunk_blocks(const struct store_replica *r, uint32_t index);
+
+#define for_each_replica(r, s)                                                                     \
+    for (struct store_replica *r = store_next(s, NULL); r; r = store_next(s, r))
+
+#endif

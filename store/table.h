@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* store/table.h — the chunk table in memory and on its way to the disk. */
+#ifndef STORE_TABLE_H
+#define STORE_TABLE_H
+
+#include "store/chunks.h"
+
+/* ---- table pages: index and cache (chunk_table.c, page_cache.c) ---- */
+
+struct page_entry {
+    uint64_t checksum;
+    uint32_t flags;         /* PAGE_*, as on disk, and: */
+#define PAGE_BAD (1u << 31) /* in memory: what the disk holds could not be proved */
+};
+
+static inline uint64_t page_offset(const struct geometry *g, uint64_t page, uint32_t place)
+{
+    return g->table_offset + (place * table_pages(g) + page) * PAGE_BYTES;
+}
+static inline uint64_t index_page_offset(const struct geometry *g, uint64_t page, uint32_t place)
+{
+    return g->index_offset + (place * g->index_pages + page) * PAGE_BYTES;
+}
+
+/* What a table page is, by its number. */
+uint32_t page_magic(const struct geometry *g, uint64_t page);
+
+/* Whether `bytes` are the page that its entry speaks of. */
+bool page_proved(const struct store *s, uint64_t page, const void *bytes);
+
+/* Writes into a map or checksum page what the checkpoint under way has to say in it. */
+void chunk_table_update(struct store *s, uint64_t page, uint8_t *bytes, bool bad);
+
+enum page_state { PAGE_FREE, PAGE_LOADING, PAGE_GOOD, PAGE_UNPROVED };
+
+struct cached_page {
+    struct list link; /* among the evictable, least recently used first */
+    uint64_t number;
+    enum page_state state;
+    uint32_t pins;
+    struct list uses; /* who waits until it is loaded */
+    uint8_t *bytes;
+    struct store *store;
+    struct disk_io io;
+    struct iovec piece;
+};
+
+struct page_cache {
+    struct cached_page *slots;
+    uint8_t *memory;
+    struct map map;
+    struct list evictable;
+    struct list starved; /* uses that found every slot pinned */
+    uint32_t count;
+};
+
+must_check enum err page_cache_open(struct store *s, uint32_t count);
+void page_cache_close(struct page_cache *c);
+/* True: use->page is at hand (GOOD or UNPROVED) and pinned.  False: the task is run when it is
+ * worth asking again. */
+bool page_want(struct store *s, struct store_page_use *use, uint64_t page, struct task *task);
+void page_drop(struct store *s, struct store_page_use *use); /* held, waited for, or neither */
+const uint8_t *page_at_hand(const struct store *s, uint64_t page); /* NULL: not cached */
+
+/* ---- checkpoint (checkpoint.c, page_job.c) ---- */
+
+#define HOME_WRITES 64u
+#define PAGE_JOBS   32u
+
+struct home_write {
+    struct store *store;
+    struct disk_io io;
+    struct iovec pieces[CHUNK_BLOCKS];
+};
+
+/* One page on its way to its other place. */
+struct page_job {
+    struct task task;
+    struct store *store;
+    uint64_t page;
+    bool index; /* a page of the index, not of the table */
+    struct store_page_use use;
+    uint8_t *own;   /* memory for a page of the index */
+    uint8_t *bytes; /* what is written */
+    struct disk_io io;
+    struct iovec piece;
+    bool io_busy;
+    enum err err;
+};
+
+struct checkpoint {
+    struct task task;
+    struct task *waiter; /* run when it ends */
+    enum err err;
+    uint64_t number;
+    bool wrote;                   /* something that the next sync must cover */
+    uint32_t grace;               /* parity of the reads to wait for */
+    struct staged_chunk **chunks; /* in order of chunk number */
+    uint32_t chunk_count;
+    uint32_t at_chunk, at_block; /* home: the next to write */
+    uint64_t at_page;            /* tables, then index: the next to look at */
+    uint8_t *log_memory;         /* the log pages, as they will be */
+    uint32_t log_count;
+    uint32_t flying;
+    struct pool home_writes, jobs;
+    uint8_t *job_memory;
+    uint8_t *root;
+    size_t root_used;
+    struct disk_io io;
+    struct iovec piece;
+    bool io_busy;
+};
+
+must_check enum err checkpoint_open(struct store *s);
+void checkpoint_close(struct store *s);
+/* No group is in flight and none begins before it is done; then `waiter` is run. */
+void checkpoint_begin(struct store *s, struct task *waiter);
+bool checkpoint_running(const struct store *s);
+
+/* False: no job is free. */
+bool page_job_begin(struct store *s, uint64_t page, bool index);
+/* Of a job: its page is durable with the next sync, or err; runs the checkpoint. */
+void checkpoint_job_done(struct store *s, enum err err);
+
+/* ---- root (root.c) ---- */
+
+/* As things are now; how many bytes. */
+size_t root_encode(struct store *s, uint8_t *bytes);
+void root_seal(struct store *s, uint8_t *bytes, size_t used, uint32_t copy, uint64_t number);
+/* Index entries, replicas, tail: into the store.  The bytes are proved. */
+enum err root_decode(struct store *s, const uint8_t *bytes);
+
+#endif
