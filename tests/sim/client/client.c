@@ -9,7 +9,7 @@
 #define PIECES_MAX 40u
 #define RUNS_MAX   8u
 #define SILENCE_US (60u * 1000 * 1000)
-#define LOOK_UNITS 2048u
+#define LOOK_UNITS 512u
 
 struct sent {
     struct block_request request;

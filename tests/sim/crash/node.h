@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/sim/crash/node.h — one storage node in the simulated world: disks, stores, a volume.
+ *
+ * What outlives a process is `struct records` (the keeper's) and the disks of the world.  Whenever
+ * a process starts, the epoch is raised first, as the controller does.  The first start makes the
+ * replicas, as the agent would; the records call the shards new until their set is recorded.
+ */
+#ifndef TESTS_SIM_CRASH_NODE_H
+#define TESTS_SIM_CRASH_NODE_H
+
+#include "tests/sim/world/world.h"
+#include "volume/volume.h"
+
+#define NODE_DISKS   2u /* at most */
+#define NODE_SHARDS  2u
+#define SHARD0_UNITS (320u * 8)
+#define SHARD1_UNITS (200u * 8)
+
+struct keeper_records {
+    uint64_t epoch, generation;
+    bool is_new[NODE_SHARDS];
+    uint32_t disks; /* on which the shards lie in turn */
+};
+
+struct node_arbiter {
+    struct arbiter arbiter;
+    struct timer timer;
+    struct list waiting;  /* changes not recorded yet  */
+    struct list recorded; /* … recorded, not answered  */
+};
+
+struct node {
+    struct sim *sim;
+    struct env *env;
+    struct keeper_records *records;
+    uint64_t epoch;
+    struct store_format format[NODE_DISKS];
+    struct store_open open[NODE_DISKS];
+    struct node_make {
+        struct store_change change;
+        struct node *node;
+    } make[NODE_SHARDS];
+    struct node_close {
+        struct store_close close;
+        struct node *node;
+    } close[NODE_DISKS];
+    uint32_t to_come; /* answers that are waited for */
+    struct node_arbiter arbiter;
+    struct volume_events events;
+    struct volume *volume;
+    bool volume_closed;
+};
+
+void keeper_found(struct keeper_records *r, uint32_t disks);
+
+/* Disks, formatted, by a process of its own; what follows is a crash away from them. */
+void node_make_disks(struct sim *s, uint32_t disks);
+
+/* A new process; it does nothing yet. */
+struct node *node_new(struct sim *s, struct keeper_records *r);
+
+/* Opens everything until the volume serves; false: it died on the way. */
+bool node_start(struct node *n);
+
+/* Ends in good order, gives everything back. */
+void node_stop(struct node *n);
+
+/* It is dead: keeps what it left behind reachable. */
+void node_bury(struct node *n);
+
+#endif
