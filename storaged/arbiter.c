@@ -17,7 +17,8 @@
  *   metad is away                             pause, longer each time up to 2 s, and read
  *
  * A conflict is looked at like a lost answer: a connection that broke may have carried the request
- * twice, and then the second copy meets the first one's revision.
+ * twice, and then the second copy meets the first one's revision.  If our nonce is not there then,
+ * head or page have moved on, and no copy of the request can win any more.
  */
 #include "storaged/arbiter.h"
 
@@ -98,7 +99,7 @@ static void answer_list(struct list *changes, enum err err, uint64_t generation)
 
 static void settled(struct arbiter_volume *v)
 {
-    v->in_doubt = false;
+    v->in_doubt = v->conflict = false;
     v->pause_ms = PAUSE_MS_FIRST;
     transaction_done(&v->transaction);
 }
@@ -153,7 +154,7 @@ static enum task_next judge_head(struct arbiter_volume *v)
         return give_up(v);
     if (v->in_doubt && head.nonce == v->nonce)
         return recorded(v);
-    if (v->in_doubt && revision == v->head_revision)
+    if (v->in_doubt && !v->conflict && revision == v->head_revision)
         return task_goto(&v->task, SEND);
     settled(v); /* it never will be recorded: put it together anew (A3) */
     list_move_all(&v->changing, &v->wanted);
@@ -273,7 +274,8 @@ static enum task_next sent(struct arbiter_volume *v)
 {
     if (v->answered == E_OK)
         return recorded(v);
-    if (v->answered == E_CONFLICT)
+    v->conflict = v->answered == E_CONFLICT;
+    if (v->conflict)
         return task_goto(&v->task, READ_HEAD);
     return pause_then_read(v);
 }

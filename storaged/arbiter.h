@@ -44,7 +44,8 @@ struct arbiter_volume {
     struct head_record head;
     uint64_t head_revision;
     char *head_json;
-    bool in_doubt; /* the transaction was sent and no answer told its outcome */
+    bool in_doubt; /* the transaction was sent, and its outcome is not known */
+    bool conflict; /* … but a comparison failed */
     uint64_t nonce;
     struct timer pause;
     uint32_t pause_ms;
