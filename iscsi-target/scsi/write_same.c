@@ -37,7 +37,7 @@ bool scsi_write_same_decode(struct scsi_command *c)
         return scsi_refuse(c, LBA_OUT_OF_RANGE);
     if (!scsi_take_range_to_end(c))
         return false;
-    if (c->extent.count > SCSI_WRITE_SAME_BLOCKS_MAX * scsi_block_units(c))
+    if (c->extent.count > SCSI_WRITE_SAME_BLOCKS_MAX * (uint64_t)scsi_block_units(c))
         return scsi_refuse_field(c, scsi_cdb_length_at(c->cdb[0]));
     return scsi_take_exactly(c, without_data(c) ? 0 : scsi_block_bytes(c));
 }

@@ -52,6 +52,9 @@ TEST_512(the_sense_points_at_the_wrong_field)
     expect_field(f, 1);
     run(f, NULL, 0, 0x88, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0);
     expect_field(f, 10);
+    f->nexus.transfer_bytes_max = 65536;
+    run(f, NULL, 0, 0x08, 0, 0, 0, 129, 0);
+    expect_field(f, 4);
     run(f, NULL, 0, 0x12, 1, 0x55);
     expect_field(f, 2);
     run(f, NULL, 0, 0xa3, 0x0c, 2, 0x28);
@@ -158,6 +161,12 @@ TEST_512(a_disk_that_shrinks_after_decode_harms_nothing)
     command_end(f);
 }
 
+TEST_512(a_volume_that_moves_is_left_to_the_transport)
+{
+    block_moved(&f->disk.block);
+    expect_good(run(f, NULL, 0, 0x00, 0, 0, 0, 0, 0));
+}
+
 TEST_512(a_closed_nexus_hears_of_no_resize)
 {
     scsi_nexus_close(&f->nexus);
@@ -200,9 +209,7 @@ TEST_512(a_read_only_unit_is_read)
 
 TEST_512(without_memory_the_task_set_is_full)
 {
-    uint32_t small = f->buffers.small.free_count, large = f->buffers.large.free_count;
-
-    f->buffers.small.free_count = f->buffers.large.free_count = 0; /* others have all of it */
+    memory_gone(f);
     command_begin(f, (const uint8_t[]){0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0}, 10);
     assert_true(scsi_decode(&f->c));
     assert_true(scsi_perform(&f->c));
@@ -212,8 +219,7 @@ TEST_512(without_memory_the_task_set_is_full)
     assert_true(scsi_perform(&f->c));
     assert_int_equal(f->c.status, SCSI_TASK_SET_FULL);
     assert_int_equal(f->c.sense_bytes, 0);
-    f->buffers.small.free_count = small;
-    f->buffers.large.free_count = large;
+    memory_back(f);
 }
 
 static void expect_class(const struct fixture *f, enum err err)
@@ -277,18 +283,35 @@ TEST_512(the_errors_that_initiators_act_on_are_exact)
     assert_int_equal(sense_of_failure(f, E_DISK), 0x44400);
 }
 
-TEST_4K(a_lost_block_is_named_in_logical_blocks)
+/* Reads one block; the disk says that this unit is lost. */
+static void lose(struct fixture *f, uint64_t bad_unit)
 {
-    command_begin(f, (const uint8_t[]){0x28, 0, 0, 0, 0, 4, 0, 0, 4, 0}, 10);
+    struct block_request *r;
+
+    command_begin(f, (const uint8_t[]){0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0}, 10);
     assert_true(scsi_decode(&f->c));
     assert_false(scsi_perform(&f->c));
-    struct block_request *r = container_of(list_take(&f->disk.waiting), struct block_request, link);
-
-    r->bad_unit = 6 * 8 + 3;
+    r = container_of(list_take(&f->disk.waiting), struct block_request, link);
+    r->bad_unit = bad_unit;
     block_answer(r, E_MEDIUM);
     assert_int_equal(f->answers, 1);
-    assert_int_equal(information_now(f), 6);
+    assert_int_equal(sense_now(f), 0x31100);
     command_end(f);
+}
+
+TEST_4K(a_lost_block_is_named_in_logical_blocks)
+{
+    lose(f, 6 * 8 + 3);
+    assert_int_equal(information_now(f), 6);
+}
+
+TEST_512(a_number_that_needs_more_than_four_bytes_is_not_given)
+{
+    lose(f, 0xffffffff);
+    assert_int_equal(information_now(f), 0xffffffff);
+    lose(f, 0x100000000);
+    assert_int_equal(f->c.sense[0], 0x70);
+    assert_int_equal(be32_at(f->c.sense, 3), 0);
 }
 
 int main(void)
@@ -309,6 +332,7 @@ int main(void)
         cmocka_unit_test(a_resize_is_told_and_counts_at_once),
         cmocka_unit_test(resets_are_told_one_after_the_other),
         cmocka_unit_test(a_disk_that_shrinks_after_decode_harms_nothing),
+        cmocka_unit_test(a_volume_that_moves_is_left_to_the_transport),
         cmocka_unit_test(a_closed_nexus_hears_of_no_resize),
         cmocka_unit_test(every_writing_opcode_finds_a_read_only_unit_protected),
         cmocka_unit_test(the_table_knows_every_writing_opcode),
@@ -317,6 +341,7 @@ int main(void)
         cmocka_unit_test(every_error_below_has_its_answer),
         cmocka_unit_test(the_errors_that_initiators_act_on_are_exact),
         cmocka_unit_test(a_lost_block_is_named_in_logical_blocks),
+        cmocka_unit_test(a_number_that_needs_more_than_four_bytes_is_not_given),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

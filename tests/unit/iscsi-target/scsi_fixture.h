@@ -118,6 +118,17 @@ static inline uint8_t run_cdb(struct fixture *f, const uint8_t *cdb, uint32_t cd
     return f->c.status;
 }
 
+/* All memory is with others, until it is given back. */
+static inline void memory_gone(struct fixture *f)
+{
+    f->buffers.small.free_count = f->buffers.large.free_count = 0;
+}
+static inline void memory_back(struct fixture *f)
+{
+    f->buffers.small.free_count = f->buffers.small.count;
+    f->buffers.large.free_count = f->buffers.large.count;
+}
+
 /* LBA and length, where the group code of cdb[0] puts them. */
 static inline void put_range(uint8_t *cdb, uint64_t lba, uint32_t blocks)
 {

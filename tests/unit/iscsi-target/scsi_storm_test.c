@@ -69,27 +69,32 @@ static void any_cdb(struct fixture *f, uint8_t *cdb)
     }
 }
 
-/* Bytes of data-out: often a sane UNMAP list, else noise or zeros. */
-static void any_data(struct fixture *f, struct payload *p)
+static void put_unmap_list(struct fixture *f, struct payload *p)
 {
-    bool list = chance(2), noise = chance(2);
     uint8_t unit[16] = {0};
 
-    for (uint32_t at = 0; at < p->bytes; at += sizeof unit) {
-        for (uint32_t i = 0; noise && i < sizeof unit; i++)
-            unit[i] = (uint8_t)chance(256);
-        if (list) {
-            be64_put(unit, 0, edge(f->disk.block.size_units));
-            be32_put(unit, 8, (uint32_t)chance(500));
-        }
-        payload_write(p, at, unit, min_u32(sizeof unit, p->bytes - at));
+    be16_put(unit, 2, (uint16_t)(p->bytes - 8));
+    payload_write(p, 0, unit, 8);
+    for (uint32_t at = 8; at + sizeof unit <= min_u32(p->bytes, 1024); at += sizeof unit) {
+        be64_put(unit, 0, edge(f->disk.block.size_units));
+        be32_put(unit, 8, (uint32_t)chance(500));
+        payload_write(p, at, unit, sizeof unit);
     }
-    if (list && p->bytes >= 8) {
-        uint8_t header[8] = {0};
+}
 
-        be16_put(header, 2, (uint16_t)(p->bytes - 8));
-        payload_write(p, 0, header, sizeof header);
-    }
+/* Bytes of data-out: one byte all over, noise in front of them, or a list for UNMAP. */
+static void any_data(struct fixture *f, struct payload *p)
+{
+    uint8_t noise[64];
+
+    for (uint32_t i = 0; i < p->count; i++)
+        memset(p->pieces[i].iov_base, (int)chance(2), p->pieces[i].iov_len);
+    for (uint32_t i = 0; i < sizeof noise; i++)
+        noise[i] = (uint8_t)chance(256);
+    if (chance(2))
+        payload_write(p, 0, noise, min_u32(sizeof noise, p->bytes));
+    else if (p->bytes >= 8)
+        put_unmap_list(f, p);
 }
 
 static void flight_end(struct fixture *f, struct flight *one)

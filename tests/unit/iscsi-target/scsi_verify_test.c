@@ -152,17 +152,18 @@ TEST_512(write_and_verify_of_short_data_acts_on_the_whole_blocks)
 
 TEST_512(out_of_memory_changes_nothing)
 {
-    uint32_t small = f->buffers.small.free_count, large = f->buffers.large.free_count;
+    static const uint8_t both[] = {0x2e, 0x2f};
 
-    command_begin(f, (const uint8_t[]){0x2e, 0, 0, 0, 0, 0, 0, 0, 1, 0}, 10);
-    assert_true(scsi_decode(&f->c));
-    f->c.data_out = (struct payload){.pieces = {{out, 512}}, .count = 1, .bytes = 512};
-    f->buffers.small.free_count = f->buffers.large.free_count = 0;
-    assert_true(scsi_perform(&f->c));
-    assert_int_equal(f->c.status, SCSI_TASK_SET_FULL);
-    assert_false(disk_pump(&f->disk));
-    f->buffers.small.free_count = small;
-    f->buffers.large.free_count = large;
+    for (uint32_t i = 0; i < array_length(both); i++) {
+        command_begin(f, (const uint8_t[]){both[i], 0, 0, 0, 0, 0, 0, 0, 1, 0}, 10);
+        assert_true(scsi_decode(&f->c));
+        f->c.data_out = (struct payload){.pieces = {{out, 512}}, .count = 1, .bytes = 512};
+        memory_gone(f);
+        assert_true(scsi_perform(&f->c));
+        assert_int_equal(f->c.status, SCSI_TASK_SET_FULL);
+        assert_false(disk_pump(&f->disk));
+        memory_back(f);
+    }
 }
 
 int main(void)

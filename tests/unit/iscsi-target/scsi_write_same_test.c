@@ -70,6 +70,19 @@ TEST_512(a_pattern_goes_down_in_steps_also_with_small_segments)
     expect_same(f, out, 0, BLOCKS);
 }
 
+TEST_512(without_memory_for_a_pattern_the_task_set_is_full)
+{
+    memset(out, 0x5a, 512);
+    command_begin(f, (const uint8_t[]){0x41, 0, 0, 0, 0, 0, 0, 0, 9, 0}, 10);
+    assert_true(scsi_decode(&f->c));
+    f->c.data_out = (struct payload){.pieces = {{out, 512}}, .count = 1, .bytes = 512};
+    memory_gone(f);
+    assert_true(scsi_perform(&f->c));
+    assert_int_equal(f->c.status, SCSI_TASK_SET_FULL);
+    assert_false(disk_pump(&f->disk));
+    memory_back(f);
+}
+
 TEST_512(unmap_beats_the_pattern)
 {
     fill_disk(f, 0xee);
@@ -189,6 +202,7 @@ int main(void)
         cmocka_unit_test(a_pattern_is_repeated_512),
         cmocka_unit_test(a_pattern_is_repeated_4k),
         cmocka_unit_test(a_pattern_goes_down_in_steps_also_with_small_segments),
+        cmocka_unit_test(without_memory_for_a_pattern_the_task_set_is_full),
         cmocka_unit_test(unmap_beats_the_pattern),
         cmocka_unit_test(zeros_are_written_as_zeroes_or_unmapped),
         cmocka_unit_test(without_a_data_out_buffer_it_writes_zeros),
