@@ -101,9 +101,10 @@ void connection_received(const struct completion *completion)
         end_because(c, E_OK);
     else if (result != -ENOBUFS && result != -EAGAIN && result != -EINTR)
         end_because(c, err_of_errno(-result));
-    if (!c->receiving && !c->over)
+    if (c->over)
+        task_run(&c->task);
+    else if (!c->receiving)
         receive_start(c);
-    task_run(&c->task);
 }
 
 /* ---- sending ---- */

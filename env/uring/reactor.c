@@ -169,12 +169,14 @@ static enum err parts_open(struct reactor *r, const struct reactor_config *confi
     err = ring_open(&r->ring, config->ring_entries, reterr_text);
     if (err)
         return err;
-    *reterr_text = "io_uring: no rings of provided buffers; Linux 6.1 or newer is needed";
     err =
         receive_buffers_open(&r->buffers, &r->ring, config->receive_buffers, config->receive_bytes);
+    if (err == E_UNSUPPORTED)
+        *reterr_text = "io_uring: no rings of provided buffers; Linux 6.1 or newer is needed";
+    else
+        *reterr_text = "reactor: not enough memory for buffers, timers and connections";
     if (err)
         return err;
-    *reterr_text = "reactor: not enough memory for timers and connections";
     err = clock_open(&r->env.clock, timers);
     if (err)
         return err;

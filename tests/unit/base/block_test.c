@@ -57,9 +57,9 @@ static struct block_request request(enum block_op op, uint64_t start, uint64_t c
 
 struct row {
     enum block_op op;
-    uint64_t start, count;
-    const struct iovec *pieces;
     uint32_t piece_count;
+    const struct iovec *pieces;
+    uint64_t start, count;
 };
 
 static struct block_request request_of(const struct row *row)
@@ -73,10 +73,10 @@ static struct iovec whole[] = {{memory, 4096}}, odd[] = {{memory, 1}, {memory + 
 static void every_operation_passes_with_its_bytes(void **state)
 {
     static const struct row rows[] = {
-        {BLOCK_READ, 0, 8, whole, 1},           {BLOCK_WRITE, 1016, 8, odd, 2},
-        {BLOCK_OR_WRITE, 8, 8, whole, 1},       {BLOCK_COMPARE_AND_WRITE, 8, 8, two, 1},
-        {BLOCK_WRITE_ZEROES, 0, 1024, NULL, 0}, {BLOCK_UNMAP, 16, 16, NULL, 0},
-        {BLOCK_STATUS, 0, 1024, NULL, 0},
+        {BLOCK_READ, 1, whole, 0, 8},           {BLOCK_WRITE, 2, odd, 1016, 8},
+        {BLOCK_OR_WRITE, 1, whole, 8, 8},       {BLOCK_COMPARE_AND_WRITE, 1, two, 8, 8},
+        {BLOCK_WRITE_ZEROES, 0, NULL, 0, 1024}, {BLOCK_UNMAP, 0, NULL, 16, 16},
+        {BLOCK_STATUS, 0, NULL, 0, 1024},
     };
 
     (void)state;
@@ -117,15 +117,15 @@ static void answer_it(void *r)
 static void the_doorway_stops_every_other(void **state)
 {
     static const struct row rows[] = {
-        {BLOCK_READ, 0, 0, NULL, 0},
-        {BLOCK_READ, 4, 8, whole, 1},
-        {BLOCK_READ, 0, 4, half, 1},
-        {BLOCK_READ, 1024, 8, whole, 1},
-        {BLOCK_READ, UINT64_MAX - 7, 8, whole, 1},
-        {BLOCK_READ, 0, 8, half, 1},
-        {BLOCK_READ, 0, 8, NULL, 0},
-        {BLOCK_COMPARE_AND_WRITE, 0, 8, whole, 1},
-        {BLOCK_UNMAP, 0, 8, whole, 1},
+        {BLOCK_READ, 0, NULL, 0, 0},
+        {BLOCK_READ, 1, whole, 4, 8},
+        {BLOCK_READ, 1, half, 0, 4},
+        {BLOCK_READ, 1, whole, 1024, 8},
+        {BLOCK_READ, 1, whole, UINT64_MAX - 7, 8},
+        {BLOCK_READ, 1, half, 0, 8},
+        {BLOCK_READ, 0, NULL, 0, 8},
+        {BLOCK_COMPARE_AND_WRITE, 1, whole, 0, 8},
+        {BLOCK_UNMAP, 1, whole, 0, 8},
     };
     struct block_request r;
 

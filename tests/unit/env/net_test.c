@@ -248,6 +248,25 @@ static void what_is_sent_comes_back(void **state)
     assert_int_equal(there[0].closed, E_OK);
 }
 
+static void version_six_is_a_network_like_any_other(void **state)
+{
+    struct net_address six = {"[::1]:0"};
+    struct sending s = {0};
+
+    (void)state;
+    net_unlisten(rig_env, &listener);
+    if (net_listen(rig_env, &six, &listener) != E_OK)
+        skip(); /* this machine has no IPv6 */
+    assert_memory_equal(listener.address.text, "[::1]:", 6);
+    accepted_echoes = true;
+    connect_end(&here[0]);
+    send_bytes(&here[0], &s, "six", 3);
+    run_while(here[0].received < 3);
+    assert_memory_equal(there[0].conn->peer.text, "[::1]:", 6);
+    net_close(here[0].conn, true);
+    run_while(here[0].closed_count == 0 || there[0].closed_count == 0);
+}
+
 static void big_transfers_both_ways(void **state)
 {
     enum { COUNT = 24 };
@@ -691,6 +710,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
         TEST(an_end_knows_both_addresses),
         TEST(what_is_sent_comes_back),
+        TEST(version_six_is_a_network_like_any_other),
         TEST(big_transfers_both_ways),
         TEST(pieces_arrive_in_their_order),
         TEST(many_connections_at_once),

@@ -3,9 +3,15 @@
  */
 #include "tests/unit/env/rig.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 
 static void stop_from_timer(struct timer *t)
 {
@@ -205,6 +211,62 @@ static void a_half_built_reactor_is_let_go(void **state)
     close(again);
 }
 
+/* From now on, in this process, io_uring_setup() fails with `number`, as in many containers. */
+static bool refuse_rings_with(int number)
+{
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_io_uring_setup, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ((uint32_t)number & SECCOMP_RET_DATA)),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = array_length(filter), .filter = filter};
+
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+enum verdict { SAID_IT, SAID_ANOTHER, OPENED, NO_FILTERS };
+
+static enum verdict verdict_of_child(int number, const char *said)
+{
+    struct reactor_config config = reactor_config_default();
+    struct reactor *r = NULL;
+    const char *text = "";
+
+    if (!refuse_rings_with(number))
+        return NO_FILTERS;
+    if (reactor_open(&config, &log_stderr, &r, &text) != E_UNSUPPORTED)
+        return OPENED;
+    return strstr(text, said) ? SAID_IT : SAID_ANOTHER;
+}
+
+static void a_kernel_that_refuses_is_named(void **state)
+{
+    static const struct {
+        int number;
+        const char *said;
+    } cases[] = {
+        {ENOSYS, "has none"},
+        {EPERM, "forbidden"},
+        {EINVAL, "DEFER_TASKRUN"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < array_length(cases); i++) {
+        pid_t child = fork();
+        int status = 0;
+
+        if (child == 0)
+            _exit((int)verdict_of_child(cases[i].number, cases[i].said));
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status));
+        if (WEXITSTATUS(status) == NO_FILTERS)
+            skip();
+        assert_int_equal(WEXITSTATUS(status), SAID_IT);
+    }
+}
+
 static void chance_differs(void **state)
 {
     struct identity a = chance_identity(rig_env->chance), b = chance_identity(rig_env->chance);
@@ -229,6 +291,7 @@ int main(void)
         TEST(it_says_what_it_costs),
         TEST(chance_differs),
         cmocka_unit_test(without_descriptors_it_does_not_open),
+        cmocka_unit_test(a_kernel_that_refuses_is_named),
         cmocka_unit_test(a_half_built_reactor_is_let_go),
     };
 
