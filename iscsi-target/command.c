@@ -188,7 +188,6 @@ void command_plug(struct session *s, uint32_t cmd_sn)
 void command_drop(struct command *c)
 {
     c->dropped = true;
-    scsi_stop(&c->scsi); /* a long one hands nothing more to the block */
     list_remove(&c->itt_link);
     send_cancel(&c->source);
     if (c->task.state == PERFORMING)
