@@ -170,7 +170,7 @@ static const struct task_kind alike_kind = {
 };
 
 /* The extents of the log, merged; one for all where the log says everything. */
-static enum err take_log(struct alike *a)
+static enum err open_log(struct alike *a)
 {
     const struct store_facts *f = &a->source->facts;
     uint32_t count = f->open_everything ? 1 : f->open_extents;
@@ -186,7 +186,7 @@ static enum err take_log(struct alike *a)
     return E_OK;
 }
 
-static enum err take_buffer(struct alike *a)
+static enum err open_buffer(struct alike *a)
 {
     uint64_t largest = 0;
 
@@ -207,9 +207,9 @@ enum err alike_start(struct rep_shard *s, struct replica *source)
 
     a->shard = s;
     a->source = source;
-    err = take_log(a);
+    err = open_log(a);
     if (!err)
-        err = take_buffer(a);
+        err = open_buffer(a);
     if (err) {
         alike_done(a);
         return err;

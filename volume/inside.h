@@ -176,7 +176,7 @@ struct volume_shard *shard_at(const struct volume *v, uint64_t block);
 bool shards_make_sense(const struct volume_shard_config *configs, uint32_t count,
                        uint64_t size_bytes);
 
-/* Opens shards [v->shard_count, count); v->shards has room for them. */
+/* Opens shards [v->shard_count, count).  What was opened before one that failed stays. */
 must_check enum err shards_open(struct volume *v, const struct volume_shard_config *configs,
                                 uint32_t count);
 

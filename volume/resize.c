@@ -8,8 +8,6 @@
 #include "volume/inside.h"
 
 #include <assert.h>
-#include <stdlib.h>
-#include <string.h>
 
 enum resize_state {
     GROW,  /* the last shard of the old size                */
@@ -73,17 +71,6 @@ static enum task_next grow(struct volume_resize *r)
     return task_wait_in(&r->task, GROWN);
 }
 
-static enum err add(struct volume_resize *r)
-{
-    struct volume *v = r->volume;
-    struct volume_shard *shards = realloc(v->shards, r->shard_count * sizeof *shards);
-
-    if (!shards)
-        return E_NO_MEMORY;
-    v->shards = shards;
-    return shards_open(v, r->shards, r->shard_count);
-}
-
 static enum task_next resize_step(struct task *t)
 {
     struct volume_resize *r = container_of(t, struct volume_resize, task);
@@ -103,7 +90,7 @@ static enum task_next resize_step(struct task *t)
         return task_goto(t, ADD);
 
     case ADD:
-        err = v->closing ? E_CLOSED : add(r);
+        err = v->closing ? E_CLOSED : shards_open(v, r->shards, r->shard_count);
         return task_fail(t, err ? END : SERVE, err);
 
     case SERVE:

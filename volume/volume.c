@@ -107,6 +107,11 @@ bool shards_make_sense(const struct volume_shard_config *configs, uint32_t count
 
 enum err shards_open(struct volume *v, const struct volume_shard_config *configs, uint32_t count)
 {
+    struct volume_shard *shards = realloc(v->shards, count * sizeof *shards);
+
+    if (!shards)
+        return E_NO_MEMORY;
+    v->shards = shards;
     v->shard_blocks = configs[0].rep.size_blocks;
     while (v->shard_count < count) {
         const struct volume_shard_config *c = &configs[v->shard_count];
@@ -240,12 +245,7 @@ static enum err open_parts(struct volume *v, const struct volume_config *c)
 {
     enum err err = pools_open(v, &c->limits);
 
-    if (err)
-        return err;
-    v->shards = calloc(c->shard_count, sizeof *v->shards);
-    if (!v->shards)
-        return E_NO_MEMORY;
-    return shards_open(v, c->shards, c->shard_count);
+    return err ? err : shards_open(v, c->shards, c->shard_count);
 }
 
 enum err volume_open(struct env *env, const struct volume_config *config, struct arbiter *arbiter,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/replication/takeover_test.c — from the promise to the first command (design 6.3). */
-#include "tests/unit/replication/rig.h"
+#include "tests/unit/replication/requests.h"
 
 static void a_new_shard_gets_its_first_set_and_serves(void **state)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/replication/write_test.c — writes and reads of a served shard, and the commit word. */
-#include "tests/unit/replication/rig.h"
+#include "tests/unit/replication/requests.h"
 
 #define IDLE_US (50u * 1000) /* design 6.1 */
 
