@@ -386,8 +386,9 @@ static int change_show(struct lmdb *k, MDB_txn *txn, MDB_val *key, uint64_t revi
     return list_add(list, key, revision, text);
 }
 
-/* From the cursor's first change after list->revision on; leaves there how far it went. */
-static int changes_read(struct lmdb *k, MDB_cursor *cursor, const char *prefix,
+/* From the cursor's first change after list->revision on; leaves there how far it went: to `now`
+ * when no change is left. */
+static int changes_read(struct lmdb *k, MDB_cursor *cursor, const char *prefix, uint64_t now,
                         struct record_list *list)
 {
     struct change_key from = {.revision = be64_of(list->revision + 1)};
@@ -407,6 +408,8 @@ static int changes_read(struct lmdb *k, MDB_cursor *cursor, const char *prefix,
         if (rc)
             return rc;
     }
+    if (rc == MDB_NOTFOUND)
+        list->revision = now;
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
@@ -425,7 +428,7 @@ static int watch_in(struct lmdb *k, MDB_txn *txn, const char *prefix, struct rec
     rc = mdb_cursor_open(txn, k->changes, &cursor);
     if (rc)
         return rc;
-    rc = changes_read(k, cursor, prefix, list);
+    rc = changes_read(k, cursor, prefix, now, list);
     mdb_cursor_close(cursor);
     return rc;
 }

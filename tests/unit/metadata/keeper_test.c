@@ -267,6 +267,22 @@ static void a_watch_shows_the_newest_state_of_each_key(void **state)
     record_list_free(&l);
 }
 
+static void a_watch_from_nothing_seen_reaches_the_present(void **state)
+{
+    struct keeper *k = ((struct fixture *)*state)->keeper;
+    struct record_list l;
+    uint64_t r;
+
+    assert_int_equal(keeper_watch(k, "", 0, 0, &l), E_OK);
+    assert_int_equal(l.count, 0);
+    assert_int_equal(l.revision, KEEPER_FIRST_REVISION);
+    put(k, "a", "1", ANY, &r);
+    assert_int_equal(keeper_watch(k, "", 0, 0, &l), E_OK);
+    assert_int_equal(l.count, 1);
+    assert_int_equal(l.revision, r);
+    record_list_free(&l);
+}
+
 static void a_watch_from_the_future_must_read_again(void **state)
 {
     struct keeper *k = ((struct fixture *)*state)->keeper;
@@ -324,6 +340,7 @@ int main(void)
         BOTH(a_transaction_without_puts_only_asks),
         BOTH(the_limits_of_a_transaction_hold),
         BOTH(a_watch_shows_the_newest_state_of_each_key),
+        BOTH(a_watch_from_nothing_seen_reaches_the_present),
         BOTH(a_watch_from_the_future_must_read_again),
         BOTH(a_long_watch_comes_in_parts_without_a_gap),
     };
