@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/control/metad.h — the real server on a free loopback port, a plain HTTP client, and a
+ * node that does what the records want.
+ *
+ * The node is a thread: it watches through /node/v1 like storaged does, and its heartbeats say that
+ * everything wanted is done.  What it leaves out is set per test.
+ */
+#ifndef TESTS_UNIT_CONTROL_METAD_H
+#define TESTS_UNIT_CONTROL_METAD_H
+
+#include "control/control.h"
+#include "metadata/keeper.h"
+
+#include <arpa/inet.h>
+#include <jansson.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct metad {
+    struct control *control;
+    char dir[64];
+    uint16_t port;
+};
+
+static inline void log_nothing(struct log *log, enum log_level level, const char *line)
+{
+    (void)log;
+    (void)level;
+    (void)line;
+}
+static struct log quiet = {.write = log_nothing, .least = LOG_LEVEL_ERROR};
+
+static inline void metad_open(struct metad *m)
+{
+    struct control_config config = {.listen = "127.0.0.1:0",
+                                    .iqn_prefix = "iqn.2026-11.internal.dolmen"};
+    char why[CONFIG_WHY];
+
+    memcpy(config.dir, m->dir, sizeof m->dir);
+    if (control_open(&config, &quiet, &m->control, why) != E_OK)
+        fail_msg("%s", why);
+    m->port = (uint16_t)atoi(strrchr(control_url(m->control), ':') + 1);
+}
+
+static inline int metad_setup(void **state)
+{
+    struct metad *m = calloc(1, sizeof *m);
+
+    snprintf(m->dir, sizeof m->dir, "/tmp/dolmen-metad-XXXXXX");
+    assert_non_null(mkdtemp(m->dir));
+    metad_open(m);
+    *state = m;
+    return 0;
+}
+
+static inline int metad_teardown(void **state)
+{
+    static const char *const files[] = {"data.mdb", "lock.mdb", "keeper.lock"};
+    struct metad *m = *state;
+
+    control_close(m->control);
+    for (size_t i = 0; i < 3; i++) {
+        char path[96];
+
+        snprintf(path, sizeof path, "%s/%s", m->dir, files[i]);
+        unlink(path);
+    }
+    rmdir(m->dir);
+    free(m);
+    return 0;
+}
+
+/* ---- a plain client ---- */
+
+static inline int dial(const struct metad *m)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(m->port)};
+    struct timeval limit = {.tv_sec = 60};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    return fd;
+}
+
+/* All of it, unless the other side ends first. */
+static inline bool say(int fd, const char *bytes, size_t length)
+{
+    while (length > 0) {
+        ssize_t n = send(fd, bytes, length, MSG_NOSIGNAL);
+
+        if (n <= 0)
+            return false;
+        bytes += n;
+        length -= (size_t)n;
+    }
+    return true;
+}
+
+struct reply {
+    int status; /* 0: none came */
+    char head[2048];
+    json_t *json; /* NULL: no body, or not JSON */
+};
+
+static inline void reply_done(struct reply *r)
+{
+    json_decref(r->json);
+    r->json = NULL;
+}
+
+/* Until the other side ends; the request asked for that. */
+static inline char *hear_all(int fd, size_t *ret_length)
+{
+    size_t room = 1 << 16, length = 0;
+    char *bytes = malloc(room + 1);
+    ssize_t n;
+
+    while ((n = recv(fd, bytes + length, room - length, 0)) > 0) {
+        length += (size_t)n;
+        if (length == room)
+            bytes = realloc(bytes, (room *= 2) + 1);
+    }
+    bytes[length] = '\0';
+    *ret_length = length;
+    return bytes;
+}
+
+static inline struct reply hear(int fd)
+{
+    struct reply r = {0};
+    size_t length;
+    char *bytes = hear_all(fd, &length), *body = strstr(bytes, "\r\n\r\n");
+
+    if (body && sscanf(bytes, "HTTP/1.1 %d", &r.status) == 1) {
+        snprintf(r.head, sizeof r.head, "%.*s", (int)(body - bytes), bytes);
+        r.json = json_loads(body + 4, 0, NULL);
+    }
+    free(bytes);
+    return r;
+}
+
+/* Sends `text` as it is and hears what comes until the end. */
+static inline struct reply raw(const struct metad *m, const char *text)
+{
+    int fd = dial(m);
+    struct reply r;
+
+    say(fd, text, strlen(text));
+    r = hear(fd);
+    close(fd);
+    return r;
+}
+
+/* body NULL: none. */
+static inline struct reply call(const struct metad *m, const char *method, const char *path,
+                                const char *body)
+{
+    size_t length = body ? strlen(body) : 0;
+    char head[1024];
+    struct reply r;
+    int fd = dial(m);
+
+    snprintf(
+        head, sizeof head,
+        "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n",
+        method, path, length);
+    say(fd, head, strlen(head));
+    if (body)
+        say(fd, body, length);
+    r = hear(fd);
+    close(fd);
+    return r;
+}
+
+static inline const char *text_of(const struct reply *r, const char *name)
+{
+    const char *text = json_string_value(json_object_get(r->json, name));
+
+    return text ? text : "";
+}
+
+static inline json_int_t number_of(const struct reply *r, const char *name)
+{
+    return json_integer_value(json_object_get(r->json, name));
+}
+
+/* The reply is a problem document of this status whose detail holds `detail`. */
+static inline void expect_problem(struct reply r, int status, const char *slug, const char *detail)
+{
+    char type[64];
+
+    if (r.status != status)
+        fail_msg("%d instead of %d: %s", r.status, status, text_of(&r, "detail"));
+    assert_non_null(strstr(r.head, "application/problem+json"));
+    snprintf(type, sizeof type, "/problems/%s", slug);
+    assert_string_equal(text_of(&r, "type"), type);
+    assert_int_equal(number_of(&r, "status"), status);
+    assert_true(strlen(text_of(&r, "title")) > 0);
+    if (!strstr(text_of(&r, "detail"), detail))
+        fail_msg("detail: %s", text_of(&r, "detail"));
+    assert_int_equal(json_object_size(r.json), 4);
+    reply_done(&r);
+}
+
+/* ---- a node ---- */
+
+struct node {
+    const struct metad *metad;
+    uint64_t id, incarnation;
+    const char *name;
+    uint64_t chunks;      /* of its one disk, id + 0x1000     */
+    atomic_bool ignores;  /* serves and knows nothing new     */
+    atomic_bool keeps;    /* neither drains nor buries        */
+    atomic_bool stopping; /* the thread ends                  */
+    pthread_t thread;
+    char lineage[20];
+};
+
+static inline json_t *hex(uint64_t n)
+{
+    return json_string(identity_show((struct identity){n}).text);
+}
+
+/* What it does with one record. */
+static inline void node_sees(struct node *n, const char *key, const json_t *value,
+                             const json_t *all, json_t *lists[3])
+{
+    struct identity id;
+    const char *primary = json_string_value(json_object_get(value, "primary"));
+    bool mine = primary && identity_parse(primary, &id) && id.bits == n->id;
+
+    if (strncmp(key, "head/", 5) == 0 && mine && !n->ignores) {
+        char volume[64];
+        const json_t *v;
+
+        snprintf(volume, sizeof volume, "volume/%s", key + 5);
+        v = json_object_get(all, volume);
+        if (v && (!json_is_true(json_object_get(v, "deleting")) || n->keeps)) {
+            json_int_t bytes = json_integer_value(json_object_get(v, "bytes"));
+            json_int_t shards = (json_int_t)volume_shards((uint64_t)bytes);
+
+            json_array_append_new(lists[0],
+                                  json_pack("{ss sO sI sI sI sI ss}", "volume", key + 5, "epoch",
+                                            json_object_get(value, "epoch"), "shards", shards,
+                                            "serving", shards, "generation", (json_int_t)1, "bytes",
+                                            bytes, "why", ""));
+        }
+    } else if (strncmp(key, "attachment/", 11) == 0 && !n->ignores) {
+        bool ending = json_is_true(json_object_get(value, "ending")) && !n->keeps;
+
+        json_array_append_new(lists[1], json_pack("{sO ss}", "attachment",
+                                                  json_object_get(value, "attachment"), "state",
+                                                  ending ? "drained" : "known"));
+    } else if (strncmp(key, "grave/", 6) == 0 && !n->keeps) {
+        json_array_append(lists[2], json_object_get(value, "replica"));
+    }
+}
+
+static inline json_t *node_body(struct node *n, json_int_t revision, json_t *lists[3])
+{
+    return json_pack("{so so ss ss sI so s[s] s[{so ss sI sI sI sb}] s[] so so so}", "node",
+                     hex(n->id), "incarnation", hex(n->incarnation), "name", n->name, "rack", "r1",
+                     "revision", revision, "lineage",
+                     n->lineage[0] ? json_string(n->lineage) : json_null(), "portals",
+                     "127.0.0.1:3260", "disks", "disk", hex(n->id + 0x1000), "path", "/dev/test",
+                     "bytes", (json_int_t)(n->chunks << 16), "chunks", (json_int_t)n->chunks,
+                     "chunks_free", (json_int_t)n->chunks, "read_only", 0, "replicas", "volumes",
+                     lists[0], "attachments", lists[1], "graves", lists[2]);
+}
+
+/* Reads everything, then says that everything is done. */
+static inline void node_beat(struct node *n)
+{
+    struct reply range = call(n->metad, "GET", "/node/v1/range", NULL), r;
+    json_t *all = json_object(), *lists[3] = {json_array(), json_array(), json_array()};
+    json_t *body, *record;
+    char *text;
+    size_t i;
+
+    assert_int_equal(range.status, 200);
+    json_array_foreach(json_object_get(range.json, "records"), i, record)
+    {
+        json_object_set(all, json_string_value(json_object_get(record, "key")),
+                        json_object_get(record, "value"));
+    }
+    json_array_foreach(json_object_get(range.json, "records"), i, record)
+    {
+        node_sees(n, json_string_value(json_object_get(record, "key")),
+                  json_object_get(record, "value"), all, lists);
+    }
+    body = node_body(n, number_of(&range, "revision"), lists);
+    text = json_dumps(body, 0);
+    r = call(n->metad, "POST", "/node/v1/heartbeat", text);
+    assert_int_equal(r.status, 200);
+    snprintf(n->lineage, sizeof n->lineage, "%s", text_of(&r, "lineage"));
+    free(text);
+    json_decref(body);
+    json_decref(all);
+    reply_done(&range);
+    reply_done(&r);
+}
+
+/* Its own records, as storaged writes them at its first start. */
+static inline void node_register(struct node *n)
+{
+    struct identity_text id = identity_show((struct identity){n->id});
+    struct identity_text disk = identity_show((struct identity){n->id + 0x1000});
+    char body[1024];
+    struct reply r;
+
+    snprintf(body, sizeof body,
+             "{\"node\":\"%s\",\"compares\":[],\"puts\":[{\"key\":\"node/%s\",\"value\":{"
+             "\"version\":1,\"node\":\"%s\",\"name\":\"%s\",\"rack\":\"r1\"}},{\"key\":\"disk/%s\","
+             "\"value\":{\"version\":1,\"disk\":\"%s\",\"node\":\"%s\",\"bytes\":1048576}}]}",
+             id.text, id.text, id.text, n->name, disk.text, disk.text, id.text);
+    r = call(n->metad, "POST", "/node/v1/transaction", body);
+    assert_int_equal(r.status, 200);
+    reply_done(&r);
+}
+
+/* A long poll between two heartbeats: it acts as soon as something changes. */
+static inline void *node_run(void *arg)
+{
+    struct node *n = arg;
+    json_int_t revision = 0;
+
+    while (!n->stopping) {
+        char path[96];
+        struct reply r;
+
+        node_beat(n);
+        snprintf(path, sizeof path, "/node/v1/watch?revision=%lld&wait_ms=200",
+                 (long long)revision);
+        r = call(n->metad, "GET", path, NULL);
+        revision = r.status == 200 ? number_of(&r, "revision") : 0;
+        reply_done(&r);
+    }
+    return NULL;
+}
+
+static inline void node_start(struct node *n, const struct metad *m, uint64_t id, const char *name)
+{
+    *n = (struct node){
+        .metad = m, .id = id, .incarnation = id + 0x2000, .name = name, .chunks = 1 << 18};
+    node_register(n);
+    node_beat(n); /* learns the lineage */
+    node_beat(n);
+    assert_int_equal(pthread_create(&n->thread, NULL, node_run, n), 0);
+}
+
+static inline void node_stop(struct node *n)
+{
+    n->stopping = true;
+    pthread_join(n->thread, NULL);
+}
+
+#endif

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every rule of the controller, one story each. */
+#include "tests/unit/controller/stage.h"
+
+static int setup(void **state)
+{
+    *state = stage_new();
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    stage_free(*state);
+    return 0;
+}
+
+static void expect_one(struct stage *s, enum change_kind kind, uint64_t subject)
+{
+    assert_int_equal(stage_look(s), 1);
+    assert_string_equal(change_name(s->changes.items[0].kind), change_name(kind));
+    assert_int_equal(s->changes.items[0].subject.bits, subject);
+}
+
+/* ---- C1 ---- */
+
+static void a_served_volume_is_left_alone(void **state)
+{
+    struct stage *s = *state;
+
+    stage_volume(s, 7, 1, 11);
+    says_open(stage_heartbeat(s, 1, 11), 7);
+    assert_int_equal(stage_look(s), 0);
+}
+
+static void a_restarted_primary_gets_a_new_epoch(void **state)
+{
+    struct stage *s = *state;
+    struct head_record before, after;
+
+    stage_volume(s, 7, 1, 11);
+    stage_heartbeat(s, 1, 12);
+    before = stage_head(s, 7);
+    expect_one(s, CHANGE_PROMOTE, 7);
+    assert_int_equal(s->changes.items[0].epoch, 2);
+    assert_int_equal(stage_act(s), 1);
+    after = stage_head(s, 7);
+    assert_int_equal(after.epoch, 2);
+    assert_int_equal(after.primary.bits, 1);
+    assert_int_equal(after.incarnation.bits, 12);
+    assert_int_equal(after.generation, before.generation);
+    assert_true(after.nonce != before.nonce);
+    assert_int_equal(stage_look(s), 0); /* once is enough */
+}
+
+static void a_head_that_names_nobody_gets_the_holder(void **state)
+{
+    struct stage *s = *state;
+
+    stage_volume(s, 7, 1, 11);
+    stage_set_head(s, 7, 4, 0, 0);
+    stage_heartbeat(s, 2, 22); /* holds nothing */
+    assert_int_equal(stage_look(s), 0);
+    stage_heartbeat(s, 1, 11);
+    expect_one(s, CHANGE_PROMOTE, 7);
+    assert_int_equal(s->changes.items[0].epoch, 5);
+    assert_int_equal(s->changes.items[0].node.bits, 1);
+}
+
+static void a_silent_primary_loses_nothing(void **state) /* C7 */
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    assert_int_equal(stage_look(s), 0); /* never heard */
+    h = stage_heartbeat(s, 1, 12);
+    h->arrived_ms = s->set.now_ms - HEARTBEAT_SILENT_MS - 1;
+    assert_int_equal(stage_look(s), 0);
+    h->arrived_ms++;
+    assert_int_equal(stage_look(s), 1); /* just not silent */
+}
+
+static void a_living_primary_elsewhere_is_left_alone(void **state)
+{
+    struct stage *s = *state;
+
+    stage_volume(s, 7, 1, 11);
+    stage_set_head(s, 7, 4, 2, 22);
+    stage_heartbeat(s, 1, 11);
+    stage_heartbeat(s, 2, 22);
+    assert_int_equal(stage_look(s), 0);
+    s->heartbeats[1]->incarnation = ID(23); /* that process is gone: the holder's turn */
+    expect_one(s, CHANGE_PROMOTE, 7);
+    assert_int_equal(s->changes.items[0].node.bits, 1);
+}
+
+static void a_promotion_compares_the_head(void **state)
+{
+    struct stage *s = *state;
+    uint64_t revision;
+
+    stage_volume(s, 7, 1, 11);
+    stage_heartbeat(s, 1, 12);
+    assert_int_equal(stage_look(s), 1);
+    stage_set_head(s, 7, 9, 1, 11); /* somebody was quicker */
+    assert_int_equal(keeper_transact(s->keeper, &s->changes.items[0].transaction, &revision),
+                     E_CONFLICT);
+    assert_int_equal(stage_head(s, 7).epoch, 9);
+}
+
+/* ---- C2 ---- */
+
+static void a_deleted_volume_goes_step_by_step(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    stage_volume(s, 8, 1, 11);
+    stage_mark(s, 7, true);
+    h = stage_heartbeat(s, 1, 11);
+    says_open(h, 8);
+    says_open(h, 7);
+    assert_int_equal(stage_look(s), 0); /* still open */
+    h->volume_count = 1;
+    expect_one(s, CHANGE_BURY, 7);
+    stage_act(s);
+    for (uint32_t i = 0; i < 3; i++)
+        assert_true(stage_has(s, grave_key(ID(1), stage_replica(7, i))));
+    assert_int_equal(stage_look(s), 0); /* none confirmed */
+    says_buried(h, stage_replica(7, 0));
+    says_buried(h, stage_replica(7, 2));
+    assert_int_equal(stage_look(s), 0); /* not all */
+    says_buried(h, stage_replica(7, 1));
+    expect_one(s, CHANGE_DELETE, 7);
+    stage_act(s);
+    assert_false(stage_has(s, volume_key(ID(7))));
+    assert_false(stage_has(s, volume_name_key("v7")));
+    assert_false(stage_has(s, head_key(ID(7))));
+    assert_false(stage_has(s, page_key(ID(7), 0)));
+    assert_false(stage_has(s, grave_key(ID(1), stage_replica(7, 0))));
+    assert_true(stage_has(s, volume_key(ID(8))));
+    assert_int_equal(stage_look(s), 0);
+}
+
+static void a_heartbeat_from_before_the_mark_is_no_consent(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    h = stage_heartbeat(s, 1, 11); /* does not list it: not opened yet */
+    stage_mark(s, 7, true);
+    assert_int_equal(stage_look(s), 0);
+    h->revision = 0; /* nor one of another lineage */
+    assert_int_equal(stage_look(s), 0);
+}
+
+static void a_silent_primary_is_demoted_before_graves(void **state)
+{
+    struct stage *s = *state;
+    struct head_record head;
+
+    stage_volume(s, 7, 1, 11);
+    stage_mark(s, 7, true);
+    s->set.started_ms = s->set.now_ms - 2 * HEARTBEAT_SILENT_MS + 1;
+    assert_int_equal(stage_look(s), 0); /* nobody is judged yet */
+    s->set.started_ms--;
+    expect_one(s, CHANGE_DEMOTE, 7);
+    stage_act(s);
+    head = stage_head(s, 7);
+    assert_int_equal(head.epoch, 2);
+    assert_true(identity_none(head.primary));
+    expect_one(s, CHANGE_BURY, 7);
+    stage_act(s);
+    assert_int_equal(stage_look(s), 0); /* the node must say so itself, however long it takes */
+    says_buried(stage_heartbeat(s, 1, 12), stage_replica(7, 0));
+    assert_int_equal(stage_look(s), 0);
+    says_buried(s->heartbeats[0], stage_replica(7, 1));
+    says_buried(s->heartbeats[0], stage_replica(7, 2));
+    expect_one(s, CHANGE_DELETE, 7);
+}
+
+static void a_restarted_primary_is_demoted_before_graves(void **state)
+{
+    struct stage *s = *state;
+
+    stage_volume(s, 7, 1, 11);
+    stage_mark(s, 7, true);
+    stage_heartbeat(s, 1, 12);
+    expect_one(s, CHANGE_DEMOTE, 7);
+}
+
+static void a_large_volume_goes_page_by_page(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+    uint32_t steps = 0;
+
+    stage_volume(s, 7, 1, 11);
+    stage_page(s, 7, 0, PAGE_SHARDS, 1);
+    stage_page(s, 7, 1, PAGE_SHARDS, 1);
+    stage_page(s, 7, 2, 5, 1);
+    stage_mark(s, 7, true);
+    h = stage_heartbeat(s, 1, 11);
+    for (; stage_look(s) == 1 && s->changes.items[0].kind == CHANGE_BURY; steps++)
+        stage_act(s);
+    assert_int_equal(steps, 2); /* 133 graves, 90 at once */
+    assert_true(stage_has(s, grave_key(ID(1), stage_replica(7, 0x2004))));
+    for (uint32_t i = 0; i < PAGE_SHARDS; i++) {
+        says_buried(h, stage_replica(7, i));
+        says_buried(h, stage_replica(7, 0x1000 + i));
+        if (i < 5)
+            says_buried(h, stage_replica(7, 0x2000 + i));
+    }
+    expect_one(s, CHANGE_DELETE, 7);
+    stage_act(s);
+    assert_false(stage_has(s, page_key(ID(7), 2)));
+    assert_true(stage_has(s, page_key(ID(7), 1)));
+    assert_true(stage_has(s, volume_key(ID(7))));
+    expect_one(s, CHANGE_DELETE, 7);
+    stage_act(s);
+    expect_one(s, CHANGE_DELETE, 7);
+    stage_act(s);
+    assert_false(stage_has(s, volume_key(ID(7))));
+    assert_int_equal(stage_look(s), 0);
+}
+
+static void attachments_go_before_the_volume(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    stage_attachment(s, 7, 0xaa, true);
+    stage_mark(s, 7, true);
+    h = stage_heartbeat(s, 1, 11);
+    assert_int_equal(stage_act(s), 2); /* graves, and the attachment: nobody serves it */
+    assert_false(stage_has(s, attachment_key(ID(7), ID(0xaa))));
+    stage_attachment(s, 7, 0xab, false);
+    for (uint32_t i = 0; i < 3; i++)
+        says_buried(h, stage_replica(7, i));
+    h->revision += 1;
+    expect_one(s, CHANGE_DETACH, 0xab);
+    stage_act(s);
+    expect_one(s, CHANGE_DELETE, 7);
+}
+
+static void a_page_that_cannot_be_read_stops_the_deletion(void **state)
+{
+    struct stage *s = *state;
+
+    stage_volume(s, 7, 1, 11);
+    stage_put(s, page_key(ID(7), 1), strdup("{\"version\":1,\"incompat\":[\"x\"]}"));
+    stage_mark(s, 7, true);
+    stage_heartbeat(s, 1, 11);
+    assert_int_equal(stage_look(s), 0);
+    assert_true(s->changes.unreadable > 0);
+}
+
+/* ---- C3 ---- */
+
+static void an_ending_attachment_goes_when_it_is_drained(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    stage_attachment(s, 7, 0xaa, false);
+    stage_attachment(s, 7, 0xbb, true);
+    h = stage_heartbeat(s, 1, 11);
+    says_open(h, 7);
+    says_attachment(h, 0xaa, false);
+    says_attachment(h, 0xbb, false);
+    assert_int_equal(stage_look(s), 0); /* known, not drained */
+    h->attachments[1].drained = true;
+    expect_one(s, CHANGE_DETACH, 0xbb);
+    h->attachment_count = 1;
+    expect_one(s, CHANGE_DETACH, 0xbb); /* or not there any more */
+    stage_act(s);
+    assert_false(stage_has(s, attachment_key(ID(7), ID(0xbb))));
+    assert_true(stage_has(s, attachment_key(ID(7), ID(0xaa))));
+    h->attachment_count = 0; /* C7: one that is not ending stays, listed or not */
+    assert_int_equal(stage_look(s), 0);
+}
+
+static void an_attachment_waits_for_a_heartbeat_that_has_seen_its_end(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    h = stage_heartbeat(s, 1, 11);
+    says_open(h, 7);
+    stage_attachment(s, 7, 0xbb, true);
+    assert_int_equal(stage_look(s), 0);
+    h->revision++;
+    assert_int_equal(stage_look(s), 1);
+    h->arrived_ms -= HEARTBEAT_SILENT_MS + 1; /* a silent one says nothing */
+    assert_int_equal(stage_look(s), 0);
+}
+
+static void an_attachment_waits_for_the_process_that_the_head_names(void **state)
+{
+    struct stage *s = *state;
+
+    stage_volume(s, 7, 1, 11);
+    stage_attachment(s, 7, 0xbb, true);
+    stage_heartbeat(s, 1, 12); /* restarted: the old sessions are gone, but the epoch is not */
+    expect_one(s, CHANGE_PROMOTE, 7);
+    stage_act(s);
+    expect_one(s, CHANGE_DETACH, 0xbb);
+}
+
+/* ---- C4 ---- */
+
+static void a_grave_of_nobody_goes_when_it_is_confirmed(void **state)
+{
+    struct stage *s = *state;
+
+    stage_volume(s, 7, 1, 11);
+    stage_grave(s, 1, ID(0x123));
+    says_open(stage_heartbeat(s, 1, 11), 7);
+    assert_int_equal(stage_look(s), 0);
+    says_buried(s->heartbeats[0], ID(0x123));
+    expect_one(s, CHANGE_CONFIRMED, 0x123);
+    stage_act(s);
+    assert_false(stage_has(s, grave_key(ID(1), ID(0x123))));
+}
+
+static void a_grave_is_only_confirmed_by_its_own_node(void **state)
+{
+    struct stage *s = *state;
+
+    stage_grave(s, 1, ID(0x123));
+    says_buried(stage_heartbeat(s, 2, 22), ID(0x123));
+    assert_int_equal(stage_look(s), 0);
+}
+
+/* ---- C8, limits ---- */
+
+static void a_keeper_older_than_a_node_holds_everything(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    h = stage_heartbeat(s, 1, 12);
+    h->revision++;
+    assert_int_equal(stage_look(s), 0);
+    assert_true(s->changes.held);
+    h->revision--;
+    assert_int_equal(stage_look(s), 1);
+    assert_false(s->changes.held);
+}
+
+static void a_pass_takes_a_bounded_number_of_changes(void **state)
+{
+    struct stage *s = *state;
+    uint32_t acted, passes = 0;
+
+    for (uint64_t v = 1; v <= CHANGES_MAX + 10; v++)
+        stage_volume(s, v, 1, 11);
+    stage_heartbeat(s, 1, 12);
+    assert_int_equal(stage_look(s), CHANGES_MAX);
+    for (acted = 0; stage_act(s) > 0; passes++)
+        acted += s->changes.count;
+    assert_int_equal(acted, CHANGES_MAX + 10);
+    assert_int_equal(passes, 2);
+}
+
+static void records_that_cannot_be_read_are_left_alone(void **state)
+{
+    struct stage *s = *state;
+
+    stage_volume(s, 7, 1, 11);
+    stage_volume(s, 8, 1, 11);
+    stage_put(s, head_key(ID(7)), strdup("{\"version\":1}"));
+    stage_put(s, volume_key(ID(9)), strdup("{\"version\":2,\"incompat\":[\"twin\"]}"));
+    stage_heartbeat(s, 1, 12);
+    expect_one(s, CHANGE_PROMOTE, 8);
+    assert_int_equal(s->changes.unreadable, 2);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_served_volume_is_left_alone),
+        TEST(a_restarted_primary_gets_a_new_epoch),
+        TEST(a_head_that_names_nobody_gets_the_holder),
+        TEST(a_silent_primary_loses_nothing),
+        TEST(a_living_primary_elsewhere_is_left_alone),
+        TEST(a_promotion_compares_the_head),
+        TEST(a_deleted_volume_goes_step_by_step),
+        TEST(a_heartbeat_from_before_the_mark_is_no_consent),
+        TEST(a_silent_primary_is_demoted_before_graves),
+        TEST(a_restarted_primary_is_demoted_before_graves),
+        TEST(a_large_volume_goes_page_by_page),
+        TEST(attachments_go_before_the_volume),
+        TEST(a_page_that_cannot_be_read_stops_the_deletion),
+        TEST(an_ending_attachment_goes_when_it_is_drained),
+        TEST(an_attachment_waits_for_a_heartbeat_that_has_seen_its_end),
+        TEST(an_attachment_waits_for_the_process_that_the_head_names),
+        TEST(a_grave_of_nobody_goes_when_it_is_confirmed),
+        TEST(a_grave_is_only_confirmed_by_its_own_node),
+        TEST(a_keeper_older_than_a_node_holds_everything),
+        TEST(a_pass_takes_a_bounded_number_of_changes),
+        TEST(records_that_cannot_be_read_are_left_alone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
