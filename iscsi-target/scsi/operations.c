@@ -10,32 +10,21 @@
 #include "base/util.h"
 #include "iscsi-target/scsi/operation.h"
 
+/* clang-format off */
 /* Usage masks by where LBA and length are: byte 1, then LBA, group number, length. */
-#define RANGE_6(b1)                                                                                \
-    {                                                                                              \
-        b1, 0xff, 0xff, 0xff                                                                       \
-    }
-#define RANGE_10(b1)                                                                               \
-    {                                                                                              \
-        b1, 0xff, 0xff, 0xff, 0xff, 0x3f, 0xff, 0xff                                               \
-    }
-#define RANGE_12(b1)                                                                               \
-    {                                                                                              \
-        b1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x3f                                   \
-    }
-#define RANGE_16(b1, last)                                                                         \
-    {                                                                                              \
-        b1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, last           \
-    }
-#define DPO_FUA  0x18
-#define DPO      0x10
-#define BYTCHK   0x06
-#define IMMED    0x02
-#define GROUP    0x3f
+#define RANGE_6(b1)        {b1, 0xff, 0xff, 0xff}
+#define RANGE_10(b1)       {b1, 0xff, 0xff, 0xff, 0xff, GROUP, 0xff, 0xff}
+#define RANGE_12(b1)       {b1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, GROUP}
+#define RANGE_16(b1, last) {b1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, \
+                            0xff, 0xff, 0xff, 0xff, last}
+#define DPO_FUA 0x18
+#define DPO     0x10
+#define BYTCHK  0x06
+#define IMMED   0x02
+#define GROUP   0x3f
 
 #define ONE_STEP NULL
 
-/* clang-format off */
 static const struct scsi_operation service_action_in_16[] = {
     {"READ CAPACITY(16)", scsi_read_capacity_16_decode, scsi_read_capacity_16_perform, ONE_STEP,
      NEITHER, 0, 30, {0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff},

@@ -89,7 +89,7 @@ struct scsi_command {
     /* scsi's own */
     struct block_request request;
     struct extent left;  /* of a long operation: what was not submitted yet, in units */
-    uint32_t descriptor; /* UNMAP: the next of its list */
+    uint32_t descriptor; /* UNMAP: the next of its list; GET LBA STATUS: how many have room */
     uint32_t step;
     bool stopped;
     union {
