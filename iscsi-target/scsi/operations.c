@@ -85,8 +85,8 @@ const struct scsi_operation scsi_operations[256] = {
               READS_MEDIUM, 0, 30, .usage = RANGE_16(DPO_FUA, GROUP)},
     [0x89] = {"COMPARE AND WRITE", scsi_compare_and_write_decode, scsi_compare_and_write_perform,
               ONE_STEP, WRITES_MEDIUM, 0, 30,
-
-              .usage = {DPO_FUA, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff, GROUP}},
+              .usage = {DPO_FUA, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0xff,
+                        GROUP}},
     [0x8a] = {"WRITE(16)", scsi_write_decode, scsi_write_perform, ONE_STEP,
               WRITES_MEDIUM, 0, 30, .usage = RANGE_16(DPO_FUA, GROUP)},
     [0x8b] = {"ORWRITE(16)", scsi_write_decode, scsi_or_write_perform, ONE_STEP,
