@@ -52,7 +52,8 @@ void request_submit(struct block *b, struct block_request *r)
         task_run(&v->task);
         return;
     }
-    op = list_empty(&v->waiting) ? pool_get(&v->ops) : NULL;
+    op = pool_get(&v->ops);
+    assert(!op || list_empty(&v->waiting)); /* a slot that comes free goes to the first in line */
     if (op)
         op_begin(op, v, r);
     else

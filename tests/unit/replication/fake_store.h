@@ -133,6 +133,9 @@ static inline void fake_restart(struct store *s, struct env *env)
 void store_change(struct store *s, struct store_change *c)
 {
     c->store = s;
+    if (c->kind == STORE_WRITE || c->kind == STORE_UNMAP) /* the word tells the truth */
+        assert(c->stamp.commit_seq <=
+               (c->replica->seen_epoch == c->stamp.epoch ? c->replica->seen_seq : 0));
     list_append(&s->changes, &c->link);
     fake_schedule(s);
 }

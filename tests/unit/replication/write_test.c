@@ -75,6 +75,23 @@ static void the_word_does_not_pass_what_is_in_flight(void **state)
     rig_done(&g);
 }
 
+static void the_word_is_as_old_as_the_oldest_in_flight(void **state)
+{
+    struct rig g;
+    struct rig_write *w[60];
+
+    (void)state;
+    rig_open(&g, 14);
+    rig_serve_first(&g);
+    for (uint64_t i = 0; i < 60; i++) { /* the store asserts the word of each */
+        w[i] = rig_write_begin(&g, i, 1, (uint8_t)i);
+        sim_run_for(g.sim, 50);
+    }
+    for (uint64_t i = 0; i < 60; i++)
+        assert_int_equal(rig_write_end(&g, w[i]), E_OK);
+    rig_done(&g);
+}
+
 static void closing_says_the_word(void **state)
 {
     struct rig g;
@@ -253,6 +270,7 @@ int main(void)
         cmocka_unit_test(an_idle_shard_has_nothing_open),
         cmocka_unit_test(the_word_rides_on_writes),
         cmocka_unit_test(the_word_does_not_pass_what_is_in_flight),
+        cmocka_unit_test(the_word_is_as_old_as_the_oldest_in_flight),
         cmocka_unit_test(closing_says_the_word),
         cmocka_unit_test(a_full_replica_is_not_sent_the_write),
         cmocka_unit_test(a_refused_write_changes_nothing),

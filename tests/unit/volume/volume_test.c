@@ -201,13 +201,17 @@ static void ors_add_up(void **state) /* V2 */
     (void)state;
     vol_init(&g, 10, 2, 100);
     vol_serve(&g);
-    for (int i = 0; i < 8; i++)
-        asks[i] = ask_begin(&g, BLOCK_OR_WRITE, SHARD - 203, 411, (uint8_t)(1 << i));
+    for (int i = 0; i < 8; i++) { /* one half over both shards, the other in the second only */
+        uint64_t start = i % 2 ? SHARD : SHARD - 203;
+
+        asks[i] = ask_begin(&g, BLOCK_OR_WRITE, start, SHARD + 208 - start, (uint8_t)(1 << i));
+    }
     for (int i = 0; i < 8; i++) {
         assert_int_equal(ask_await(&g, asks[i]), E_OK);
         ask_free(asks[i]);
     }
-    ask_expect(&g, SHARD - 203, 411, 0xff);
+    ask_expect(&g, SHARD - 203, 203, 0x55);
+    ask_expect(&g, SHARD, 208, 0xff);
     ask_expect(&g, SHARD - 204, 1, 0);
     ask_expect(&g, SHARD + 208, 1, 0);
     vol_done(&g);
@@ -259,6 +263,30 @@ static void at_most_a_window_is_on_its_way(void **state)
     assert_int_equal(bytes_given_to_the_store(g.store), 30 * BLOCK_BYTES);
     fake_go_on(g.store);
     for (uint64_t i = 0; i < 5; i++) {
+        assert_int_equal(ask_await(&g, asks[i]), E_OK);
+        ask_free(asks[i]);
+    }
+    vol_done(&g);
+}
+
+/* A small write does not overtake a large one that waits for room. */
+static void the_window_is_entered_in_order(void **state)
+{
+    struct vol g;
+    struct ask *asks[3];
+
+    (void)state;
+    vol_init(&g, 18, 2, 200);
+    g.config.limits.write_bytes_max = 40 * BLOCK_BYTES;
+    vol_serve(&g);
+    g.store->stopped = true;
+    asks[0] = ask_begin(&g, BLOCK_WRITE, 0, 30 * BLOCK, 'a');
+    asks[1] = ask_begin(&g, BLOCK_WRITE, 50 * BLOCK, 30 * BLOCK, 'b');
+    asks[2] = ask_begin(&g, BLOCK_WRITE, 100 * BLOCK, BLOCK, 'c');
+    sim_run_for(g.sim, 1000 * 1000);
+    assert_int_equal(given_to_the_store(g.store), 1);
+    fake_go_on(g.store);
+    for (int i = 0; i < 3; i++) {
         assert_int_equal(ask_await(&g, asks[i]), E_OK);
         ask_free(asks[i]);
     }
@@ -424,6 +452,7 @@ int main(void)
         cmocka_unit_test(a_miscompare_says_where),
         cmocka_unit_test(ors_add_up),
         cmocka_unit_test(at_most_a_window_is_on_its_way),
+        cmocka_unit_test(the_window_is_entered_in_order),
         cmocka_unit_test(a_full_disk_refuses_writes_and_serves_the_rest),
         cmocka_unit_test(a_superseded_volume_says_so),
         cmocka_unit_test(status_tells_data_from_nothing),
