@@ -34,10 +34,6 @@ static uint32_t data_segment_max(const struct connection *c)
 /* False: the PDU was refused. */
 static bool may_begin(struct connection *c, const struct pdu_kind *kind)
 {
-    if (c->phase == PHASE_LOGIN && kind != &pdu_kinds[LOGIN]) {
-        connection_end_now(c);
-        return false;
-    }
     if (c->receive.data_left > data_segment_max(c)) {
         if (c->phase != PHASE_LOGIN)
             pdu_reject(c, REJECT_INVALID_FIELD);
@@ -114,6 +110,10 @@ static uint32_t receive_header(struct connection *c, const uint8_t *bytes, uint3
     const union bhs *h = (const union bhs *)(const void *)bytes;
     uint32_t whole;
 
+    if (c->phase == PHASE_LOGIN && r->header_bytes == 0 && (bytes[0] & OPCODE_MASK) != LOGIN) {
+        connection_end_now(c); /* a stranger: its first byte tells */
+        return length;
+    }
     if (r->header_bytes > 0 || length < BHS_BYTES)
         return gather_header(c, bytes, length);
     whole = BHS_BYTES + bhs_ahs_bytes(h);

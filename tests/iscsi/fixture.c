@@ -183,6 +183,35 @@ void lab_expect_reject(struct lab *w, struct initiator *i, uint8_t reason, uint8
     free(p);
 }
 
+void lab_raw_write(struct initiator *i, union bhs *h, uint64_t lba, uint32_t blocks,
+                   const void *data, uint32_t length)
+{
+    h->any.opcode |= SCSI_COMMAND;
+    initiator_stamp(i, h);
+    h->scsi_command.cdb[0] = 0x8a;
+    be64_put(h->scsi_command.cdb, 2, lba);
+    be32_put(h->scsi_command.cdb, 10, blocks);
+    initiator_pdu(i, h, data, length);
+}
+
+uint32_t lab_response(struct lab *w, struct initiator *i, const union bhs *to)
+{
+    struct initiator_pdu *p = lab_pdu(w, i);
+    struct initiator_request r = {.sense_bytes = 0};
+    uint8_t status;
+
+    assert(p);
+    assert(p->bhs.any.opcode == SCSI_RESPONSE);
+    assert(bhs_itt(&p->bhs) == bhs_itt(to));
+    status = p->bhs.scsi_response.status;
+    if (p->length > 2) {
+        r.sense_bytes = p->length - 2;
+        memcpy(r.sense, p->data + 2, r.sense_bytes);
+    }
+    free(p);
+    return status == 0 ? 0 : r.sense_bytes ? sense_code(&r) : status;
+}
+
 void lab_alive(struct lab *w, struct initiator *i)
 {
     static uint8_t wrote[8192], read[8192];

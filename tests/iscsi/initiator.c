@@ -245,6 +245,8 @@ static void pong(struct initiator *i, const union bhs *h)
 
 static void take_pdu(struct initiator *i, const union bhs *h, const uint8_t *data, uint32_t length)
 {
+    if (i->lenient)
+        return;
     check_numbers(i, h);
     if (h->any.opcode == LOGIN_RESPONSE || h->any.opcode == TEXT_RESPONSE)
         keep_text(i, data, length);
@@ -252,7 +254,7 @@ static void take_pdu(struct initiator *i, const union bhs *h, const uint8_t *dat
         login_answered(i, &h->login_response);
     if (h->any.opcode == LOGIN_RESPONSE && !i->config.raw)
         return;
-    if (!i->config.raw && h->any.opcode == NOP_IN && bhs_itt(h) == TAG_NONE) {
+    if (!i->config.raw && !i->config.mute && h->any.opcode == NOP_IN && bhs_itt(h) == TAG_NONE) {
         if (be32_get(h->any.target_transfer_tag) != TAG_NONE)
             pong(i, h);
         return;
@@ -317,7 +319,7 @@ struct initiator *initiator_open(struct env *env, const struct initiator_config 
     assert(i);
     i->env = env;
     i->config = *config;
-    i->cmd_sn = 1;
+    i->cmd_sn = config->first_cmd_sn ? config->first_cmd_sn : 1;
     i->next_itt = 1;
     i->max_send = 8192;
     i->max_recv = 262144;

@@ -28,10 +28,12 @@ struct initiator_config {
     const char *name, *target; /* target NULL: a discovery session */
     uint8_t isid[6];
     const char *keys;       /* more or other keys: "A=1\nB=2\n"; NULL: the usual ones */
+    uint32_t first_cmd_sn;  /* 0: 1 */
     bool two_stages;        /* through SecurityNegotiation */
     bool no_immediate_data; /* writes send none            */
     bool unsolicited;       /* writes send FirstBurstLength unasked */
     bool raw;               /* only connects: whoever opened it sends everything */
+    bool mute;              /* never answers a ping */
 };
 
 struct initiator_pdu {
@@ -57,6 +59,7 @@ struct initiator {
 
     uint32_t cmd_sn, exp_stat_sn, exp_cmd_sn, max_cmd_sn, next_itt;
     bool stat_sn_known;
+    bool lenient; /* it sends nonsense: answers are not held against the rules */
 
     uint8_t *bytes; /* received, not yet whole */
     uint32_t length, room;
