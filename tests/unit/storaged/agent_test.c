@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A node in the simulated world: disks, volumes, target and agent over a keeper in memory.  The
+ * test writes the records that a controller would write, and looks what the node does.
+ */
+#include "metadata/keeper.h"
+#include "storaged/agent.h"
+#include "storaged/directory.h"
+#include "storaged/heartbeat.h"
+#include "tests/sim/world/world.h"
+#include "tests/unit/storaged/cluster.h"
+
+#include <jansson.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define BOUND_US   60000000u
+#define DISK_PATH  "/nonexistent/sim-disk0"
+#define DISK_BYTES (UINT64_C(1) << 30)
+#define MIB        (UINT64_C(1) << 20)
+
+struct scene {
+    struct sim *sim;
+    struct env *env;
+    struct keeper *keeper;
+    struct records *inner;
+    struct records records; /* what the node is given: `inner`, unless metad is away */
+    bool away;
+    struct records_call *lost;
+    struct timer timer;
+
+    struct node_config config;
+    struct limits limits;
+    struct node_disks disks;
+    struct node_arbiter arbiter;
+    struct node_volumes volumes;
+    struct node_directory directory;
+    struct net_address portal;
+    struct iscsi_target *target;
+    struct iscsi_close target_close;
+    struct agent agent;
+    bool disks_are, stopped;
+    struct identity disk;
+};
+
+/* ---- the door that may be shut ---- */
+
+static void lost_now(struct timer *t)
+{
+    struct scene *s = container_of(t, struct scene, timer);
+    struct records_call *c = s->lost;
+
+    s->lost = NULL;
+    c->done(c, E_UNREACHABLE);
+}
+
+static void called(struct records *r, struct records_call *c)
+{
+    struct scene *s = container_of(r, struct scene, records);
+
+    if (!s->away) {
+        s->inner->call(s->inner, c);
+        return;
+    }
+    assert_null(s->lost);
+    s->lost = c;
+    timer_start(&s->env->clock, &s->timer, 100, lost_now);
+}
+
+/* ---- records ---- */
+
+static void put(struct scene *s, struct record_key key, char *json)
+{
+    struct record_transaction t;
+    uint64_t revision;
+
+    transaction_init(&t);
+    assert_int_equal(json ? transaction_put(&t, key, json) : transaction_delete(&t, key), E_OK);
+    assert_int_equal(keeper_transact(s->keeper, &t, &revision), E_OK);
+    transaction_done(&t);
+}
+
+static struct head_record head_now(struct scene *s)
+{
+    struct record_list l = {0};
+    struct head_record head;
+
+    assert_int_equal(keeper_range(s->keeper, head_key(VOLUME).text, &l), E_OK);
+    assert_int_equal(head_read(l.records[0].value, &head), E_OK);
+    record_list_free(&l);
+    return head;
+}
+
+static void put_head(struct scene *s, uint64_t epoch, struct identity incarnation)
+{
+    struct record_list l = {0};
+    struct head_record head = cluster_head(NODE, incarnation);
+
+    assert_int_equal(keeper_range(s->keeper, head_key(VOLUME).text, &l), E_OK);
+    if (l.count > 0)
+        assert_int_equal(head_read(l.records[0].value, &head), E_OK);
+    record_list_free(&l);
+    head.epoch = epoch;
+    head.incarnation = incarnation;
+    put(s, head_key(VOLUME), head_write(&head, NULL));
+}
+
+static void put_volume(struct scene *s, uint64_t bytes, bool deleting)
+{
+    struct volume_record volume = cluster_volume(bytes);
+
+    volume.deleting = deleting;
+    put(s, volume_key(VOLUME), volume_write(&volume, NULL));
+}
+
+/* As POST /v1/volumes leaves it. */
+static void create_volume(struct scene *s)
+{
+    struct page_record page = cluster_page(NODE, s->disk, 1);
+
+    put_volume(s, 64 * MIB, false);
+    put(s, page_key(VOLUME, 0), page_write(&page, NULL));
+    put_head(s, 1, US);
+}
+
+static struct page_shard shard_now(struct scene *s)
+{
+    struct record_list l = {0};
+    struct page_record page;
+
+    assert_int_equal(keeper_range(s->keeper, page_key(VOLUME, 0).text, &l), E_OK);
+    assert_int_equal(page_read(l.records[0].value, &page), E_OK);
+    record_list_free(&l);
+    return page.shards[0];
+}
+
+/* ---- the node ---- */
+
+static void volumes_changed(struct node_volumes *vs)
+{
+    agent_wake(&container_of(vs, struct scene, volumes)->agent);
+}
+
+static void agent_acted(struct agent *a)
+{
+    (void)a;
+}
+
+static void agent_stopped(struct agent *a)
+{
+    container_of(a, struct scene, agent)->stopped = true;
+}
+
+static void disks_done(struct node_disks *d)
+{
+    container_of(d, struct scene, disks)->disks_are = true;
+}
+
+static struct block *open_here(void *owner, struct identity volume)
+{
+    return volumes_block(&((struct scene *)owner)->volumes, volume);
+}
+
+static void until(struct scene *s, bool (*is_true)(void *))
+{
+    if (!sim_run_until(s->sim, is_true, s, BOUND_US))
+        fail_msg("it never came true");
+}
+
+static bool disks_are(void *arg)
+{
+    return ((struct scene *)arg)->disks_are;
+}
+
+static void open_disks(struct scene *s)
+{
+    sim_disk_make(s->sim, DISK_PATH, DISK_BYTES);
+    s->config.disk_count = 1;
+    s->config.disks[0].bytes = DISK_BYTES;
+    snprintf(s->config.disks[0].path, sizeof s->config.disks[0].path, DISK_PATH);
+    disks_open(&s->disks, s->env, &s->config, &s->limits.store, disks_done);
+    until(s, disks_are);
+    assert_int_equal(disks_opened(&s->disks), 1);
+    s->disk = store_identity(s->disks.disks[0].store);
+}
+
+static void open_target(struct scene *s)
+{
+    struct iscsi_config config = {.portal_count = 1, .limits = s->limits.iscsi};
+    uint32_t which;
+
+    node_directory_init(&s->directory);
+    s->directory.view = &s->agent.view;
+    s->directory.node = NODE;
+    s->directory.prefix = ISCSI_PREFIX;
+    s->directory.open_here = open_here;
+    s->directory.owner = s;
+    snprintf(config.portals[0].text, sizeof config.portals[0].text, "127.0.0.1:3260");
+    assert_int_equal(
+        iscsi_target_open(s->env, &config, &s->directory.directory, &s->target, &which), E_OK);
+}
+
+static void open_agent(struct scene *s)
+{
+    node_arbiter_init(&s->arbiter, s->env, &s->records, NODE, US);
+    s->volumes = (struct node_volumes){
+        .env = s->env,
+        .view = &s->agent.view,
+        .disks = &s->disks,
+        .arbiter = &s->arbiter,
+        .target = s->target,
+        .limits = &s->limits,
+        .node = NODE,
+        .changed = volumes_changed,
+    };
+    assert_int_equal(volumes_init(&s->volumes), E_OK);
+    s->agent.env = s->env;
+    s->agent.records = &s->records;
+    s->agent.disks = &s->disks;
+    s->agent.volumes = &s->volumes;
+    s->agent.node = cluster_node(NODE, "127.0.0.1:3260");
+    s->agent.incarnation = US;
+    s->agent.limits = &s->limits;
+    s->agent.acted = agent_acted;
+    s->agent.stopped = agent_stopped;
+    assert_int_equal(agent_init(&s->agent), E_OK);
+    agent_start(&s->agent);
+}
+
+static int each_new(void **state)
+{
+    struct scene *s = calloc(1, sizeof *s);
+
+    s->sim = sim_open(7);
+    s->env = sim_env(s->sim, "n1");
+    s->limits = limits_small();
+    assert_int_equal(keeper_memory_open(ID(77), &s->keeper), E_OK);
+    assert_int_equal(records_of_keeper_open(s->env, s->keeper, 200, &s->inner), E_OK);
+    s->records.call = called;
+    open_disks(s);
+    open_target(s);
+    open_agent(s);
+    *state = s;
+    return 0;
+}
+
+static bool no_volume_open(void *arg)
+{
+    return list_empty(&((struct scene *)arg)->volumes.open);
+}
+
+static bool agent_has_stopped(void *arg)
+{
+    return ((struct scene *)arg)->stopped;
+}
+
+static bool disks_are_not(void *arg)
+{
+    return !((struct scene *)arg)->disks_are;
+}
+
+static void disks_gone(struct node_disks *d)
+{
+    container_of(d, struct scene, disks)->disks_are = false;
+}
+
+static void target_gone(struct iscsi_close *c)
+{
+    struct scene *s = container_of(c, struct scene, target_close);
+
+    iscsi_target_free(s->target);
+    s->target = NULL;
+}
+
+static bool no_target(void *arg)
+{
+    return !((struct scene *)arg)->target;
+}
+
+/* The end of a node, in the order of node.c. */
+static int each_done(void **state)
+{
+    struct scene *s = *state;
+
+    agent_hold(&s->agent);
+    volumes_close_all(&s->volumes);
+    until(s, no_volume_open);
+    agent_stop(&s->agent);
+    until(s, agent_has_stopped);
+    s->target_close.done = target_gone;
+    iscsi_target_close(s->target, &s->target_close);
+    until(s, no_target);
+    disks_close(&s->disks, disks_gone);
+    until(s, disks_are_not);
+    agent_done(&s->agent);
+    volumes_done(&s->volumes);
+    records_of_keeper_close(s->inner);
+    keeper_close(s->keeper);
+    sim_close(s->sim);
+    free(s);
+    return 0;
+}
+
+/* ---- what can be seen ---- */
+
+static bool registered(void *arg)
+{
+    struct scene *s = arg;
+    struct record_list node = {0}, disk = {0};
+    bool both;
+
+    assert_int_equal(keeper_range(s->keeper, node_key(NODE).text, &node), E_OK);
+    assert_int_equal(keeper_range(s->keeper, disk_key(s->disk).text, &disk), E_OK);
+    both = node.count == 1 && disk.count == 1;
+    record_list_free(&node);
+    record_list_free(&disk);
+    return both;
+}
+
+static bool served(void *arg)
+{
+    struct scene *s = arg;
+    struct node_volume *n = volumes_find(&s->volumes, VOLUME);
+
+    return n && !n->closing && volume_serving(n->v);
+}
+
+static bool served_in_epoch_2(void *arg)
+{
+    struct scene *s = arg;
+
+    return served(s) && volumes_find(&s->volumes, VOLUME)->epoch == 2;
+}
+
+static bool served_with_128_mib(void *arg)
+{
+    struct scene *s = arg;
+
+    return served(s) && volumes_find(&s->volumes, VOLUME)->bytes == 128 * MIB;
+}
+
+static bool nothing_on_disk(void *arg)
+{
+    return store_next(((struct scene *)arg)->disks.disks[0].store, NULL) == NULL;
+}
+
+static bool metad_is_missed(void *arg)
+{
+    return ((struct scene *)arg)->agent.away;
+}
+
+/* The heartbeat of this moment; the caller's. */
+static json_t *heartbeat_now_json(struct scene *s)
+{
+    char *text;
+    json_t *body;
+
+    assert_true(agent_gather(&s->agent));
+    text = heartbeat_write(&s->agent, ID(77));
+    assert_non_null(text);
+    body = json_loads(text, 0, NULL);
+    assert_non_null(body);
+    free(text);
+    return body;
+}
+
+static json_t *first_of(const json_t *body, const char *list)
+{
+    return json_array_get(json_object_get(body, list), 0);
+}
+
+static const char *text(const json_t *object, const char *member)
+{
+    const char *value = json_string_value(json_object_get(object, member));
+
+    return value ? value : "";
+}
+
+static bool attachment_drained(void *arg)
+{
+    json_t *body = heartbeat_now_json(arg);
+    bool drained = strcmp(text(first_of(body, "attachments"), "state"), "drained") == 0;
+
+    json_decref(body);
+    return drained;
+}
+
+static bool attachment_known(void *arg)
+{
+    json_t *body = heartbeat_now_json(arg);
+    bool known = strcmp(text(first_of(body, "attachments"), "state"), "known") == 0;
+
+    json_decref(body);
+    return known;
+}
+
+static bool no_attachment_told(void *arg)
+{
+    json_t *body = heartbeat_now_json(arg);
+    bool none = json_array_size(json_object_get(body, "attachments")) == 0;
+
+    json_decref(body);
+    return none;
+}
+
+/* ---- stories ---- */
+
+static void a_node_registers_itself_and_its_disks(void **state)
+{
+    struct scene *s = *state;
+    json_t *body;
+
+    until(s, registered);
+    body = heartbeat_now_json(s);
+    assert_string_equal(text(body, "node"), "0000000000000001");
+    assert_string_equal(text(body, "incarnation"), "0000000000000005");
+    assert_string_equal(text(body, "name"), "n1");
+    assert_string_equal(text(body, "lineage"), "000000000000004d");
+    assert_string_equal(json_string_value(first_of(body, "portals")), "127.0.0.1:3260");
+    assert_string_equal(text(first_of(body, "disks"), "disk"), identity_show(s->disk).text);
+    assert_int_equal(json_integer_value(json_object_get(first_of(body, "disks"), "bytes")),
+                     DISK_BYTES);
+    json_decref(body);
+}
+
+static void a_new_volume_is_made_promised_recorded_and_served(void **state)
+{
+    struct scene *s = *state;
+    struct page_shard shard;
+    json_t *body, *volume;
+
+    create_volume(s);
+    until(s, served);
+    shard = shard_now(s);
+    assert_false(shard.is_new);
+    assert_true(shard.replicas[0].in_sync);
+    assert_int_equal(head_now(s).generation, 1);
+    body = heartbeat_now_json(s);
+    volume = first_of(body, "volumes");
+    assert_string_equal(text(volume, "volume"), identity_show(VOLUME).text);
+    assert_int_equal(json_integer_value(json_object_get(volume, "epoch")), 1);
+    assert_int_equal(json_integer_value(json_object_get(volume, "serving")), 1);
+    assert_int_equal(json_integer_value(json_object_get(volume, "bytes")), 64 * MIB);
+    assert_true(json_is_true(json_object_get(first_of(body, "replicas"), "named")));
+    json_decref(body);
+}
+
+/* Another epoch of this same process: closed, and opened anew. */
+static void a_raised_epoch_opens_the_volume_anew(void **state)
+{
+    struct scene *s = *state;
+
+    create_volume(s);
+    until(s, served);
+    put_head(s, 2, US);
+    until(s, served_in_epoch_2);
+    assert_true(shard_now(s).replicas[0].in_sync);
+}
+
+static void a_volume_of_another_process_is_closed(void **state)
+{
+    struct scene *s = *state;
+
+    create_volume(s);
+    until(s, served);
+    put_head(s, 2, ID(6));
+    until(s, no_volume_open);
+    assert_false(nothing_on_disk(s)); /* its data are not ours to take away */
+}
+
+static void a_volume_grows_while_it_is_served(void **state)
+{
+    struct scene *s = *state;
+
+    create_volume(s);
+    until(s, served);
+    put_volume(s, 128 * MIB, false);
+    until(s, served_with_128_mib);
+    assert_int_equal(volumes_block(&s->volumes, VOLUME)->size_units, 128 * MIB / UNIT_BYTES);
+}
+
+/* Design 10, delete: closed first, told; then by graves, and told again. */
+static void a_deleted_volume_goes_by_its_graves(void **state)
+{
+    struct scene *s = *state;
+    struct grave_record grave = {.replica = REPLICA, .node = NODE, .disk = s->disk};
+    json_t *body;
+
+    create_volume(s);
+    until(s, served);
+    put_volume(s, 64 * MIB, true);
+    until(s, no_volume_open);
+    sim_run_for(s->sim, 1000000);
+    assert_false(nothing_on_disk(s)); /* no grave, no deletion */
+    body = heartbeat_now_json(s);
+    assert_int_equal(json_array_size(json_object_get(body, "volumes")), 0);
+    assert_int_equal(json_array_size(json_object_get(body, "graves")), 0);
+    json_decref(body);
+
+    put(s, grave_key(NODE, REPLICA), grave_write(&grave, NULL));
+    until(s, nothing_on_disk);
+    body = heartbeat_now_json(s);
+    assert_string_equal(json_string_value(first_of(body, "graves")), identity_show(REPLICA).text);
+    json_decref(body);
+}
+
+static void an_attachment_is_known_then_drained(void **state)
+{
+    struct scene *s = *state;
+    struct attachment_record a = cluster_attachment();
+
+    create_volume(s);
+    until(s, served);
+    put(s, attachment_key(VOLUME, ATTACHMENT), attachment_write(&a, NULL));
+    until(s, attachment_known);
+    a.ending = true;
+    put(s, attachment_key(VOLUME, ATTACHMENT), attachment_write(&a, NULL));
+    until(s, attachment_drained);
+    put(s, attachment_key(VOLUME, ATTACHMENT), NULL);
+    until(s, no_attachment_told);
+}
+
+/* Design 3: without metad a running node serves what it serves, and catches up afterwards. */
+static void without_metad_a_volume_is_served(void **state)
+{
+    struct scene *s = *state;
+
+    create_volume(s);
+    until(s, served);
+    s->away = true;
+    put_volume(s, 128 * MIB, false); /* the watch under way ends with this */
+    until(s, metad_is_missed);
+    sim_run_for(s->sim, 10000000);
+    assert_true(served(s));
+    put_head(s, 2, US);
+    s->away = false;
+    until(s, served_in_epoch_2);
+    until(s, served_with_128_mib);
+}
+
+/* P8: a page that calls it in sync, and nothing here: it stays lost, and the volume says why. */
+static void a_lost_replica_is_told_not_made(void **state)
+{
+    struct scene *s = *state;
+    struct page_record page = cluster_page(NODE, s->disk, 1);
+    json_t *body, *volume;
+
+    page.shards[0].is_new = false;
+    page.shards[0].replicas[0].in_sync = true;
+    put_volume(s, 64 * MIB, false);
+    put(s, page_key(VOLUME, 0), page_write(&page, NULL));
+    put_head(s, 4, US);
+    sim_run_for(s->sim, 5000000);
+    assert_true(nothing_on_disk(s));
+    body = heartbeat_now_json(s);
+    volume = first_of(body, "volumes");
+    assert_int_equal(json_integer_value(json_object_get(volume, "serving")), 0);
+    assert_string_not_equal(text(volume, "why"), "");
+    json_decref(body);
+}
+
+static void what_no_record_names_is_an_orphan_and_stays(void **state)
+{
+    struct scene *s = *state;
+    json_t *body;
+
+    create_volume(s);
+    until(s, served);
+    put(s, head_key(VOLUME), NULL);
+    put(s, page_key(VOLUME, 0), NULL);
+    put(s, volume_key(VOLUME), NULL);
+    until(s, no_volume_open);
+    sim_run_for(s->sim, 5000000);
+    assert_false(nothing_on_disk(s));
+    body = heartbeat_now_json(s);
+    assert_true(json_is_false(json_object_get(first_of(body, "replicas"), "named")));
+    json_decref(body);
+}
+
+#define each(test) cmocka_unit_test_setup_teardown(test, each_new, each_done)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        each(a_node_registers_itself_and_its_disks),
+        each(a_new_volume_is_made_promised_recorded_and_served),
+        each(a_raised_epoch_opens_the_volume_anew),
+        each(a_volume_of_another_process_is_closed),
+        each(a_volume_grows_while_it_is_served),
+        each(a_deleted_volume_goes_by_its_graves),
+        each(an_attachment_is_known_then_drained),
+        each(without_metad_a_volume_is_served),
+        each(a_lost_replica_is_told_not_made),
+        each(what_no_record_names_is_an_orphan_and_stays),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
