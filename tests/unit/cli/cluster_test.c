@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* cluster.json, ports, and processes that are known again by id and start time. */
+#include "cli/cluster.h"
+#include "cli/process.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char dir[64];
+
+static int each_new(void **state)
+{
+    (void)state;
+    snprintf(dir, sizeof dir, "/tmp/dolmen-cluster-XXXXXX");
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int each_done(void **state)
+{
+    static const char *const files[] = {"cluster.json", "log", "daemon"};
+    char path[128];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        snprintf(path, sizeof path, "%s/%s", dir, files[i]);
+        unlink(path);
+    }
+    return rmdir(dir);
+}
+
+static void a_cluster_is_read_as_it_was_written(void **state)
+{
+    struct cluster a = {.url = "http://127.0.0.1:7481", .node_count = 2}, b;
+
+    (void)state;
+    snprintf(a.dir, sizeof a.dir, "%s", dir);
+    a.metad = (struct cluster_process){.pid = 7, .start_time = 123456789, .log = "/l"};
+    snprintf(a.nodes[1].name, sizeof a.nodes[1].name, "n2");
+    snprintf(a.nodes[1].portal, sizeof a.nodes[1].portal, "127.0.0.1:3261");
+    a.nodes[1].process.pid = 9;
+    assert_false(cluster_read(dir, &b));
+    assert_string_equal(b.dir, dir);
+    assert_true(cluster_write(&a));
+    assert_true(cluster_read(dir, &b));
+    assert_memory_equal(&a, &b, sizeof a);
+}
+
+static void the_folder_comes_from_option_environment_or_user(void **state)
+{
+    char path[CLUSTER_PATH_MAX], here[CLUSTER_PATH_MAX], whole[CLUSTER_PATH_MAX];
+    char too_long[600];
+
+    (void)state;
+    unsetenv("DOLMEN_DIR");
+    assert_true(cluster_dir("/a/b", path));
+    assert_string_equal(path, "/a/b");
+    setenv("DOLMEN_DIR", "/c", 1);
+    assert_true(cluster_dir(NULL, path));
+    assert_string_equal(path, "/c");
+    assert_non_null(getcwd(here, sizeof here - 8));
+    assert_true(cluster_dir("./d", path));
+    assert_true(path_join(whole, here, "d"));
+    assert_string_equal(path, whole);
+    memset(too_long, 'x', sizeof too_long);
+    too_long[0] = '/';
+    too_long[sizeof too_long - 1] = '\0';
+    assert_false(cluster_dir(too_long, path));
+    unsetenv("DOLMEN_DIR");
+}
+
+static void a_port_in_use_or_promised_is_passed_over(void **state)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t length = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    struct cluster c = {.node_count = 1};
+    uint16_t taken, next;
+
+    (void)state;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &length), 0);
+    taken = ntohs(at.sin_port);
+    next = port_free(&c, taken);
+    assert_true(next == 0 || next > taken);
+    if (next != 0) {
+        snprintf(c.nodes[0].portal, sizeof c.nodes[0].portal, "127.0.0.1:%u", next);
+        assert_int_not_equal(port_free(&c, next), next);
+        snprintf(c.nodes[0].portal, sizeof c.nodes[0].portal, "127.0.0.1:1");
+        snprintf(c.url, sizeof c.url, "http://127.0.0.1:%u", next);
+        assert_int_not_equal(port_free(&c, next), next);
+    }
+    close(fd);
+}
+
+/* A daemon: the script gets --config FILE, as metad and storaged do. */
+static const char *daemon_write(const char *script)
+{
+    static char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/daemon", dir);
+    file = fopen(path, "w");
+    fprintf(file, "#!/bin/sh\n%s\n", script);
+    fclose(file);
+    chmod(path, 0755);
+    return path;
+}
+
+static struct cluster_process process_new(void)
+{
+    struct cluster_process p = {.config = "/some/config"};
+
+    snprintf(p.log, sizeof p.log, "%s/log", dir);
+    return p;
+}
+
+static void a_process_is_started_known_and_ended(void **state)
+{
+    struct cluster_process p = process_new(), later;
+
+    (void)state;
+    assert_true(process_start(daemon_write("echo \"$1 $2\"; exec sleep 600"), &p));
+    assert_true(process_alive(&p));
+    later = p;
+    later.start_time++; /* the same id, another process */
+    assert_false(process_alive(&later));
+    process_ask(&later); /* … is left alone */
+    assert_true(process_alive(&p));
+    assert_true(process_end(&p, 10));
+    assert_int_equal(p.pid, 0);
+    assert_false(process_alive(&p));
+    assert_true(process_end(&p, 10)); /* again: nothing to do */
+}
+
+static void a_process_that_does_not_listen_is_killed(void **state)
+{
+    struct cluster_process p = process_new();
+    pid_t pid;
+
+    (void)state;
+    assert_true(
+        process_start(daemon_write("trap '' TERM; echo ready; while :; do sleep 1; done"), &p));
+    while (process_log_bytes(p.log) == 0)
+        pause_ms(5);
+    pid = (pid_t)p.pid;
+    assert_true(process_end(&p, 0));
+    assert_int_equal(kill(pid, 0), -1);
+}
+
+static void a_log_is_shown_from_its_end(void **state)
+{
+    struct cluster_process p = process_new();
+    char shown[256] = "";
+    FILE *to = fmemopen(shown, sizeof shown, "w");
+
+    (void)state;
+    assert_true(process_start(daemon_write("echo one; echo two; echo \"$2\" >&2; exit 3"), &p));
+    while (process_alive(&p))
+        pause_ms(5);
+    process_log_tail(p.log, 2, to);
+    fclose(to);
+    assert_string_equal(shown, "    two\n    /some/config\n");
+}
+
+static void a_log_that_is_long_is_cut(void **state)
+{
+    char path[128], line[64] = "", *shown = NULL;
+    size_t size;
+    FILE *file, *to = open_memstream(&shown, &size);
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/log", dir);
+    file = fopen(path, "w");
+    for (int i = 0; i < 10000; i++)
+        fprintf(file, "line %d\n", i);
+    fclose(file);
+    process_log_tail(path, 3, to);
+    fclose(to);
+    snprintf(line, sizeof line, "    line 9997\n    line 9998\n    line 9999\n");
+    assert_string_equal(shown, line);
+    free(shown);
+}
+
+static void a_binary_that_is_not_there_is_named(void **state)
+{
+    char path[CLUSTER_PATH_MAX];
+
+    (void)state;
+    assert_false(process_binary("no-such-binary", path));
+    assert_non_null(strstr(path, "/no-such-binary"));
+}
+
+#define each(test) cmocka_unit_test_setup_teardown(test, each_new, each_done)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        each(a_cluster_is_read_as_it_was_written),
+        each(the_folder_comes_from_option_environment_or_user),
+        each(a_port_in_use_or_promised_is_passed_over),
+        each(a_process_is_started_known_and_ended),
+        each(a_process_that_does_not_listen_is_killed),
+        each(a_log_is_shown_from_its_end),
+        each(a_log_that_is_long_is_cut),
+        each(a_binary_that_is_not_there_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
