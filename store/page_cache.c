@@ -151,6 +151,10 @@ void page_drop(struct store *s, struct store_page_use *use)
     use->page = NULL;
     if (!p || --p->pins > 0)
         return;
+    if (p->state == PAGE_UNPROVED) { /* the next one to ask may have more luck with the disk */
+        map_remove(&s->cache.map, p->number);
+        p->state = PAGE_FREE;
+    }
     list_append(&s->cache.evictable, &p->link);
     while ((l = list_take(&s->cache.starved))) {
         struct store_page_use *next = container_of(l, struct store_page_use, link);

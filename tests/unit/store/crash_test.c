@@ -359,13 +359,13 @@ static void every_answered_block_is_there_after_any_crash(void **state)
 {
     (void)state;
     rig_image_take(); /* once, for all children */
-    assert_int_equal(sim_seeds(1, 300, any_crash), 0);
+    assert_int_equal(sim_seeds(1, 200, any_crash), 0);
 }
 
 static void every_answered_block_is_there_whichever_io_was_the_last(void **state)
 {
     (void)state;
-    assert_int_equal(sim_seeds(1, 150, every_crash), 0);
+    assert_int_equal(sim_seeds(1, 120, every_crash), 0);
 }
 
 int main(void)
