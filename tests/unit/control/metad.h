@@ -219,7 +219,8 @@ static inline void expect_problem(struct reply r, int status, const char *slug, 
 
 struct node {
     const struct metad *metad;
-    uint64_t id, incarnation;
+    uint64_t id;
+    _Atomic uint64_t incarnation;
     const char *name;
     uint64_t chunks;      /* of its one disk, id + 0x1000     */
     atomic_bool ignores;  /* serves and knows nothing new     */
@@ -354,7 +355,7 @@ static inline void *node_run(void *arg)
 static inline void node_start(struct node *n, const struct metad *m, uint64_t id, const char *name)
 {
     *n = (struct node){
-        .metad = m, .id = id, .incarnation = id + 0x2000, .name = name, .chunks = 1 << 18};
+        .metad = m, .id = id, .incarnation = id + 0x2000, .name = name, .chunks = 1 << 21};
     node_register(n);
     node_beat(n); /* learns the lineage */
     node_beat(n);

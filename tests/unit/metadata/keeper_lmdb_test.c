@@ -162,7 +162,7 @@ static void a_commit_wakes_every_watch(void **state)
 
     (void)state;
     for (int i = 0; i < 8; i++) {
-        w[i] = (struct watcher){.keeper = k, .revision = 1, .wait_ms = 60000};
+        w[i] = (struct watcher){.keeper = k, .revision = 1, .wait_ms = UINT32_MAX};
         assert_int_equal(pthread_create(&w[i].thread, NULL, watcher_run, &w[i]), 0);
     }
     assert_int_equal(put_number(k, 1), E_OK);
@@ -179,7 +179,7 @@ static void a_commit_wakes_every_watch(void **state)
 static void a_stop_ends_a_watch_with_an_empty_list(void **state)
 {
     struct keeper *k = keeper_here(5);
-    struct watcher w = {.keeper = k, .revision = 1, .wait_ms = 60000};
+    struct watcher w = {.keeper = k, .revision = 1, .wait_ms = UINT32_MAX};
 
     (void)state;
     assert_int_equal(pthread_create(&w.thread, NULL, watcher_run, &w), 0);

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Attachments over REST: who may have what, and the forms that initiators take. */
+#include "tests/unit/control/metad.h"
+
+struct cluster {
+    struct metad *metad;
+    struct node node;
+    char volume[20];
+};
+
+static int setup(void **state)
+{
+    struct cluster *c = calloc(1, sizeof *c);
+    struct reply r;
+
+    metad_setup((void **)&c->metad);
+    node_start(&c->node, c->metad, 0xa1, "n1");
+    r = call(c->metad, "POST", "/v1/volumes", "{\"name\":\"web\",\"size_bytes\":1073741824}");
+    assert_int_equal(r.status, 201);
+    snprintf(c->volume, sizeof c->volume, "%s", text_of(&r, "id"));
+    reply_done(&r);
+    *state = c;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct cluster *c = *state;
+
+    node_stop(&c->node);
+    metad_teardown((void **)&c->metad);
+    free(c);
+    return 0;
+}
+
+static struct reply attach(struct cluster *c, const char *initiator, const char *more)
+{
+    char body[512];
+
+    snprintf(body, sizeof body, "{\"volume\":\"web\",\"initiator\":\"%s\"%s}", initiator, more);
+    return call(c->metad, "POST", "/v1/attachments", body);
+}
+
+/* 201, and its identity. */
+static void attached(struct reply r, char ret[20])
+{
+    if (r.status != 201)
+        fail_msg("%d: %s", r.status, text_of(&r, "detail"));
+    snprintf(ret, 20, "%s", text_of(&r, "id"));
+    reply_done(&r);
+}
+
+static struct reply on_id(struct cluster *c, const char *method, const char *id)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/v1/attachments/%s", id);
+    return call(c->metad, method, path, NULL);
+}
+
+static const char *form(const struct reply *r, const char *name)
+{
+    return json_string_value(json_object_get(json_object_get(r->json, "forms"), name));
+}
+
+static void an_attachment_says_all_that_an_initiator_needs(void **state)
+{
+    struct cluster *c = *state;
+    struct reply r = attach(c, "iqn.2008-11.org.linux-kvm:vm1", ",\"read_only\":true");
+    char id[20], text[256];
+
+    assert_int_equal(r.status, 201);
+    assert_string_equal(text_of(&r, "state"), "attached");
+    assert_string_equal(text_of(&r, "volume"), c->volume);
+    assert_string_equal(text_of(&r, "volume_name"), "web");
+    assert_string_equal(text_of(&r, "initiator"), "iqn.2008-11.org.linux-kvm:vm1");
+    assert_true(json_is_true(json_object_get(r.json, "read_only")));
+    assert_true(json_is_false(json_object_get(r.json, "shared")));
+    assert_int_equal(number_of(&r, "lun"), 0);
+    snprintf(text, sizeof text,
+             "portal=127.0.0.1:3260,target=iqn.2026-11.internal.dolmen:%s,lun=0,"
+             "initiator-name=iqn.2008-11.org.linux-kvm:vm1,read-only=on",
+             c->volume);
+    assert_non_null(strstr(form(&r, "qemu"), text));
+    snprintf(text, sizeof text, "name='iqn.2026-11.internal.dolmen:%s/0'", c->volume);
+    assert_non_null(strstr(form(&r, "libvirt"), text));
+    assert_non_null(strstr(form(&r, "libvirt"), "<host name='127.0.0.1' port='3260'/>"));
+    assert_non_null(strstr(form(&r, "libvirt"), "<readonly/>"));
+    snprintf(text, sizeof text, "-T iqn.2026-11.internal.dolmen:%s -p 127.0.0.1:3260 --login",
+             c->volume);
+    assert_non_null(strstr(form(&r, "open_iscsi"), text));
+    attached(r, id);
+
+    r = on_id(c, "GET", id);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(text_of(&r, "id"), id);
+    reply_done(&r);
+}
+
+static void an_exclusive_attachment_stays_alone(void **state)
+{
+    struct cluster *c = *state;
+    char id[20];
+    struct reply r;
+
+    attached(attach(c, "iqn.2000-01.a:1", ""), id);
+    expect_problem(attach(c, "iqn.2000-01.a:2", ""), 409, "conflict", id);
+    expect_problem(attach(c, "iqn.2000-01.a:2", ",\"shared\":true"), 409, "conflict", id);
+    r = on_id(c, "DELETE", id);
+    assert_int_equal(r.status, 204);
+    reply_done(&r);
+    attached(attach(c, "iqn.2000-01.a:2", ""), id);
+}
+
+static void shared_ones_share_and_an_initiator_has_one(void **state)
+{
+    struct cluster *c = *state;
+    char first[20], second[20];
+
+    attached(attach(c, "iqn.2000-01.a:1", ",\"shared\":true"), first);
+    attached(attach(c, "iqn.2000-01.a:2", ",\"shared\":true"), second);
+    expect_problem(attach(c, "iqn.2000-01.a:3", ""), 409, "conflict", "not both are shared");
+    expect_problem(attach(c, "iqn.2000-01.a:1", ",\"shared\":true"), 409, "conflict", first);
+    expect_problem(attach(c, "IQN.2000-01.a:1", ",\"shared\":true"), 400, "invalid", "iSCSI name");
+    expect_problem(attach(c, "iqn.2000-01.A:1", ",\"shared\":true"), 409, "conflict", first);
+}
+
+static void a_wish_that_makes_no_sense_is_refused(void **state)
+{
+    struct cluster *c = *state;
+
+    expect_problem(attach(c, "vm1", ""), 400, "invalid", "iqn., eui. or naa.");
+    expect_problem(attach(c, "iqn.2000-01.a:'/>", ""), 400, "invalid", "initiator");
+    expect_problem(attach(c, "iqn.2000-01.a:1", ",\"exclusive\":true"), 400, "invalid",
+                   "\"exclusive\"");
+    expect_problem(call(c->metad, "POST", "/v1/attachments",
+                        "{\"volume\":\"nope\",\"initiator\":\"iqn.2000-01.a:1\"}"),
+                   404, "not-found", "nope");
+    expect_problem(call(c->metad, "POST", "/v1/attachments", "{\"volume\":\"web\"}"), 400,
+                   "invalid", "\"initiator\"");
+    expect_problem(on_id(c, "GET", "00000000000000ff"), 404, "not-found", "00000000000000ff");
+    expect_problem(on_id(c, "DELETE", "web"), 404, "not-found", "web");
+}
+
+static void an_attached_volume_is_not_deleted(void **state)
+{
+    struct cluster *c = *state;
+    char id[20];
+    struct reply r;
+
+    attached(attach(c, "iqn.2000-01.a:1", ""), id);
+    expect_problem(call(c->metad, "DELETE", "/v1/volumes/web", NULL), 409, "conflict",
+                   "1 attachments");
+    r = on_id(c, "DELETE", id);
+    assert_int_equal(r.status, 204);
+    reply_done(&r);
+    r = call(c->metad, "DELETE", "/v1/volumes/web", NULL);
+    assert_int_equal(r.status, 204);
+    reply_done(&r);
+}
+
+static void the_list_may_be_of_one_volume(void **state)
+{
+    struct cluster *c = *state;
+    char id[20];
+    struct reply r;
+
+    r = call(c->metad, "POST", "/v1/volumes", "{\"name\":\"other\",\"size_bytes\":4096}");
+    assert_int_equal(r.status, 201);
+    reply_done(&r);
+    attached(attach(c, "iqn.2000-01.a:1", ",\"shared\":true"), id);
+    attached(attach(c, "iqn.2000-01.a:2", ",\"shared\":true"), id);
+    attached(call(c->metad, "POST", "/v1/attachments",
+                  "{\"volume\":\"other\",\"initiator\":\"iqn.2000-01.a:1\"}"),
+             id);
+    r = call(c->metad, "GET", "/v1/attachments", NULL);
+    assert_int_equal(json_array_size(json_object_get(r.json, "items")), 3);
+    assert_true(json_is_null(json_object_get(r.json, "next")));
+    reply_done(&r);
+    r = call(c->metad, "GET", "/v1/attachments?volume=web", NULL);
+    assert_int_equal(json_array_size(json_object_get(r.json, "items")), 2);
+    reply_done(&r);
+    r = call(c->metad, "GET", "/v1/attachments?limit=1", NULL);
+    assert_int_equal(json_array_size(json_object_get(r.json, "items")), 1);
+    assert_true(json_is_string(json_object_get(r.json, "next")));
+    reply_done(&r);
+    expect_problem(call(c->metad, "GET", "/v1/attachments?volume=nope", NULL), 404, "not-found",
+                   "nope");
+}
+
+struct race {
+    struct cluster *c;
+    pthread_t thread;
+    int number, status;
+};
+
+static void *race_run(void *arg)
+{
+    struct race *race = arg;
+    char name[64];
+    struct reply r;
+
+    snprintf(name, sizeof name, "iqn.2000-01.a:%d", race->number);
+    r = attach(race->c, name, "");
+    race->status = r.status;
+    reply_done(&r);
+    return NULL;
+}
+
+static void of_many_exclusive_wishes_at_once_one_is_granted(void **state)
+{
+    struct race races[8];
+    int granted = 0;
+
+    for (int i = 0; i < 8; i++) {
+        races[i] = (struct race){.c = *state, .number = i};
+        assert_int_equal(pthread_create(&races[i].thread, NULL, race_run, &races[i]), 0);
+    }
+    for (int i = 0; i < 8; i++) {
+        pthread_join(races[i].thread, NULL);
+        assert_true(races[i].status == 201 || races[i].status == 409);
+        granted += races[i].status == 201;
+    }
+    assert_int_equal(granted, 1);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_attachment_says_all_that_an_initiator_needs),
+        TEST(an_exclusive_attachment_stays_alone),
+        TEST(shared_ones_share_and_an_initiator_has_one),
+        TEST(a_wish_that_makes_no_sense_is_refused),
+        TEST(an_attached_volume_is_not_deleted),
+        TEST(the_list_may_be_of_one_volume),
+        TEST(of_many_exclusive_wishes_at_once_one_is_granted),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Nodes, disks and health over REST: what they say of one that speaks and one that is silent. */
+#include "tests/unit/control/metad.h"
+
+static void an_empty_cluster_is_well(void **state)
+{
+    struct reply r = call(*state, "GET", "/healthz", NULL);
+
+    assert_int_equal(r.status, 200);
+    assert_string_equal(text_of(&r, "status"), "ok");
+    assert_int_equal(number_of(&r, "nodes"), 0);
+    reply_done(&r);
+    expect_problem(call(*state, "GET", "/v1/nodes/n1", NULL), 404, "not-found", "n1");
+    expect_problem(call(*state, "GET", "/v1/disks/n1", NULL), 404, "not-found", "n1");
+    expect_problem(call(*state, "GET", "/v1/disks/00000000000000ff", NULL), 404, "not-found", "ff");
+}
+
+static void a_node_that_speaks_is_up(void **state)
+{
+    struct node n;
+    struct reply r;
+
+    node_start(&n, *state, 0xa1, "n1");
+    r = call(*state, "GET", "/v1/nodes/n1", NULL);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(text_of(&r, "id"), "00000000000000a1");
+    assert_string_equal(text_of(&r, "rack"), "r1");
+    assert_string_equal(text_of(&r, "state"), "up");
+    assert_string_equal(text_of(&r, "incarnation"), "00000000000020a1");
+    assert_int_equal(number_of(&r, "volumes"), 0);
+    assert_true(json_is_integer(json_object_get(r.json, "seen_ms_ago")));
+    assert_string_equal(json_string_value(json_array_get(json_object_get(r.json, "disks"), 0)),
+                        "00000000000010a1");
+    reply_done(&r);
+    r = call(*state, "GET", "/v1/nodes/00000000000000a1", NULL);
+    assert_int_equal(r.status, 200);
+    reply_done(&r);
+    r = call(*state, "GET", "/v1/disks/00000000000010a1", NULL);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(text_of(&r, "node_name"), "n1");
+    assert_string_equal(text_of(&r, "path"), "/dev/test");
+    assert_string_equal(text_of(&r, "state"), "open");
+    assert_int_equal(number_of(&r, "free_bytes"), (json_int_t)n.chunks << 16);
+    reply_done(&r);
+    node_stop(&n);
+}
+
+static void a_node_that_never_spoke_is_silent(void **state)
+{
+    struct node n = {.metad = *state, .id = 0xa1, .name = "n1"};
+    struct reply r;
+
+    node_register(&n);
+    r = call(*state, "GET", "/v1/nodes/n1", NULL);
+    assert_string_equal(text_of(&r, "state"), "silent");
+    assert_true(json_is_null(json_object_get(r.json, "seen_ms_ago")));
+    assert_true(json_is_null(json_object_get(r.json, "incarnation")));
+    reply_done(&r);
+    r = call(*state, "GET", "/v1/disks/00000000000010a1", NULL);
+    assert_string_equal(text_of(&r, "state"), "silent");
+    assert_int_equal(number_of(&r, "size_bytes"), 1048576);
+    assert_true(json_is_null(json_object_get(r.json, "free_bytes")));
+    reply_done(&r);
+    r = call(*state, "GET", "/healthz", NULL);
+    assert_string_equal(text_of(&r, "status"), "degraded");
+    assert_int_equal(number_of(&r, "nodes_silent"), 1);
+    assert_string_equal(json_string_value(json_array_get(json_object_get(r.json, "why"), 0)),
+                        "node n1 is silent");
+    reply_done(&r);
+}
+
+static void lists_are_paged(void **state)
+{
+    struct reply r;
+
+    for (uint64_t i = 1; i <= 3; i++) {
+        char name[8];
+        struct node n = {.metad = *state, .id = i, .name = name};
+
+        snprintf(name, sizeof name, "n%u", (unsigned)i);
+        node_register(&n);
+    }
+    r = call(*state, "GET", "/v1/nodes?limit=2", NULL);
+    assert_int_equal(json_array_size(json_object_get(r.json, "items")), 2);
+    assert_string_equal(text_of(&r, "next"), "0000000000000002");
+    reply_done(&r);
+    r = call(*state, "GET", "/v1/nodes?limit=2&after=0000000000000002", NULL);
+    assert_int_equal(json_array_size(json_object_get(r.json, "items")), 1);
+    assert_true(json_is_null(json_object_get(r.json, "next")));
+    reply_done(&r);
+    r = call(*state, "GET", "/v1/disks?limit=3", NULL);
+    assert_int_equal(json_array_size(json_object_get(r.json, "items")), 3);
+    assert_true(json_is_null(json_object_get(r.json, "next"))); /* exactly full: no more */
+    reply_done(&r);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, metad_setup, metad_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_empty_cluster_is_well),
+        TEST(a_node_that_speaks_is_up),
+        TEST(a_node_that_never_spoke_is_silent),
+        TEST(lists_are_paged),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

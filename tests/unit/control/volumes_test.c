@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Volumes over REST, with a node that does what the records want. */
+#include "tests/unit/control/metad.h"
+
+struct cluster {
+    struct metad *metad;
+    struct node node;
+};
+
+static int setup(void **state)
+{
+    struct cluster *c = calloc(1, sizeof *c);
+
+    metad_setup((void **)&c->metad);
+    node_start(&c->node, c->metad, 0xa1, "n1");
+    *state = c;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct cluster *c = *state;
+
+    node_stop(&c->node);
+    metad_teardown((void **)&c->metad);
+    free(c);
+    return 0;
+}
+
+static struct reply create(struct cluster *c, const char *name, uint64_t bytes, const char *more)
+{
+    char body[256];
+
+    snprintf(body, sizeof body, "{\"name\":\"%s\",\"size_bytes\":%llu%s}", name,
+             (unsigned long long)bytes, more);
+    return call(c->metad, "POST", "/v1/volumes", body);
+}
+
+static void expect_status(struct reply r, int status)
+{
+    if (r.status != status)
+        fail_msg("%d instead of %d: %s", r.status, status, text_of(&r, "detail"));
+    reply_done(&r);
+}
+
+#define GIB (1ull << 30)
+
+static void a_volume_is_answered_when_it_is_served(void **state)
+{
+    struct cluster *c = *state;
+    struct reply r = create(c, "web", 20 * GIB, "");
+    char path[64], target[64];
+
+    assert_int_equal(r.status, 201);
+    assert_string_equal(text_of(&r, "name"), "web");
+    assert_int_equal(number_of(&r, "size_bytes"), 20 * GIB);
+    assert_int_equal(number_of(&r, "logical_block_bytes"), 512);
+    assert_int_equal(number_of(&r, "copies"), 1);
+    assert_int_equal(number_of(&r, "min_copies"), 1);
+    assert_string_equal(text_of(&r, "state"), "available");
+    assert_string_equal(text_of(&r, "why"), "");
+    assert_int_equal(number_of(&r, "epoch"), 1);
+    assert_int_equal(number_of(&r, "shards"), 3);
+    assert_int_equal(number_of(&r, "shards_serving"), 3);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(r.json, "primary"), "name")), "n1");
+    assert_string_equal(json_string_value(json_array_get(json_object_get(r.json, "portals"), 0)),
+                        "127.0.0.1:3260");
+    snprintf(target, sizeof target, "iqn.2026-11.internal.dolmen:%s", text_of(&r, "id"));
+    assert_string_equal(text_of(&r, "target"), target);
+    snprintf(path, sizeof path, "/v1/volumes/%s", text_of(&r, "id"));
+    assert_non_null(strstr(r.head, path)); /* Location */
+    reply_done(&r);
+
+    r = call(c->metad, "GET", path, NULL);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(text_of(&r, "name"), "web");
+    reply_done(&r);
+    r = call(c->metad, "GET", "/v1/volumes/web", NULL);
+    assert_int_equal(r.status, 200);
+    assert_non_null(strstr(path, text_of(&r, "id")));
+    reply_done(&r);
+}
+
+static void what_is_recorded_is_what_the_node_needs(void **state)
+{
+    struct cluster *c = *state;
+    struct page_record *page = malloc(sizeof *page);
+    struct reply r;
+    char path[96], *text;
+
+    r = create(c, "web", 9 * GIB, ",\"logical_block_bytes\":4096");
+    assert_int_equal(number_of(&r, "logical_block_bytes"), 4096);
+    snprintf(path, sizeof path, "/node/v1/range?prefix=page/%s/0000", text_of(&r, "id"));
+    reply_done(&r);
+    r = call(c->metad, "GET", path, NULL);
+    text = json_dumps(
+        json_object_get(json_array_get(json_object_get(r.json, "records"), 0), "value"), 0);
+    assert_non_null(text);
+    assert_int_equal(page_read(text, page), E_OK);
+    assert_int_equal(page->shard_count, 2);
+    assert_int_equal(page->disks[0].node.bits, 0xa1);
+    assert_int_equal(page->disks[0].disk.bits, 0x10a1);
+    for (uint32_t i = 0; i < 2; i++) {
+        assert_true(page->shards[i].is_new);
+        assert_false(page->shards[i].replicas[0].in_sync);
+        assert_int_equal(page->shards[i].replicas[0].behind, 0);
+    }
+    assert_false(
+        identity_equal(page->shards[0].replicas[0].replica, page->shards[1].replicas[0].replica));
+    free(text);
+    free(page);
+    reply_done(&r);
+}
+
+static void a_wish_that_makes_no_sense_is_refused(void **state)
+{
+    struct cluster *c = *state;
+
+    expect_problem(create(c, "Web", GIB, ""), 400, "invalid", "\"name\"");
+    expect_problem(create(c, "", GIB, ""), 400, "invalid", "\"name\"");
+    expect_problem(create(c, "00000000000000aa", GIB, ""), 400, "invalid", "16 hex digits");
+    expect_problem(create(c, "a", 0, ""), 400, "invalid", "multiple of 4096");
+    expect_problem(create(c, "a", 4097, ""), 400, "invalid", "4097");
+    expect_problem(create(c, "a", 33ull << 40, ""), 400, "invalid", "32 TiB");
+    expect_problem(create(c, "a", GIB, ",\"logical_block_bytes\":1024"), 400, "invalid",
+                   "512 or 4096");
+    expect_problem(create(c, "a", 30ull << 40, ""), 507, "no-space", "asked for 30 TiB");
+    expect_problem(call(c->metad, "GET", "/v1/volumes/a", NULL), 404, "not-found", " a");
+}
+
+static void a_name_is_given_once(void **state)
+{
+    struct cluster *c = *state;
+
+    expect_status(create(c, "web", GIB, ""), 201);
+    expect_problem(create(c, "web", GIB, ""), 409, "exists", "web");
+    expect_status(call(c->metad, "DELETE", "/v1/volumes/web", NULL), 204);
+    expect_status(create(c, "web", GIB, ""), 201);
+}
+
+static void promises_are_counted(void **state)
+{
+    struct cluster *c = *state;
+    uint64_t cap = c->node.chunks * 65536 * 10;
+
+    expect_status(create(c, "large", cap - 8 * GIB, ""), 201);
+    expect_problem(create(c, "b", 8 * GIB + 4096, ""), 507, "no-space", "may promise 8 GiB more");
+    expect_status(create(c, "b", 8 * GIB, ""), 201);
+    expect_problem(create(c, "c", 4096, ""), 507, "no-space", "asked for 4 KiB");
+    expect_problem(call(c->metad, "PATCH", "/v1/volumes/b", "{\"size_bytes\":8589938688}"), 507,
+                   "no-space", "");
+}
+
+static void without_waiting_it_is_creating(void **state)
+{
+    struct cluster *c = *state;
+    struct reply r;
+
+    c->node.ignores = true;
+    r = create(c, "web", GIB, ",\"wait\":false");
+    assert_int_equal(r.status, 201);
+    assert_string_equal(text_of(&r, "state"), "creating");
+    assert_true(strlen(text_of(&r, "why")) > 0);
+    assert_int_equal(number_of(&r, "shards_serving"), 0);
+    reply_done(&r);
+}
+
+static void a_volume_grows_and_never_shrinks(void **state)
+{
+    struct cluster *c = *state;
+    struct reply r;
+
+    expect_status(create(c, "web", GIB, ""), 201);
+    r = call(c->metad, "PATCH", "/v1/volumes/web", "{\"size_bytes\":1288490188800}");
+    assert_int_equal(r.status, 200);
+    assert_int_equal(number_of(&r, "size_bytes"), 1200 * GIB);
+    assert_int_equal(number_of(&r, "shards"), 150); /* three pages */
+    assert_int_equal(number_of(&r, "shards_serving"), 150);
+    reply_done(&r);
+    r = call(c->metad, "GET", "/node/v1/range?prefix=page/", NULL);
+    assert_int_equal(json_array_size(json_object_get(r.json, "records")), 3);
+    reply_done(&r);
+    r = call(c->metad, "PATCH", "/v1/volumes/web", "{\"size_bytes\":1288490188800}");
+    assert_int_equal(r.status, 200); /* as it is */
+    reply_done(&r);
+    expect_problem(call(c->metad, "PATCH", "/v1/volumes/web", "{\"size_bytes\":4096}"), 400,
+                   "invalid", "only grow");
+    expect_problem(call(c->metad, "PATCH", "/v1/volumes/web", "{\"size_bytes\":1288490188801}"),
+                   400, "invalid", "multiple of 4096");
+    expect_problem(call(c->metad, "PATCH", "/v1/volumes/web", "{\"name\":\"b\"}"), 400, "invalid",
+                   "\"name\"");
+    expect_problem(call(c->metad, "PATCH", "/v1/volumes/nope", "{\"size_bytes\":4096}"), 404,
+                   "not-found", "nope");
+}
+
+static void a_deleted_volume_leaves_nothing(void **state)
+{
+    struct cluster *c = *state;
+    struct reply r;
+
+    expect_status(create(c, "web", 20 * GIB, ""), 201);
+    expect_status(call(c->metad, "DELETE", "/v1/volumes/web", NULL), 204);
+    r = call(c->metad, "GET", "/node/v1/range", NULL);
+    assert_int_equal(json_array_size(json_object_get(r.json, "records")), 2); /* node, disk */
+    reply_done(&r);
+    expect_problem(call(c->metad, "DELETE", "/v1/volumes/web", NULL), 404, "not-found", "web");
+    expect_problem(call(c->metad, "GET", "/v1/volumes/00000000000000ff", NULL), 404, "not-found",
+                   "00000000000000ff");
+}
+
+static void a_restarted_node_gets_its_volumes_back(void **state)
+{
+    struct cluster *c = *state;
+    struct reply r;
+
+    expect_status(create(c, "web", GIB, ""), 201);
+    node_stop(&c->node);
+    node_start(&c->node, c->metad, 0xa1, "n1");
+    c->node.incarnation++; /* seen with the next heartbeat */
+    for (;;) {
+        r = call(c->metad, "GET", "/v1/volumes/web", NULL);
+        assert_int_equal(r.status, 200);
+        if (number_of(&r, "epoch") == 2 && strcmp(text_of(&r, "state"), "available") == 0)
+            break;
+        reply_done(&r);
+    }
+    reply_done(&r);
+}
+
+static void lists_are_paged(void **state)
+{
+    struct cluster *c = *state;
+    char name[16], path[96] = "/v1/volumes?limit=3", last[20] = "";
+    uint32_t seen = 0;
+
+    for (int i = 0; i < 7; i++) {
+        snprintf(name, sizeof name, "v%d", i);
+        expect_status(create(c, name, 4096, ",\"wait\":false"), 201);
+    }
+    for (;;) {
+        struct reply r = call(c->metad, "GET", path, NULL);
+        const json_t *items = json_object_get(r.json, "items");
+
+        assert_int_equal(r.status, 200);
+        for (size_t i = 0; i < json_array_size(items); i++, seen++) {
+            const char *id = json_string_value(json_object_get(json_array_get(items, i), "id"));
+
+            assert_true(strcmp(id, last) > 0); /* in order, none twice */
+            snprintf(last, sizeof last, "%s", id);
+        }
+        if (json_is_null(json_object_get(r.json, "next"))) {
+            reply_done(&r);
+            break;
+        }
+        assert_int_equal(json_array_size(items), 3);
+        assert_string_equal(text_of(&r, "next"), last);
+        snprintf(path, sizeof path, "/v1/volumes?limit=3&after=%s", last);
+        reply_done(&r);
+    }
+    assert_int_equal(seen, 7);
+}
+
+static void everything_is_there_after_a_restart_of_metad(void **state)
+{
+    struct cluster *c = *state;
+    struct reply before, after;
+
+    before = create(c, "web", GIB, "");
+    node_stop(&c->node);
+    control_close(c->metad->control);
+    metad_open(c->metad);
+    after = call(c->metad, "GET", "/v1/volumes/web", NULL);
+    assert_int_equal(after.status, 200);
+    assert_string_equal(text_of(&after, "id"), text_of(&before, "id"));
+    assert_non_null(strstr(text_of(&after, "why"), "silent"));
+    reply_done(&after);
+    node_start(&c->node, c->metad, 0xa1, "n1");
+    after = call(c->metad, "GET", "/v1/volumes/web", NULL);
+    assert_string_equal(text_of(&after, "state"), "available");
+    assert_int_equal(number_of(&after, "epoch"), 1); /* the same process: no new epoch */
+    reply_done(&after);
+    reply_done(&before);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_volume_is_answered_when_it_is_served),
+        TEST(what_is_recorded_is_what_the_node_needs),
+        TEST(a_wish_that_makes_no_sense_is_refused),
+        TEST(a_name_is_given_once),
+        TEST(promises_are_counted),
+        TEST(without_waiting_it_is_creating),
+        TEST(a_volume_grows_and_never_shrinks),
+        TEST(a_deleted_volume_leaves_nothing),
+        TEST(a_restarted_node_gets_its_volumes_back),
+        TEST(lists_are_paged),
+        TEST(everything_is_there_after_a_restart_of_metad),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
