@@ -109,13 +109,9 @@ static bool limits_make_sense(const struct iscsi_limits *l)
            l->max_recv_data_segment_length >= DATA_SEGMENT_LOGIN;
 }
 
-static struct iscsi_target *target_new(struct env *env, const struct iscsi_config *config,
-                                       struct directory *directory)
+static void target_init(struct iscsi_target *t, struct env *env, const struct iscsi_config *config,
+                        struct directory *directory)
 {
-    struct iscsi_target *t = calloc(1, sizeof *t);
-
-    if (!t)
-        return NULL;
     t->env = env;
     t->directory = directory;
     t->limits = config->limits;
@@ -128,7 +124,6 @@ static struct iscsi_target *target_new(struct env *env, const struct iscsi_confi
     list_init(&t->ended);
     list_init(&t->starved);
     list_init(&t->drains);
-    return t;
 }
 
 enum err iscsi_target_open(struct env *env, const struct iscsi_config *config,
@@ -141,9 +136,10 @@ enum err iscsi_target_open(struct env *env, const struct iscsi_config *config,
     *reterr_portal = 0;
     if (!limits_make_sense(&config->limits) || config->portal_count > PORTALS_MAX)
         return E_CONFIG;
-    t = target_new(env, config, directory);
+    t = calloc(1, sizeof *t);
     if (!t)
         return E_NO_MEMORY;
+    target_init(t, env, config, directory);
     err = pools_open(t);
     if (!err)
         err = portals_open(t, config, reterr_portal);

@@ -183,14 +183,14 @@ void lab_expect_reject(struct lab *w, struct initiator *i, uint8_t reason, uint8
     free(p);
 }
 
-void lab_raw_write(struct initiator *i, union bhs *h, uint64_t lba, uint32_t blocks,
-                   const void *data, uint32_t length)
+void lab_raw_write(struct initiator *i, union bhs *h, struct extent blocks, const void *data,
+                   uint32_t length)
 {
     h->any.opcode |= SCSI_COMMAND;
     initiator_stamp(i, h);
     h->scsi_command.cdb[0] = 0x8a;
-    be64_put(h->scsi_command.cdb, 2, lba);
-    be32_put(h->scsi_command.cdb, 10, blocks);
+    be64_put(h->scsi_command.cdb, 2, blocks.start);
+    be32_put(h->scsi_command.cdb, 10, (uint32_t)blocks.count);
     initiator_pdu(i, h, data, length);
 }
 

@@ -58,10 +58,10 @@ struct initiator_pdu *lab_pdu(struct lab *w, struct initiator *i);
 /* The same, and it must be a Reject with that reason, holding a header with that opcode. */
 void lab_expect_reject(struct lab *w, struct initiator *i, uint8_t reason, uint8_t opcode);
 
-/* WRITE(16) of `blocks` at `lba` as a PDU of its own, that no request waits for; the rest of *h
+/* WRITE(16) of 512-byte `blocks` as a PDU of its own, that no request waits for; the rest of *h
  * (flags, EDTL) is the caller's, `length` bytes of data come with it.  *h is as it was sent. */
-void lab_raw_write(struct initiator *i, union bhs *h, uint64_t lba, uint32_t blocks,
-                   const void *data, uint32_t length);
+void lab_raw_write(struct initiator *i, union bhs *h, struct extent blocks, const void *data,
+                   uint32_t length);
 /* The SCSI Response that comes next, and its sense code (key << 16 | ASC << 8 | ASCQ; 0: GOOD). */
 uint32_t lab_response(struct lab *w, struct initiator *i, const union bhs *to);
 

@@ -22,36 +22,45 @@ static void mark(struct ram_block *b, const struct block_request *r, bool mapped
             b->mapped[unit / grain] = mapped;
 }
 
-/* Bytes [at, at + length) of the pieces: copied, or'ed in, or compared with `to`. */
 enum way { TO_PIECES, FROM_PIECES, OR_PIECES, COMPARE_PIECES };
 
-static bool move(const struct block_request *r, uint64_t at, uint8_t *to, uint64_t length,
-                 enum way way, uint64_t *differs_at)
+/* How many of the bytes were as they had to be: fewer than length only for COMPARE_PIECES. */
+static uint64_t move_flat(uint8_t *piece, uint8_t *bytes, uint64_t length, enum way way)
 {
-    uint64_t skip = at, done = 0;
+    uint64_t n = 0;
+
+    if (way == TO_PIECES)
+        memcpy(piece, bytes, length);
+    else if (way == FROM_PIECES)
+        memcpy(bytes, piece, length);
+    else if (way == OR_PIECES)
+        for (; n < length; n++)
+            bytes[n] |= piece[n];
+    else
+        while (n < length && bytes[n] == piece[n])
+            n++;
+    return way == COMPARE_PIECES ? n : length;
+}
+
+/* Bytes [at, at + length) of the pieces: copied, or'ed in, or compared with `bytes`; how many,
+ * until the first that differs. */
+static uint64_t move(const struct block_request *r, uint64_t at, uint8_t *bytes, uint64_t length,
+                     enum way way)
+{
+    uint64_t done = 0;
 
     for (uint32_t i = 0; i < r->piece_count && done < length; i++) {
-        uint8_t *piece = r->pieces[i].iov_base;
+        uint64_t skip = min_u64(at, r->pieces[i].iov_len);
+        uint64_t here = min_u64(r->pieces[i].iov_len - skip, length - done);
+        uint8_t *piece = (uint8_t *)r->pieces[i].iov_base + skip;
+        uint64_t moved = move_flat(piece, bytes + done, here, way);
 
-        for (size_t j = 0; j < r->pieces[i].iov_len && done < length; j++) {
-            if (skip > 0) {
-                skip--;
-                continue;
-            }
-            if (way == TO_PIECES)
-                piece[j] = to[done];
-            else if (way == FROM_PIECES)
-                to[done] = piece[j];
-            else if (way == OR_PIECES)
-                to[done] |= piece[j];
-            else if (to[done] != piece[j]) {
-                *differs_at = done;
-                return false;
-            }
-            done++;
-        }
+        at -= skip;
+        done += moved;
+        if (moved < here)
+            return done;
     }
-    return true;
+    return done;
 }
 
 static void status(struct ram_block *b, struct block_request *r)
@@ -77,20 +86,21 @@ static enum err perform(struct ram_block *b, struct block_request *r)
 
     switch (r->op) {
     case BLOCK_READ:
-        move(r, 0, bytes, length, TO_PIECES, NULL);
+        move(r, 0, bytes, length, TO_PIECES);
         return E_OK;
     case BLOCK_WRITE:
-        move(r, 0, bytes, length, FROM_PIECES, NULL);
+        move(r, 0, bytes, length, FROM_PIECES);
         mark(b, r, true);
         return E_OK;
     case BLOCK_OR_WRITE:
-        move(r, 0, bytes, length, OR_PIECES, NULL);
+        move(r, 0, bytes, length, OR_PIECES);
         mark(b, r, true);
         return E_OK;
     case BLOCK_COMPARE_AND_WRITE:
-        if (!move(r, 0, bytes, length, COMPARE_PIECES, &r->differs_at))
+        r->differs_at = move(r, 0, bytes, length, COMPARE_PIECES);
+        if (r->differs_at < length)
             return E_MISCOMPARE;
-        move(r, length, bytes, length, FROM_PIECES, NULL);
+        move(r, length, bytes, length, FROM_PIECES);
         mark(b, r, true);
         return E_OK;
     case BLOCK_WRITE_ZEROES:

@@ -18,7 +18,7 @@ static struct reactor *reactor;
 static void stop(int number)
 {
     (void)number;
-    reactor_stop(reactor);
+    reactor_stop(reactor); /* NOLINT(bugprone-signal-handler,cert-sig30-c): it is made for that */
 }
 
 static void stop_on_close(struct iscsi_close *c)

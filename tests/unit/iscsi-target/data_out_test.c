@@ -99,7 +99,7 @@ static void several_r2ts_are_outstanding(void **state)
     lab_begin(&w);
     i = lab_ready(&w, "iqn.a", 1);
     h.scsi_command.expected_data_transfer_length = be32_of(4 * MIB);
-    lab_raw_write(i, &h, 0, 8192, NULL, 0);
+    lab_raw_write(i, &h, (struct extent){0, 8192}, NULL, 0);
     expect_r2ts(&w, i, 4, MIB);
     lab_close(&w);
 }
@@ -115,7 +115,7 @@ static void r2ts_are_as_many_as_negotiated(void **state)
     lab_begin(&w);
     i = lab_ready_with(&w, config);
     h.scsi_command.expected_data_transfer_length = be32_of(MIB);
-    lab_raw_write(i, &h, 0, 2048, NULL, 0);
+    lab_raw_write(i, &h, (struct extent){0, 2048}, NULL, 0);
     expect_r2ts(&w, i, 2, 262144); /* MaxBurstLength was not offered: its default */
     lab_close(&w);
 }
@@ -167,7 +167,7 @@ static void a_wrong_data_out_changes_nothing(void **state)
         struct initiator_pdu *p;
 
         h.scsi_command.expected_data_transfer_length = be32_of(8192);
-        lab_raw_write(i, &h, 0, 16, NULL, 0);
+        lab_raw_write(i, &h, (struct extent){0, 16}, NULL, 0);
         p = lab_pdu(&w, i);
         assert_int_equal(p->bhs.any.opcode, R2T);
         send_broken(i, &brokens[n], &h, be32_get(p->bhs.any.target_transfer_tag));
@@ -236,7 +236,7 @@ static void what_was_not_agreed_is_refused(void **state)
         lab_begin(&w);
         i = lab_ready_with(&w, config);
         h.scsi_command.expected_data_transfer_length = be32_of(a->edtl);
-        lab_raw_write(i, &h, 0, 1, pattern, a->immediate);
+        lab_raw_write(i, &h, (struct extent){0, 1}, pattern, a->immediate);
         code = lab_response(&w, i, &h);
         if (code != a->code)
             fail_msg("%s: %06x", a->what, code);
@@ -258,7 +258,7 @@ static void unsolicited_data_that_is_too_much_is_refused(void **state)
     lab_begin(&w);
     i = lab_ready_with(&w, config);
     h.scsi_command.expected_data_transfer_length = be32_of(8192);
-    lab_raw_write(i, &h, 0, 16, NULL, 0);
+    lab_raw_write(i, &h, (struct extent){0, 16}, NULL, 0);
     d.data_out.initiator_task_tag = h.any.initiator_task_tag;
     d.data_out.target_transfer_tag = be32_of(TAG_NONE);
     initiator_pdu(i, &d, pattern, 4608);

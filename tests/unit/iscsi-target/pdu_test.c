@@ -206,7 +206,7 @@ static void a_tag_in_use_is_rejected(void **state)
     lab_begin(&w);
     i = lab_ready(&w, "iqn.a", 1);
     h.scsi_command.expected_data_transfer_length = be32_of(512);
-    lab_raw_write(i, &h, 0, 1, NULL, 0);
+    lab_raw_write(i, &h, (struct extent){0, 1}, NULL, 0);
     free(lab_pdu(&w, i)); /* its R2T */
     h.any.opcode |= OPCODE_IMMEDIATE;
     initiator_pdu(i, &h, NULL, 0);

@@ -71,7 +71,7 @@ static void what_the_block_does_not_have_is_dropped(void **state)
     lab_begin(&w);
     i = lab_ready(&w, "iqn.a", 1);
     h.scsi_command.expected_data_transfer_length = be32_of(65536);
-    lab_raw_write(i, &h, 0, 128, block, 4096);
+    lab_raw_write(i, &h, (struct extent){0, 128}, block, 4096);
     free(lab_pdu(&w, i)); /* R2T for the rest */
     initiator_close(i);
     sim_run_for(w.sim, 1000000);

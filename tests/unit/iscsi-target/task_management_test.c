@@ -71,7 +71,7 @@ static void an_abort_drops_what_still_gathers(void **state)
     lab_begin(&w);
     i = lab_ready(&w, "iqn.a", 1);
     h.scsi_command.expected_data_transfer_length = be32_of(sizeof block);
-    lab_raw_write(i, &h, 0, 8, NULL, 0);
+    lab_raw_write(i, &h, (struct extent){0, 8}, NULL, 0);
     p = lab_pdu(&w, i);
     d.data_out.initiator_task_tag = h.any.initiator_task_tag;
     d.data_out.target_transfer_tag = p->bhs.any.target_transfer_tag;

@@ -214,10 +214,10 @@ static void immediate_commands_are_bounded(void **state)
     w.ram.stalled = true;
     h.scsi_command.expected_data_transfer_length = be32_of(512);
     for (uint32_t n = 0; n < 4; n++)
-        lab_raw_write(i, &h, n, 1, block, 512);
+        lab_raw_write(i, &h, (struct extent){n, 1}, block, 512);
     sim_run_for(w.sim, 500000);
     assert_int_equal(w.ram.writes, 4);
-    lab_raw_write(i, &h, 5, 1, block, 512);
+    lab_raw_write(i, &h, (struct extent){5, 1}, block, 512);
     lab_expect_reject(&w, i, REJECT_IMMEDIATE, SCSI_COMMAND | OPCODE_IMMEDIATE);
     assert_int_equal(i->exp_cmd_sn, i->cmd_sn); /* none of them has a CmdSN of its own */
     lab_close(&w);
