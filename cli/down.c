@@ -23,7 +23,7 @@ enum cli_exit down_run(struct cli *cli, const struct arguments *a)
 {
     struct cluster cluster;
     char dir[CLUSTER_PATH_MAX];
-    bool ran[CLUSTER_NODES_MAX], ok = true;
+    bool ran[CLUSTER_NODES_MAX] = {false}, ok = true;
 
     (void)a;
     if (!cluster_dir(cli->dir, dir) || !cluster_read(dir, &cluster)) {

@@ -36,8 +36,8 @@ bool process_binary(const char *name, char ret[CLUSTER_PATH_MAX])
 
 bool process_start_time(int64_t pid, uint64_t *ret)
 {
-    char path[64], line[1024], state;
-    const char *after;
+    char path[64], line[1024];
+    const char *at;
     size_t length;
     FILE *file;
 
@@ -48,13 +48,16 @@ bool process_start_time(int64_t pid, uint64_t *ret)
     length = fread(line, 1, sizeof line - 1, file);
     fclose(file);
     line[length] = '\0';
-    after = strrchr(line, ')'); /* the name before it may hold anything */
-    if (!after || sscanf(after + 1, " %c", &state) != 1 || state == 'Z' || state == 'X')
+    at = strrchr(line, ')'); /* the name before it may hold anything; field 3, the state, follows */
+    if (!at || at[1] != ' ' || at[2] == 'Z' || at[2] == 'X')
         return false;
-    return sscanf(after + 1,
-                  " %*c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                  "%" SCNu64,
-                  ret) == 1;
+    for (int field = 2; field < 22; field++) {
+        at = strchr(at + 1, ' ');
+        if (!at)
+            return false;
+    }
+    *ret = strtoull(at + 1, NULL, 10);
+    return *ret != 0;
 }
 
 /* The child's side: never returns. */

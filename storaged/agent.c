@@ -205,9 +205,10 @@ static void retry_due(struct timer *t)
 
 static void act(struct agent *a)
 {
-    uint64_t again_at = operations_forget(a);
+    uint64_t again_at;
 
     a->wanted = false;
+    operations_forget(a);
     if (!agent_gather(a))
         return;
     if (a->held) {

@@ -31,17 +31,16 @@ static bool wrong(struct reader *r, unsigned line, const char *what, ...) printf
 
 static bool wrong(struct reader *r, unsigned line, const char *what, ...)
 {
-    size_t used;
+    char text[CONFIG_PROBLEM_MAX - 100], place[24] = "";
     va_list args;
 
-    if (line > 0)
-        snprintf(r->problem->text, sizeof r->problem->text, "%s:%u: ", r->path, line);
-    else
-        snprintf(r->problem->text, sizeof r->problem->text, "%s: ", r->path);
-    used = strlen(r->problem->text);
     va_start(args, what);
-    vsnprintf(r->problem->text + used, sizeof r->problem->text - used, what, args);
+    vsnprintf(text, sizeof text, what, args);
     va_end(args);
+    if (line > 0)
+        snprintf(place, sizeof place, "%u: ", line);
+    snprintf(r->problem->text, sizeof r->problem->text, "%s:%s%s%s", r->path, line > 0 ? "" : " ",
+             place, text);
     return false;
 }
 

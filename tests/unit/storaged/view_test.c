@@ -67,7 +67,7 @@ static void changes_replace_add_and_delete(void **state)
     struct volume_record volume = cluster_volume(2 * GIB);
     struct head_record head = cluster_head(NODE, US);
     struct view v;
-    uint64_t last;
+    uint64_t last = 0;
 
     (void)state;
     fill(&v);
