@@ -47,7 +47,7 @@ static void begin(struct store *s)
     g->err = E_OK;
     g->meta_used =
         (uint32_t)(sizeof(struct format_group) + j->list_count * sizeof(struct format_list_entry));
-    memset(g->meta, 0, GROUP_META_MAX);
+    memset(g->meta, 0, sizeof(struct format_group));
     memcpy(g->meta + sizeof(struct format_group), j->list,
            j->list_count * sizeof(struct format_list_entry));
 }
@@ -373,6 +373,7 @@ void group_seal(struct store *s)
     struct group *g = &j->group;
     struct format_group *h = (void *)g->meta;
 
+    memset(g->meta + g->meta_used, 0, meta_bytes(g) - g->meta_used);
     h->incarnation = le64_of(j->incarnation);
     h->sequence = le64_of(j->sequence);
     h->predecessor = le64_of(j->predecessor);

@@ -76,7 +76,7 @@ static bool index_page_proved(const struct store *s, uint64_t page, const uint8_
            format_prove(bytes, PAGE_BYTES, &name) == E_OK;
 }
 
-static void take_index_page(struct store *s, uint64_t page, const uint8_t *bytes)
+static enum err take_index_page(struct store *s, uint64_t page, const uint8_t *bytes)
 {
     const struct format_index_page *p = (const void *)bytes;
     bool written = s->index_pages[page].flags & PAGE_WRITTEN;
@@ -93,43 +93,49 @@ static void take_index_page(struct store *s, uint64_t page, const uint8_t *bytes
             e->flags = PAGE_WRITTEN | PAGE_BAD;
         }
     }
+    return E_OK;
 }
 
 /* ---- map ---- */
 
-/* One record: false if it says nothing that can be believed. */
-static bool take_record(struct store *s, const struct format_map_record *f, uint64_t chunk)
+/* One record: E_DAMAGED if it says nothing that can be believed. */
+static enum err take_record(struct store *s, const struct format_map_record *f, uint64_t chunk)
 {
     struct store_replica *r = replica_of_slot(s, le32_get(f->slot));
     uint32_t index = le32_get(f->index);
 
     if (le32_get(f->check) != map_record_check(f, chunk) || f->kind != MAP_CHUNK)
-        return false;
+        return E_DAMAGED;
     if (!r || (uint64_t)index * CHUNK_BLOCKS >= r->size_blocks || map_entry(r, index))
-        return false;
+        return E_DAMAGED;
     if (!map_set(r, index, ENTRY_HERE | ENTRY_PLACED | chunk))
-        return false;
+        return E_NO_MEMORY;
     r->map_sum += map_term(r, index, chunk);
-    return true;
+    return E_OK;
 }
 
-static void take_map_page(struct store *s, uint64_t page, const uint8_t *bytes)
+static enum err take_map_page(struct store *s, uint64_t page, const uint8_t *bytes)
 {
     const struct format_map_page *p = (const void *)bytes;
     uint64_t first = page * MAP_RECORDS;
     bool proved = page_proved(s, page, bytes);
+    enum err err;
 
     if (!(s->index[page].flags & PAGE_WRITTEN))
-        return;
+        return E_OK;
     if (!proved)
         s->index[page].flags |= PAGE_BAD;
     for (uint32_t i = 0; i < MAP_RECORDS && first + i < s->geo.chunks; i++) {
         if (proved && p->records[i].kind == MAP_FREE)
             continue;
-        if (proved && !take_record(s, &p->records[i], first + i))
+        err = proved ? take_record(s, &p->records[i], first + i) : E_OK;
+        if (err == E_NO_MEMORY)
+            return err;
+        if (err)
             s->index[page].flags |= PAGE_BAD;
         allocator_mark(&s->allocator, first + i);
     }
+    return E_OK;
 }
 
 /* A sum that does not come out: the map lost something, and cannot say what (notes 43). */
@@ -142,14 +148,14 @@ static void prove_sums(struct store *s)
 
 /* ---- logs ---- */
 
-static void take_log_page(struct store *s, uint64_t page, const uint8_t *bytes)
+static enum err take_log_page(struct store *s, uint64_t page, const uint8_t *bytes)
 {
     const struct format_log_page *p = (const void *)bytes;
     struct store_replica *r;
     uint32_t count;
 
     if (!page_proved(s, page, bytes) || le32_get(p->kind) != LOG_ACTIVITY)
-        return;
+        return E_OK;
     r = store_find(s, (struct identity){le64_get(p->replica)});
     count = min_u32(le32_get(p->count), LOG_ENTRIES);
     for (uint32_t i = 0; r && i < count; i++) {
@@ -161,6 +167,7 @@ static void take_log_page(struct store *s, uint64_t page, const uint8_t *bytes)
 
         open_log_add(r, &w);
     }
+    return E_OK;
 }
 
 /* A log that is not whole stands for everything, settled by the next sealed epoch. */
@@ -181,7 +188,8 @@ static void prove_logs(struct store *s)
 struct sweep {
     uint64_t first, end; /* pages */
     bool index;
-    void (*take)(struct store *, uint64_t page, const uint8_t *bytes);
+    /* E_NO_MEMORY; all else is taken for what it is */
+    enum err (*take)(struct store *, uint64_t page, const uint8_t *bytes);
 };
 
 static const struct page_entry *entry_at(const struct load *l, const struct sweep *w, uint64_t page)
@@ -207,11 +215,13 @@ static bool wants_place(const struct load *l, const struct sweep *w, uint32_t pl
 
 static void take_window(struct load *l, const struct sweep *w)
 {
-    for (uint64_t p = l->at; p < window_end(l, w); p++) {
+    for (uint64_t p = l->at; p < window_end(l, w) && !l->err; p++) {
         uint32_t place = entry_at(l, w, p)->flags & PAGE_PLACE;
 
-        w->take(l->store, p, l->buffer + (place * LOAD_PAGES + (p - l->at)) * PAGE_BYTES);
+        l->err = w->take(l->store, p, l->buffer + (place * LOAD_PAGES + (p - l->at)) * PAGE_BYTES);
     }
+    if (l->err)
+        l->why = "the memory set aside for chunk maps is too small";
 }
 
 /* True: all pages were taken; false: a read is under way. */
@@ -219,7 +229,7 @@ static bool sweep(struct load *l, const struct sweep *w)
 {
     const struct geometry *g = &l->store->geo;
 
-    for (; l->at < w->end; l->at += LOAD_PAGES, l->place = 0) {
+    for (; l->at < w->end && !l->err; l->at += LOAD_PAGES, l->place = 0) {
         for (; l->place < 2; l->place++) {
             if (!wants_place(l, w, l->place))
                 continue;
@@ -252,14 +262,14 @@ static enum task_next load_step(struct task *t)
 
     if (l->io.busy)
         return TASK_WAIT;
+    if (l->err && t->state != END)
+        return task_fail(t, END, l->err);
     switch ((enum load_state)t->state) {
     case ROOT_ONE:
         read_root(l, 1);
         return task_wait_in(t, ROOT_TWO);
     case ROOT_TWO:
         l->err = take_root(l);
-        if (l->err)
-            return task_fail(t, END, l->err);
         return next_sweep(l, INDEX, 0);
     case INDEX:
         if (!sweep(l, &(struct sweep){0, g->index_pages, true, take_index_page}))
@@ -296,7 +306,7 @@ static const struct task_state load_states[] = {
     [INDEX] = {"index", TASK_AFTER(ROOT_TWO)},
     [MAP] = {"map", TASK_AFTER(INDEX)},
     [LOG] = {"log", TASK_AFTER(MAP)},
-    [END] = {"end", TASK_AFTER(ROOT_TWO) | TASK_AFTER(LOG)},
+    [END] = {"end", TASK_AFTER(INDEX) | TASK_AFTER(MAP) | TASK_AFTER(LOG)},
 };
 static const struct task_kind load_kind = {
     .name = "store_load",

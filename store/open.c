@@ -70,6 +70,7 @@ static enum err memory_open(struct store *s)
 
     s->replicas_max = max == 0 ? g->replicas_max : min_u32(max, g->replicas_max);
     list_init(&s->commit_dirty);
+    list_init(&s->stage.list);
     s->replicas = calloc(s->replicas_max, sizeof *s->replicas);
     s->index = calloc(table_pages(g), sizeof *s->index);
     s->index_pages = calloc(g->index_pages, sizeof *s->index_pages);

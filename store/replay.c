@@ -155,6 +155,8 @@ static bool makes_sense(const struct store_replica *r, const struct format_group
 {
     bool blocks = f->kind == RECORD_WRITE || f->kind == RECORD_UNMAP;
 
+    if ((f->kind == RECORD_MAKE || f->kind == RECORD_RESIZE) && f->size_blocks > SHARD_BLOCKS)
+        return false;
     if (blocks && r && !extent_within(f->extent, r->size_blocks))
         return false;
     return f->kind != RECORD_WRITE || (f->payload <= le32_get(h->payload_blocks) &&
@@ -296,9 +298,12 @@ static enum err take_group(struct replay *r, const struct format_group *h)
             return E_DAMAGED;
         if (f.kind == RECORD_WRITE)
             take_payload(r, h, &f);
-        if (fact_apply(s, &f) && replica)
-            replica->damaged = true;
+        err = fact_apply(s, &f);
         drop_payload(r);
+        if (err == E_NO_MEMORY)
+            return err;
+        if (err && replica)
+            replica->damaged = true;
     }
     if (err != E_NOT_FOUND)
         return err;
@@ -339,7 +344,9 @@ static enum task_next take(struct replay *r)
     if (!err)
         err = take_group(r, h);
     if (err)
-        return fail(r, err, "the journal holds what this version does not know");
+        return fail(r, err,
+                    err == E_NO_MEMORY ? "the memory set aside for chunk maps is too small"
+                                       : "the journal holds what this version does not know");
     return TASK_AGAIN;
 }
 

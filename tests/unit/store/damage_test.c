@@ -363,7 +363,7 @@ static void a_promise_lost_with_its_group_damages_the_replica(void **state)
     rig_end(&r);
 }
 
-/* notes 44: what was cut off at one crash must not come back at the next. */
+/* notes 44: what was cut off at one crash must not come back at the next, nor speak. */
 static void a_tail_once_cut_off_never_comes_back(void **state)
 {
     uint64_t begin[3];
@@ -375,10 +375,32 @@ static void a_tail_once_cut_off_never_comes_back(void **state)
     rig_crash_and_reopen(&r);
     expect_blocks(&r, 10, 2, 1010);
     flip(&r, journal_at(&r, begin[2]) + 140); /* … and 2 is whole again, on the old chain */
+    assert_int_equal(r.store->journal.head, begin[1]);
     assert_int_equal(rig_write(&r, 30, 2, 7000), E_OK); /* as long as 1 was, in its place */
     rig_crash_and_reopen(&r);
     expect_blocks(&r, 30, 2, 7000);
     expect_blocks(&r, 20, 2, 1020);
+    assert_false(rig_facts(&r).damaged);
+    rig_end(&r);
+}
+
+/* The same, and the new group in the old one's place is torn: 2 names a group durable, but not
+ * this one. */
+static void a_tail_once_cut_off_names_nothing_durable(void **state)
+{
+    uint64_t begin[3];
+    struct rig r = three_groups(29, begin);
+
+    (void)state;
+    flip(&r, journal_at(&r, begin[1]) + 140);
+    flip(&r, journal_at(&r, begin[2]) + 140);
+    rig_crash_and_reopen(&r);
+    flip(&r, journal_at(&r, begin[2]) + 140);
+    assert_int_equal(rig_write(&r, 30, 2, 7000), E_OK);
+    flip(&r, journal_at(&r, begin[1]) + 140);
+    rig_crash_and_reopen(&r);
+    expect_blocks(&r, 30, 2, 1030); /* the end, as far as anyone knows */
+    expect_blocks(&r, 10, 2, 1010); /* 2's list is of the old 1 */
     assert_false(rig_facts(&r).damaged);
     rig_end(&r);
 }
@@ -490,6 +512,7 @@ int main(void)
         cmocka_unit_test(two_rotten_groups_in_a_row_damage_the_replica),
         cmocka_unit_test(a_promise_lost_with_its_group_damages_the_replica),
         cmocka_unit_test(a_tail_once_cut_off_never_comes_back),
+        cmocka_unit_test(a_tail_once_cut_off_names_nothing_durable),
         cmocka_unit_test(a_lost_root_shows),
         cmocka_unit_test(a_rotten_log_page_says_everything),
         cmocka_unit_test(a_disk_that_fails_leaves_what_is_staged_readable),

@@ -418,6 +418,30 @@ static void a_journal_larger_than_the_stage_is_replayed(void **state)
     rig_end(&r);
 }
 
+/* Memory for the maps is a limit of this process, no damage of the disk. */
+static void too_little_memory_for_the_maps_harms_nothing(void **state)
+{
+    struct rig r = rig_begin(25, 100000);
+    struct store_limits small = rig_limits();
+
+    (void)state;
+    small.map_bytes = 2 * MAP_LEAF * sizeof(uint64_t);
+    for (uint64_t i = 0; i < 3; i++) /* three leaves */
+        assert_int_equal(rig_write(&r, i * MAP_LEAF * CHUNK_BLOCKS, 2, 10 * i + 1), E_OK);
+    rig_crash(&r, SIM_POWER_LOST);
+    assert_int_equal(rig_open_with(&r, small), E_NO_MEMORY); /* from the journal */
+    assert_non_null(strstr(r.why, "memory"));
+    assert_int_equal(rig_open(&r), E_OK);
+    rig_close(&r);
+    assert_int_equal(rig_open_with(&r, small), E_NO_MEMORY); /* from the table */
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_false(rig_facts(&r).damaged);
+    for (uint64_t i = 0; i < 3; i++)
+        expect_blocks(&r, i * MAP_LEAF * CHUNK_BLOCKS, 2, 10 * i + 1);
+    rig_close(&r);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -440,6 +464,7 @@ int main(void)
         cmocka_unit_test(a_set_and_a_size_survive),
         cmocka_unit_test(as_many_replicas_as_the_format_has_room_for),
         cmocka_unit_test(a_journal_larger_than_the_stage_is_replayed),
+        cmocka_unit_test(too_little_memory_for_the_maps_harms_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
