@@ -263,6 +263,7 @@ static bool look_further(struct store_read *r)
             list_append(&k.store->reads.starved, &r->link);
         return false;
     }
+    list_remove(&r->link); /* it may have been in the queue, and found one otherwise */
     mask = answer_from_memory(r, &k);
     if (mask)
         fetch(r, &k, h, mask);
