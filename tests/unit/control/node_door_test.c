@@ -175,7 +175,7 @@ static void served_done(struct served *s)
 static struct reply change(void *metad, const char *node, const struct served *s, const char *key,
                            const json_t *value, json_int_t revision)
 {
-    char *text = json_dumps(value, JSON_ENCODE_ANY), compare[96] = "", *put;
+    char *text = json_dumps(value, JSON_ENCODE_ANY), compare[128] = "", *put;
     struct reply r;
 
     if (revision >= 0)
