@@ -285,14 +285,16 @@ static void predict(struct sent *s)
         cut_in_pieces(s, payload);
 }
 
-static enum block_op draw_op(struct sim *sim)
+static enum block_op draw_op(const struct client *c)
 {
     static const enum block_op ops[] = {BLOCK_READ,         BLOCK_READ,  BLOCK_READ,
                                         BLOCK_WRITE,        BLOCK_WRITE, BLOCK_WRITE,
                                         BLOCK_WRITE_ZEROES, BLOCK_UNMAP, BLOCK_COMPARE_AND_WRITE,
                                         BLOCK_OR_WRITE,     BLOCK_STATUS};
 
-    return ops[sim_draw(sim, array_length(ops))];
+    if (c->plain)
+        return sim_draw(c->sim, 2) ? BLOCK_READ : BLOCK_WRITE;
+    return ops[sim_draw(c->sim, array_length(ops))];
 }
 
 /* Multiples of the logical block; half of them small, some of whole 4 KiB blocks; hot at the start.
@@ -399,7 +401,7 @@ static bool until_at_most(struct client *c, struct env *env, uint32_t at_most)
 bool client_run(struct client *c, struct env *served_by, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
-        enum block_op op = draw_op(c->sim);
+        enum block_op op = draw_op(c);
         struct extent e = draw_extent(c);
         bool alone = goes_alone(c, op, e);
         uint32_t at_most = (uint32_t)sim_draw(c->sim, c->in_flight_max);

@@ -26,6 +26,7 @@ struct client {
     uint32_t in_flight_max;
     uint32_t units_max; /* of a request */
     bool apart;         /* nothing overlaps in flight: the block may reorder */
+    bool plain;         /* reads and writes only */
     uint8_t *model, *stable;
     uint64_t *stable_since; /* by unit: which submission left it there */
     struct list requests;   /* in flight, in the order submitted */

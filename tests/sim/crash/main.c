@@ -4,15 +4,17 @@
  *
  *   run [--seed N] [--seeds N] [--trace]
  *
- * A node serves a volume; a client writes; the node dies just before some I/O, or at some moment,
- * by kill or by loss of power; it starts again with a raised epoch, at times dying once more on the
- * way; then every acknowledged block must be there, and writing goes on.  At the end the node stops
- * in good order, and once more everything must be there.
+ * A node serves a volume; a client writes, to the block itself or, one seed in three, over iSCSI;
+ * the node dies just before some I/O, or at some moment, by kill or by loss of power; it starts
+ * again with a raised epoch, at times dying once more on the way; then every acknowledged block
+ * must be there, and writing goes on.  At the end the node stops in good order, and once more
+ * everything must be there.
  *
  * Plays seeds first … first + count - 1, two at a time; prints each that failed and ends with 1.
  */
 #include "tests/sim/client/client.h"
 #include "tests/sim/crash/node.h"
+#include "tests/sim/crash/remote.h"
 
 #include <assert.h>
 #include <getopt.h>
@@ -22,13 +24,15 @@
 #define REQUEST_UNITS   160u
 #define REQUESTS        100u
 #define IO_MOST         80u /* of these one is the last */
-#define DEATHS_AT_START 3u  /* at most, one after the other */
+#define NEVER           (UINT64_MAX / 2)
+#define DEATHS_AT_START 3u /* at most, one after the other */
 
 struct story {
     struct sim *sim;
     struct keeper_records records;
     struct node *node;
     struct client *client;
+    struct remote remote;       /* over iSCSI: between client and volume */
     uint32_t deaths, in_flight; /* … and requests that they cut */
 };
 
@@ -44,9 +48,29 @@ static void start(struct story *s)
     s->node = node_new(s->sim, &s->records);
 }
 
-static void serves(struct story *s)
+/* False: it died. */
+static bool serves(struct story *s)
 {
-    client_attach(s->client, volume_block(s->node->volume));
+    if (!s->records.attached) {
+        client_attach(s->client, volume_block(s->node->volume));
+        return true;
+    }
+    if (!remote_login(&s->remote, s->node->env))
+        return false;
+    client_attach(s->client, &s->remote.block);
+    return true;
+}
+
+/* Requests, and with a session pings among them; false: it died. */
+static bool work(struct story *s)
+{
+    for (uint32_t i = 0; i < REQUESTS; i += 10) {
+        if (!client_run(s->client, s->node->env, 10))
+            return false;
+        if (s->records.attached)
+            remote_ping(&s->remote);
+    }
+    return true;
 }
 
 /* The node is dead, or dies now. */
@@ -55,6 +79,10 @@ static void death(struct story *s)
     if (!sim_dead(s->node->env))
         sim_crash(s->sim, s->node->env, draw_death(s->sim));
     node_bury(s->node);
+    if (s->remote.initiator) {
+        sim_run_for(s->sim, 5000); /* answers that were sent before still arrive, and count */
+        remote_cut(&s->remote);
+    }
     s->deaths++;
     s->in_flight += s->client->in_flight;
     client_cut(s->client);
@@ -70,11 +98,10 @@ static void start_again(struct story *s)
         if (deaths > 0)
             sim_crash_at_io(s->sim, s->node->env, 1 + sim_draw(s->sim, 12), draw_death(s->sim));
         deaths = deaths ? deaths - 1 : 0;
-        if (!node_start(s->node))
-            continue;
-        serves(s);
-        if (client_verify(s->client, s->node->env))
+        if (node_start(s->node) && serves(s) && client_verify(s->client, s->node->env)) {
+            sim_crash_at_io(s->sim, s->node->env, NEVER, SIM_KILLED);
             return;
+        }
     }
 }
 
@@ -82,41 +109,58 @@ static void start_again(struct story *s)
 static void live_and_die(struct story *s)
 {
     sim_crash_at_io(s->sim, s->node->env, 1 + sim_draw(s->sim, IO_MOST), draw_death(s->sim));
-    if (node_start(s->node)) {
-        serves(s);
-        if (client_run(s->client, s->node->env, REQUESTS))
+    if (node_start(s->node) && serves(s)) {
+        if (work(s))
             sim_run_for(s->sim, sim_draw(s->sim, sim_draw(s->sim, 4) ? 500 : 60 * 1000));
     } /* at times it falls idle before it dies */
     death(s);
 }
 
+static void begin(struct story *s, uint64_t seed)
+{
+    uint32_t disks = seed % 4 ? 1 : NODE_DISKS;
+
+    *s = (struct story){.sim = sim_open(seed)};
+    keeper_found(&s->records, disks);
+    s->records.attached = seed % 3 == 0;
+    node_make_disks(s->sim, disks);
+    s->client = client_open(s->sim, SHARD0_UNITS + SHARD1_UNITS);
+    s->client->shard_units = SHARD0_UNITS;
+    s->client->units_max = REQUEST_UNITS;
+    s->client->plain = s->client->apart = s->records.attached; /* the wire may reorder */
+    if (s->records.attached)
+        remote_init(&s->remote, s->sim, SHARD0_UNITS + SHARD1_UNITS);
+}
+
+/* In good order, pings answered and all. */
+static void stop(struct story *s)
+{
+    bool quiet;
+
+    if (s->remote.initiator) {
+        quiet = sim_run_until(s->sim, remote_is_quiet, &s->remote, 60u * 1000 * 1000);
+        assert(quiet);
+        remote_cut(&s->remote);
+    }
+    node_stop(s->node);
+}
+
 static bool play(uint64_t seed)
 {
-    struct story s = {.sim = sim_open(seed)};
-    uint32_t disks = seed % 4 ? 1 : NODE_DISKS;
+    struct story s;
     bool fine;
 
-    keeper_found(&s.records, disks);
-    node_make_disks(s.sim, disks);
-    s.client = client_open(s.sim, SHARD0_UNITS + SHARD1_UNITS);
-    s.client->shard_units = SHARD0_UNITS;
-    s.client->units_max = REQUEST_UNITS;
+    begin(&s, seed);
     start(&s);
     live_and_die(&s);
     start_again(&s);
-    fine = client_run(s.client, s.node->env, REQUESTS) && client_verify(s.client, s.node->env);
-    if (!fine) { /* it was to die at an I/O that came only now */
-        death(&s);
-        start_again(&s);
-    }
-    node_stop(s.node);
+    fine = work(&s) && client_verify(s.client, s.node->env);
+    assert(fine);
+    stop(&s);
     start(&s);
-    fine = node_start(s.node);
+    fine = node_start(s.node) && serves(&s) && client_verify(s.client, s.node->env);
     assert(fine);
-    serves(&s);
-    fine = client_verify(s.client, s.node->env);
-    assert(fine);
-    node_stop(s.node);
+    stop(&s);
     if (tells)
         printf("%u deaths cut %u requests; %llu of %llu were answered\n", s.deaths, s.in_flight,
                (unsigned long long)s.client->answered, (unsigned long long)s.client->submitted);

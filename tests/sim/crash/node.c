@@ -269,9 +269,76 @@ static bool serve(struct node *n)
     return !sim_dead(n->env);
 }
 
+/* ---- its target ---- */
+
+void node_target_name(char ret[ISCSI_NAME_MAX])
+{
+    iscsi_target_name(ISCSI_PREFIX, VOLUME, ret);
+}
+
+static void find_target(struct directory *d, const char *target, const char *initiator,
+                        struct directory_answer *ret)
+{
+    struct node *n = container_of(d, struct node, directory);
+    char name[ISCSI_NAME_MAX];
+
+    (void)initiator;
+    node_target_name(name);
+    *ret = (struct directory_answer){.where = DIRECTORY_UNKNOWN};
+    if (strcmp(name, target) != 0)
+        return;
+    ret->where = DIRECTORY_HERE;
+    ret->block = volume_block(n->volume);
+    ret->attachment = (struct identity){1};
+}
+
+static void list_targets(struct directory *d, const char *initiator,
+                         void (*each)(void *arg, const char *target, const char *portal), void *arg)
+{
+    char name[ISCSI_NAME_MAX];
+
+    (void)d;
+    (void)initiator;
+    node_target_name(name);
+    each(arg, name, NODE_PORTAL);
+}
+
+static bool listen_to_initiators(struct node *n)
+{
+    struct iscsi_config config = {
+        .portals = {{NODE_PORTAL}},
+        .portal_count = 1,
+        .portal_group_tag = 1,
+        .limits = iscsi_limits_small(),
+    };
+    uint32_t portal;
+    enum err err;
+
+    if (!n->records->attached)
+        return true;
+    config.limits.sessions_max = config.limits.half_open_max = 4;
+    config.limits.commands_max = 128;
+    config.limits.window = 16;
+    config.limits.buffer_bytes = 4u << 20;
+    config.limits.transfer_bytes_max = 1u << 20;
+    n->directory = (struct directory){.find = find_target, .list = list_targets};
+    err = iscsi_target_open(n->env, &config, &n->directory, &n->target, &portal);
+    assert(err == E_OK);
+    return true;
+}
+
+static void target_closed(struct iscsi_close *c)
+{
+    struct node *n = container_of(c, struct node, target_close);
+
+    iscsi_target_free(n->target);
+    n->target = NULL;
+    n->to_come--;
+}
+
 bool node_start(struct node *n)
 {
-    return open_stores(n) && make_replicas(n) && serve(n);
+    return open_stores(n) && make_replicas(n) && serve(n) && listen_to_initiators(n);
 }
 
 static void store_closed(struct store_close *c)
@@ -283,7 +350,14 @@ void node_stop(struct node *n)
 {
     bool alive;
 
-    n->to_come = 1;
+    if (n->target) {
+        n->to_come++;
+        n->target_close.done = target_closed;
+        iscsi_target_close(n->target, &n->target_close);
+        alive = await_all(n);
+        assert(alive);
+    }
+    n->to_come++;
     volume_close(n->volume);
     alive = await_all(n);
     assert(alive);

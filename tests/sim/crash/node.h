@@ -4,16 +4,19 @@
  *
  * What outlives a process is `struct records` (the keeper's) and the disks of the world.  Whenever
  * a process starts, the epoch is raised first, as the controller does.  The first start makes the
- * replicas, as the agent would; the records call the shards new until their set is recorded.
+ * replicas, as the agent would; the records call the shards new until their set is recorded.  With
+ * an attachment the volume is a target at NODE_PORTAL too.
  */
 #ifndef TESTS_SIM_CRASH_NODE_H
 #define TESTS_SIM_CRASH_NODE_H
 
+#include "iscsi-target/iscsi_target.h"
 #include "tests/sim/world/world.h"
 #include "volume/volume.h"
 
 #define NODE_DISKS   2u /* at most */
 #define NODE_SHARDS  2u
+#define NODE_PORTAL  "10.0.0.1:3260"
 #define SHARD0_UNITS (320u * 8)
 #define SHARD1_UNITS (200u * 8)
 
@@ -21,6 +24,7 @@ struct keeper_records {
     uint64_t epoch, generation;
     bool is_new[NODE_SHARDS];
     uint32_t disks; /* on which the shards lie in turn */
+    bool attached;
 };
 
 struct node_arbiter {
@@ -49,8 +53,13 @@ struct node {
     struct node_arbiter arbiter;
     struct volume_events events;
     struct volume *volume;
-    bool volume_closed;
+    struct directory directory;
+    struct iscsi_target *target; /* if it is attached */
+    struct iscsi_close target_close;
 };
+
+/* The name under which an initiator finds the volume. */
+void node_target_name(char ret[ISCSI_NAME_MAX]);
 
 void keeper_found(struct keeper_records *r, uint32_t disks);
 
