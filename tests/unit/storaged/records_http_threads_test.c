@@ -115,15 +115,28 @@ static int each_new(void **state)
     return 0;
 }
 
+static void server_end(struct server *s)
+{
+    if (s->listener < 0)
+        return;
+    shutdown(s->listener, SHUT_RDWR);
+    pthread_join(s->thread, NULL);
+    close(s->listener);
+    s->listener = -1;
+}
+
+/* What the server was asked; it serves no more. */
+static const char *asked(struct scene *s)
+{
+    server_end(&s->server);
+    return s->server.requests[0];
+}
+
 static int each_done(void **state)
 {
     struct scene *s = *state;
 
-    if (s->server.listener >= 0) {
-        shutdown(s->server.listener, SHUT_RDWR);
-        pthread_join(s->server.thread, NULL);
-        close(s->server.listener);
-    }
+    server_end(&s->server);
     if (s->server.held >= 0)
         close(s->server.held);
     metad_close(s->metad);
@@ -177,8 +190,8 @@ static void a_range_becomes_a_list(void **state)
     assert_int_equal(s->call.list.records[0].revision, 4);
     assert_string_equal(s->call.list.records[0].value, "{\"a\":[1,\"x\"]}");
     record_list_free(&s->call.list);
-    assert_non_null(strstr(s->server.requests[0],
-                           "GET /node/v1/range?prefix=page%2F0000000000000015%2F HTTP/1.1"));
+    assert_non_null(
+        strstr(asked(s), "GET /node/v1/range?prefix=page%2F0000000000000015%2F HTTP/1.1"));
 }
 
 static void a_watch_tells_revision_and_deletions(void **state)
@@ -191,7 +204,7 @@ static void a_watch_tells_revision_and_deletions(void **state)
     assert_int_equal(s->call.list.count, 1);
     assert_null(s->call.list.records[0].value);
     record_list_free(&s->call.list);
-    assert_non_null(strstr(s->server.requests[0], "&revision=17&wait_ms=250 "));
+    assert_non_null(strstr(asked(s), "&revision=17&wait_ms=250 "));
 }
 
 static void a_transaction_is_sent_whole(void **state)
@@ -206,7 +219,7 @@ static void a_transaction_is_sent_whole(void **state)
     assert_int_equal(call(s, RECORDS_TRANSACT), E_OK);
     assert_int_equal(s->call.revision, 21);
     assert_non_null(strstr(
-        s->server.requests[0],
+        asked(s),
         "{\"node\":\"0000000000000001\",\"compares\":[{\"key\":\"head/0000000000000015\","
         "\"revision\":7}],\"puts\":[{\"key\":\"head/0000000000000015\",\"value\":{\"epoch\":3}},"
         "{\"key\":\"grave/0000000000000001/000000000000001f\",\"value\":null}]}"));
@@ -271,8 +284,8 @@ static void a_heartbeat_learns_the_lineage(void **state)
     reactor_run(s->reactor);
     assert_int_equal(s->err, E_OK);
     assert_int_equal(s->post.lineage.bits, 0xab);
-    assert_non_null(strstr(s->server.requests[0], "POST /node/v1/heartbeat HTTP/1.1"));
-    assert_non_null(strstr(s->server.requests[0], "\r\n\r\n{\"node\":1}"));
+    assert_non_null(strstr(asked(s), "POST /node/v1/heartbeat HTTP/1.1"));
+    assert_non_null(strstr(asked(s), "\r\n\r\n{\"node\":1}"));
 }
 
 static void stop_now(struct timer *t)
