@@ -4,7 +4,7 @@
 #include "tests/unit/store/rig.h"
 
 #define CHUNKS 2300u /* 46 checksum pages */
-#define READS  60u
+#define READS  200u
 
 struct one {
     struct store_read read;
@@ -38,8 +38,9 @@ static bool all_over(void *arg)
 
 static void begin_one(struct rig *r, struct one *o)
 {
-    uint64_t chunk = sim_draw(r->sim, CHUNKS - 64), count = 1 + sim_draw(r->sim, WRITE_BLOCKS_MAX);
+    uint64_t chunk = sim_draw(r->sim, CHUNKS - 64), count;
 
+    count = 1 + sim_draw(r->sim, sim_draw(r->sim, 3) ? 3 * CHUNK_BLOCKS : WRITE_BLOCKS_MAX);
     o->bytes = malloc(count * BLOCK_BYTES);
     memset(o->bytes, 0xa5, count * BLOCK_BYTES);
     o->piece = (struct iovec){o->bytes, count * BLOCK_BYTES};
@@ -63,8 +64,11 @@ static struct rig scattered(void)
     assert_int_equal(rig_format(&r), E_OK);
     assert_int_equal(rig_open_with(&r, least), E_OK);
     assert_int_equal(rig_make(&r, REPLICA, CHUNKS * CHUNK_BLOCKS), E_OK);
-    for (uint64_t i = 0; i < CHUNKS; i++)
-        assert_int_equal(rig_write(&r, i * CHUNK_BLOCKS + 3, 1, i + 1), E_OK);
+    for (uint64_t i = 0; i < CHUNKS; i++) { /* neighbours far apart, each on a page of its own */
+        uint64_t chunk = i * 997 % CHUNKS;
+
+        assert_int_equal(rig_write(&r, chunk * CHUNK_BLOCKS + 3, 1, chunk + 1), E_OK);
+    }
     rig_close(&r);
     assert_int_equal(rig_open_with(&r, least), E_OK);
     return r;
