@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Attachments over REST: who may have what, and the forms that initiators take. */
-#include "tests/unit/control/metad.h"
+#include "tests/unit/control/node.h"
 
 struct cluster {
     struct metad *metad;

@@ -1,11 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/*
- * tests/unit/control/metad.h — the real server on a free loopback port, a plain HTTP client, and a
- * node that does what the records want.
- *
- * The node is a thread: it watches through /node/v1 like storaged does, and its heartbeats say that
- * everything wanted is done.  What it leaves out is set per test.
- */
+/* tests/unit/control/metad.h — the real server on a free loopback port, and a plain HTTP client. */
 #ifndef TESTS_UNIT_CONTROL_METAD_H
 #define TESTS_UNIT_CONTROL_METAD_H
 
@@ -15,10 +9,8 @@
 #include <arpa/inet.h>
 #include <jansson.h>
 #include <netinet/in.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,7 +42,7 @@ static inline void metad_open(struct metad *m)
     memcpy(config.dir, m->dir, sizeof m->dir);
     if (control_open(&config, &quiet, &m->control, why) != E_OK)
         fail_msg("%s", why);
-    m->port = (uint16_t)atoi(strrchr(control_url(m->control), ':') + 1);
+    m->port = (uint16_t)strtoul(strrchr(control_url(m->control), ':') + 1, NULL, 10);
 }
 
 static inline int metad_setup(void **state)
@@ -213,159 +205,6 @@ static inline void expect_problem(struct reply r, int status, const char *slug, 
         fail_msg("detail: %s", text_of(&r, "detail"));
     assert_int_equal(json_object_size(r.json), 4);
     reply_done(&r);
-}
-
-/* ---- a node ---- */
-
-struct node {
-    const struct metad *metad;
-    uint64_t id;
-    _Atomic uint64_t incarnation;
-    const char *name;
-    uint64_t chunks;      /* of its one disk, id + 0x1000     */
-    atomic_bool ignores;  /* serves and knows nothing new     */
-    atomic_bool keeps;    /* neither drains nor buries        */
-    atomic_bool stopping; /* the thread ends                  */
-    pthread_t thread;
-    char lineage[20];
-};
-
-static inline json_t *hex(uint64_t n)
-{
-    return json_string(identity_show((struct identity){n}).text);
-}
-
-/* What it does with one record. */
-static inline void node_sees(struct node *n, const char *key, const json_t *value,
-                             const json_t *all, json_t *lists[3])
-{
-    struct identity id;
-    const char *primary = json_string_value(json_object_get(value, "primary"));
-    bool mine = primary && identity_parse(primary, &id) && id.bits == n->id;
-
-    if (strncmp(key, "head/", 5) == 0 && mine && !n->ignores) {
-        char volume[64];
-        const json_t *v;
-
-        snprintf(volume, sizeof volume, "volume/%s", key + 5);
-        v = json_object_get(all, volume);
-        if (v && (!json_is_true(json_object_get(v, "deleting")) || n->keeps)) {
-            json_int_t bytes = json_integer_value(json_object_get(v, "bytes"));
-            json_int_t shards = (json_int_t)volume_shards((uint64_t)bytes);
-
-            json_array_append_new(lists[0],
-                                  json_pack("{ss sO sI sI sI sI ss}", "volume", key + 5, "epoch",
-                                            json_object_get(value, "epoch"), "shards", shards,
-                                            "serving", shards, "generation", (json_int_t)1, "bytes",
-                                            bytes, "why", ""));
-        }
-    } else if (strncmp(key, "attachment/", 11) == 0 && !n->ignores) {
-        bool ending = json_is_true(json_object_get(value, "ending")) && !n->keeps;
-
-        json_array_append_new(lists[1], json_pack("{sO ss}", "attachment",
-                                                  json_object_get(value, "attachment"), "state",
-                                                  ending ? "drained" : "known"));
-    } else if (strncmp(key, "grave/", 6) == 0 && !n->keeps) {
-        json_array_append(lists[2], json_object_get(value, "replica"));
-    }
-}
-
-static inline json_t *node_body(struct node *n, json_int_t revision, json_t *lists[3])
-{
-    return json_pack("{so so ss ss sI so s[s] s[{so ss sI sI sI sb}] s[] so so so}", "node",
-                     hex(n->id), "incarnation", hex(n->incarnation), "name", n->name, "rack", "r1",
-                     "revision", revision, "lineage",
-                     n->lineage[0] ? json_string(n->lineage) : json_null(), "portals",
-                     "127.0.0.1:3260", "disks", "disk", hex(n->id + 0x1000), "path", "/dev/test",
-                     "bytes", (json_int_t)(n->chunks << 16), "chunks", (json_int_t)n->chunks,
-                     "chunks_free", (json_int_t)n->chunks, "read_only", 0, "replicas", "volumes",
-                     lists[0], "attachments", lists[1], "graves", lists[2]);
-}
-
-/* Reads everything, then says that everything is done. */
-static inline void node_beat(struct node *n)
-{
-    struct reply range = call(n->metad, "GET", "/node/v1/range", NULL), r;
-    json_t *all = json_object(), *lists[3] = {json_array(), json_array(), json_array()};
-    json_t *body, *record;
-    char *text;
-    size_t i;
-
-    assert_int_equal(range.status, 200);
-    json_array_foreach(json_object_get(range.json, "records"), i, record)
-    {
-        json_object_set(all, json_string_value(json_object_get(record, "key")),
-                        json_object_get(record, "value"));
-    }
-    json_array_foreach(json_object_get(range.json, "records"), i, record)
-    {
-        node_sees(n, json_string_value(json_object_get(record, "key")),
-                  json_object_get(record, "value"), all, lists);
-    }
-    body = node_body(n, number_of(&range, "revision"), lists);
-    text = json_dumps(body, 0);
-    r = call(n->metad, "POST", "/node/v1/heartbeat", text);
-    assert_int_equal(r.status, 200);
-    snprintf(n->lineage, sizeof n->lineage, "%s", text_of(&r, "lineage"));
-    free(text);
-    json_decref(body);
-    json_decref(all);
-    reply_done(&range);
-    reply_done(&r);
-}
-
-/* Its own records, as storaged writes them at its first start. */
-static inline void node_register(struct node *n)
-{
-    struct identity_text id = identity_show((struct identity){n->id});
-    struct identity_text disk = identity_show((struct identity){n->id + 0x1000});
-    char body[1024];
-    struct reply r;
-
-    snprintf(body, sizeof body,
-             "{\"node\":\"%s\",\"compares\":[],\"puts\":[{\"key\":\"node/%s\",\"value\":{"
-             "\"version\":1,\"node\":\"%s\",\"name\":\"%s\",\"rack\":\"r1\"}},{\"key\":\"disk/%s\","
-             "\"value\":{\"version\":1,\"disk\":\"%s\",\"node\":\"%s\",\"bytes\":1048576}}]}",
-             id.text, id.text, id.text, n->name, disk.text, disk.text, id.text);
-    r = call(n->metad, "POST", "/node/v1/transaction", body);
-    assert_int_equal(r.status, 200);
-    reply_done(&r);
-}
-
-/* A long poll between two heartbeats: it acts as soon as something changes. */
-static inline void *node_run(void *arg)
-{
-    struct node *n = arg;
-    json_int_t revision = 0;
-
-    while (!n->stopping) {
-        char path[96];
-        struct reply r;
-
-        node_beat(n);
-        snprintf(path, sizeof path, "/node/v1/watch?revision=%lld&wait_ms=200",
-                 (long long)revision);
-        r = call(n->metad, "GET", path, NULL);
-        revision = r.status == 200 ? number_of(&r, "revision") : 0;
-        reply_done(&r);
-    }
-    return NULL;
-}
-
-static inline void node_start(struct node *n, const struct metad *m, uint64_t id, const char *name)
-{
-    *n = (struct node){
-        .metad = m, .id = id, .incarnation = id + 0x2000, .name = name, .chunks = 1 << 21};
-    node_register(n);
-    node_beat(n); /* learns the lineage */
-    node_beat(n);
-    assert_int_equal(pthread_create(&n->thread, NULL, node_run, n), 0);
-}
-
-static inline void node_stop(struct node *n)
-{
-    n->stopping = true;
-    pthread_join(n->thread, NULL);
 }
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* /node/v1: what a node may change, what a heartbeat must be, and how a watch waits. */
-#include "tests/unit/control/metad.h"
+#include "tests/unit/control/node.h"
 
 #include <poll.h>
 
@@ -102,27 +102,43 @@ static void garbage_transactions_are_refused(void **state)
                        rows[i].detail);
 }
 
-static void a_transaction_past_the_limits_is_413(void **state)
+/* Takes the text. */
+static void expect_too_large(void *metad, char *body, const char *detail)
 {
-    size_t room = 3 << 20, used = 0;
-    char *body = malloc(room);
-
-    used += (size_t)sprintf(body, "{\"node\":\"" NODE "\",\"compares\":[");
-    for (uint32_t i = 0; i <= COMPARES_MAX; i++)
-        used += (size_t)sprintf(body + used, "%s{\"key\":\"a\",\"revision\":0}", i ? "," : "");
-    sprintf(body + used, "],\"puts\":[]}");
-    expect_problem(call(*state, "POST", "/node/v1/transaction", body), 413, "too-large", "100");
-
-    used = (size_t)sprintf(body, "{\"node\":\"" NODE "\",\"compares\":[],\"puts\":[{\"key\":"
-                                 "\"node/" NODE "\",\"value\":{\"x\":\"");
-    memset(body + used, 'x', RECORD_VALUE_MAX);
-    sprintf(body + used + RECORD_VALUE_MAX, "\"}}]}");
-    expect_problem(call(*state, "POST", "/node/v1/transaction", body), 413, "too-large", "65536");
-
-    memset(body, ' ', room - 1);
-    body[room - 1] = '\0';
-    expect_problem(call(*state, "POST", "/node/v1/transaction", body), 413, "too-large", "bytes");
+    expect_problem(call(metad, "POST", "/node/v1/transaction", body), 413, "too-large", detail);
     free(body);
+}
+
+static void more_compares_than_allowed_are_413(void **state)
+{
+    size_t length;
+    char *body;
+    FILE *f = open_memstream(&body, &length);
+
+    fputs("{\"node\":\"" NODE "\",\"compares\":[", f);
+    for (uint32_t i = 0; i <= COMPARES_MAX; i++)
+        fprintf(f, "%s{\"key\":\"a\",\"revision\":0}", i ? "," : "");
+    fputs("],\"puts\":[]}", f);
+    fclose(f);
+    expect_too_large(*state, body, "at most 100 compares");
+}
+
+static void a_value_or_a_body_past_the_limits_is_413(void **state)
+{
+    size_t length;
+    char *body;
+    FILE *f = open_memstream(&body, &length);
+
+    fprintf(f,
+            "{\"node\":\"" NODE "\",\"compares\":[],\"puts\":[{\"key\":\"node/" NODE
+            "\",\"value\":{\"x\":\"%0*d\"}}]}",
+            (int)RECORD_VALUE_MAX, 0);
+    fclose(f);
+    expect_too_large(*state, body, "65536 bytes each");
+    f = open_memstream(&body, &length);
+    fprintf(f, "%*s", 3 << 20, "{}");
+    fclose(f);
+    expect_too_large(*state, body, "the body has 3145728 bytes");
 }
 
 /* ---- heads and pages ---- */
@@ -171,21 +187,28 @@ static void served_done(struct served *s)
     json_decref(s->page);
 }
 
-/* Puts `value` at `key`, comparing the head at `revision` (-1: not). */
-static struct reply change(void *metad, const char *node, const struct served *s, const char *key,
-                           const json_t *value, json_int_t revision)
-{
-    char *text = json_dumps(value, JSON_ENCODE_ANY), compare[128] = "", *put;
-    struct reply r;
+/* Who puts what where; it compares the head at `revision` (-1: not). */
+struct change {
+    const char *node, *key;
+    const json_t *value;
+    json_int_t revision;
+};
 
-    if (revision >= 0)
-        snprintf(compare, sizeof compare, "{\"key\":\"%s\",\"revision\":%lld}", s->head_key,
-                 (long long)revision);
-    put = malloc(strlen(text) + 128);
-    sprintf(put, "{\"key\":\"%s\",\"value\":%s}", key, text);
-    r = transact(metad, node, compare, put);
-    free(put);
+static struct reply change(void *metad, const struct served *s, struct change c)
+{
+    json_t *compares = json_array(), *body;
+    struct reply r;
+    char *text;
+
+    if (c.revision >= 0)
+        json_array_append_new(compares,
+                              json_pack("{ss sI}", "key", s->head_key, "revision", c.revision));
+    body = json_pack("{ss so s[{ss sO}]}", "node", c.node, "compares", compares, "puts", "key",
+                     c.key, "value", c.value);
+    text = json_dumps(body, 0);
+    r = call(metad, "POST", "/node/v1/transaction", text);
     free(text);
+    json_decref(body);
     return r;
 }
 
@@ -195,13 +218,13 @@ static void a_primary_changes_its_head_and_page(void **state)
 
     serve_one(*state, &s);
     json_object_set_new(s.head, "generation", json_integer(1));
-    expect_ok(change(*state, NODE, &s, s.head_key, s.head, s.head_revision));
-    expect_problem(change(*state, NODE, &s, s.page_key, s.page, s.head_revision), 409, "conflict",
-                   s.head_key); /* the head has moved */
+    expect_ok(change(*state, &s, (struct change){NODE, s.head_key, s.head, s.head_revision}));
+    expect_problem(change(*state, &s, (struct change){NODE, s.page_key, s.page, s.head_revision}),
+                   409, "conflict", s.head_key); /* the head has moved */
     json_decref(s.head);
     s.head = record_of(*state, s.head_key, &s.head_revision);
     assert_int_equal(json_integer_value(json_object_get(s.head, "generation")), 1);
-    expect_ok(change(*state, NODE, &s, s.page_key, s.page, s.head_revision));
+    expect_ok(change(*state, &s, (struct change){NODE, s.page_key, s.page, s.head_revision}));
     served_done(&s);
 }
 
@@ -211,21 +234,21 @@ static void nobody_else_changes_them(void **state)
     json_t *null = json_null();
 
     serve_one(*state, &s);
-    expect_problem(change(*state, OTHER, &s, s.head_key, s.head, s.head_revision), 403, "forbidden",
-                   "not the volume's primary");
-    expect_problem(change(*state, OTHER, &s, s.page_key, s.page, s.head_revision), 403, "forbidden",
-                   "not the volume's primary");
-    expect_problem(change(*state, NODE, &s, s.page_key, s.page, -1), 403, "forbidden",
-                   "must be compared");
-    expect_problem(change(*state, NODE, &s, s.head_key, null, s.head_revision), 403, "forbidden",
-                   "takes no head away");
-    expect_problem(change(*state, NODE, &s, s.page_key, null, s.head_revision), 403, "forbidden",
-                   "takes no page away");
-    expect_problem(change(*state, NODE, &s, s.page_key, s.head, s.head_revision), 400, "invalid",
-                   "not such a record");
+    expect_problem(change(*state, &s, (struct change){OTHER, s.head_key, s.head, s.head_revision}),
+                   403, "forbidden", "not the volume's primary");
+    expect_problem(change(*state, &s, (struct change){OTHER, s.page_key, s.page, s.head_revision}),
+                   403, "forbidden", "not the volume's primary");
+    expect_problem(change(*state, &s, (struct change){NODE, s.page_key, s.page, -1}), 403,
+                   "forbidden", "must be compared");
+    expect_problem(change(*state, &s, (struct change){NODE, s.head_key, null, s.head_revision}),
+                   403, "forbidden", "takes no head away");
+    expect_problem(change(*state, &s, (struct change){NODE, s.page_key, null, s.head_revision}),
+                   403, "forbidden", "takes no page away");
+    expect_problem(change(*state, &s, (struct change){NODE, s.page_key, s.head, s.head_revision}),
+                   400, "invalid", "not such a record");
     json_object_set_new(s.page, "index", json_integer(1));
-    expect_problem(change(*state, NODE, &s, s.page_key, s.page, s.head_revision), 403, "forbidden",
-                   "another page's");
+    expect_problem(change(*state, &s, (struct change){NODE, s.page_key, s.page, s.head_revision}),
+                   403, "forbidden", "another page's");
     served_done(&s);
 }
 
@@ -245,8 +268,9 @@ static void epoch_and_primary_are_the_controllers(void **state)
 
         json_object_set_new(changed, rows[i].member,
                             json_loads(rows[i].value, JSON_DECODE_ANY, NULL));
-        expect_problem(change(*state, NODE, &s, s.head_key, changed, s.head_revision), 403,
-                       "forbidden", s.head_key);
+        expect_problem(
+            change(*state, &s, (struct change){NODE, s.head_key, changed, s.head_revision}), 403,
+            "forbidden", s.head_key);
         json_decref(changed);
     }
     served_done(&s);
@@ -384,7 +408,8 @@ int main(void)
         TEST(a_disk_is_taken_over_only_knowingly),
         TEST(other_kinds_are_not_a_nodes_to_change),
         TEST(garbage_transactions_are_refused),
-        TEST(a_transaction_past_the_limits_is_413),
+        TEST(more_compares_than_allowed_are_413),
+        TEST(a_value_or_a_body_past_the_limits_is_413),
         TEST(a_primary_changes_its_head_and_page),
         TEST(nobody_else_changes_them),
         TEST(epoch_and_primary_are_the_controllers),

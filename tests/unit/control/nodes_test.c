@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Nodes, disks and health over REST: what they say of one that speaks and one that is silent. */
-#include "tests/unit/control/metad.h"
+#include "tests/unit/control/node.h"
 
 static void an_empty_cluster_is_well(void **state)
 {

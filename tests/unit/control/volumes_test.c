@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Volumes over REST, with a node that does what the records want. */
-#include "tests/unit/control/metad.h"
+#include "tests/unit/control/node.h"
 
 struct cluster {
     struct metad *metad;
