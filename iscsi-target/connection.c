@@ -18,7 +18,8 @@
 
 #define SECOND_US    1000000ull
 #define ENDING_US    (5 * SECOND_US)
-#define TICK_US      (2 * SECOND_US)
+#define TICK_US      SECOND_US        /* design 14: no window stays shut longer  */
+#define LIFE_US      (2 * SECOND_US)  /* design 14: a busy connection shows life */
 #define PING_IDLE_US (15 * SECOND_US) /* iscsi.md 3.2: an idle initiator is pinged */
 #define SILENT_US    (60 * SECOND_US) /* design 14: TCP without progress           */
 
@@ -176,8 +177,9 @@ void connection_accept(struct iscsi_target *t, struct net_conn *net)
 /* ---- full feature phase ---- */
 
 /*
- * iscsi.md 3.2: a busy connection that has sent nothing for 2 s shows that we live; an idle one is
- * pinged; one that brought nothing for a minute, not even the answer to a ping, is dead.
+ * iscsi.md 3.2: a window that stays shut opens for late commands; a busy connection that has sent
+ * nothing for 2 s shows that we live; an idle one is pinged; one that brought nothing for a minute,
+ * not even the answer to a ping, is dead.
  */
 static void tick(struct timer *t)
 {
@@ -188,9 +190,11 @@ static void tick(struct timer *t)
         connection_end_now(c);
         return;
     }
-    if (now - c->received_us >= PING_IDLE_US && now - c->sender.sent_us >= PING_IDLE_US)
+    if (window_open_late(c->session))
+        nop_ping(c, false);
+    else if (now - c->received_us >= PING_IDLE_US && now - c->sender.sent_us >= PING_IDLE_US)
         nop_ping(c, true);
-    else if (!list_empty(&c->session->commands) && now - c->sender.sent_us >= TICK_US)
+    else if (!list_empty(&c->session->commands) && now - c->sender.sent_us >= LIFE_US)
         nop_ping(c, false);
     timer_start(&c->target->env->clock, &c->timer, TICK_US, tick);
 }

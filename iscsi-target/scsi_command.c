@@ -73,17 +73,21 @@ static void scsi_fill(struct command *c)
     c->unsolicited = !(h->flags & FLAG_FINAL);
 }
 
+static void task_set_full(struct command *c)
+{
+    c->scsi.status = SCSI_TASK_SET_FULL;
+    c->refused = true;
+    c->unsolicited = false;
+}
+
 /* Memory for what comes without being asked for; without it, TASK SET FULL (T2). */
 static void take_memory(struct command *c)
 {
     struct iscsi_target *t = c->session->target;
     uint32_t bytes = min_u32(c->edtl, t->limits.transfer_bytes_max);
 
-    if (payload_get(&t->buffers, &c->scsi.data_out, bytes))
-        return;
-    c->scsi.status = SCSI_TASK_SET_FULL;
-    c->refused = true;
-    c->unsolicited = false;
+    if (!payload_get(&t->buffers, &c->scsi.data_out, bytes))
+        task_set_full(c);
 }
 
 bool scsi_command_begin(struct connection *connection)
@@ -100,6 +104,8 @@ bool scsi_command_begin(struct connection *connection)
         scsi_command_refuse(c, ABORTED_COMMAND, code);
     else if ((c->bhs.scsi_command.flags & (FLAG_READ | FLAG_WRITE)) == (FLAG_READ | FLAG_WRITE))
         scsi_command_refuse(c, ILLEGAL_REQUEST, INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT);
+    else if (c->session->late > 0 && !c->immediate)
+        task_set_full(c); /* it came through a window that was shut */
     else if (immediate > 0 || c->unsolicited)
         take_memory(c);
     c->got = immediate;

@@ -18,6 +18,7 @@
 
 #define ITT_BUCKETS    64u
 #define IMMEDIATES_MAX 4u /* immediate commands of one session at a time */
+#define LATE_SLOTS     4u /* that open a window which stays shut         */
 
 struct session {
     struct iscsi_target *target;
@@ -34,7 +35,7 @@ struct session {
     struct parameters parameters;
 
     uint32_t exp_cmd_sn, max_cmd_sn;
-    uint32_t slots, immediates;
+    uint32_t slots, late, immediates;
     struct list commands;            /* every living one, oldest first           */
     struct list held;                /* that wait for an earlier CmdSN           */
     struct list by_itt[ITT_BUCKETS]; /* that an ITT still names                  */
@@ -64,5 +65,6 @@ void window_arrived(struct command *c); /* delivers it, or holds it until its tu
 void window_release(struct session *s); /* a granted command is over */
 void window_grow(struct session *s);    /* before a PDU shows MaxCmdSN */
 bool window_shut(const struct session *s);
+bool window_open_late(struct session *s); /* true: it was shut, and is open for late commands */
 
 #endif

@@ -5,6 +5,10 @@
  * The window is the memory we have: MaxCmdSN grows by the slots that can be granted, and never
  * shrinks.  Commands are delivered in order of CmdSN; one that comes before its turn is held.
  *
+ * A window that stays shut would keep out pings, too (libiscsi's are not immediate): once a second
+ * a shut one opens by LATE_SLOTS for commands that are only told TASK SET FULL (design 8).  They
+ * have memory of their own.
+ *
  * Promise: W1 what is sure of live sessions, plus what they were granted beyond it, plus what ended
  *             sessions still use, plus slots_free, is limits.commands_max.
  */
@@ -53,9 +57,10 @@ void window_close(struct session *s)
 
         used += c->has_slot && !c->immediate;
     }
-    assert(used <= s->slots);
-    t->slots_free += max_u32(s->slots, t->slots_sure) - used;
-    s->slots = used;
+    assert(used <= s->slots + s->late);
+    s->late = used > s->slots ? used - s->slots : 0;
+    t->slots_free += max_u32(s->slots, t->slots_sure) - (used - s->late);
+    s->slots = used - s->late;
 }
 
 void window_grow(struct session *s)
@@ -78,10 +83,22 @@ bool window_shut(const struct session *s)
     return s->max_cmd_sn == s->exp_cmd_sn - 1;
 }
 
+bool window_open_late(struct session *s)
+{
+    if (s->ended || s->late > 0 || !window_shut(s))
+        return false;
+    s->late = LATE_SLOTS;
+    s->max_cmd_sn += LATE_SLOTS;
+    return true;
+}
+
 void window_release(struct session *s)
 {
-    assert(s->slots > 0);
-    slots_set(s, s->slots - 1);
+    assert(s->slots + s->late > 0);
+    if (s->late > 0)
+        s->late--;
+    else
+        slots_set(s, s->slots - 1);
 }
 
 /* 4.2.2.1: what is outside the window, or came before, is ignored in silence. */

@@ -10,13 +10,18 @@
 
 void lab_open(struct lab *w, struct iscsi_limits limits)
 {
+    lab_open_from(w, limits, 1);
+}
+
+void lab_open_from(struct lab *w, struct iscsi_limits limits, uint64_t seed)
+{
     struct iscsi_config config = {
         .portals = {{"10.0.0.1:3260"}}, .portal_count = 1, .portal_group_tag = 1, .limits = limits};
     uint32_t portal;
     enum err err;
 
     memset(w, 0, sizeof *w);
-    w->sim = sim_open(1);
+    w->sim = sim_open(seed);
     w->target_env = sim_env(w->sim, "target");
     w->initiator_env = sim_env(w->sim, "initiator");
     err = ram_block_open(w->target_env, LAB_DISK_BYTES, &w->ram);

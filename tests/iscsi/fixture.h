@@ -16,7 +16,7 @@
 #include "tests/iscsi/ram_block.h"
 #include "tests/sim/world/world.h"
 
-#define LAB_INITIATORS 16u
+#define LAB_INITIATORS 64u
 #define LAB_TARGET     "iqn.2026-11.internal.dolmen:1122334455667788"
 #define LAB_BOUND_US   (10ull * 1000 * 1000)
 #define LAB_DISK_BYTES (32u << 20)
@@ -33,6 +33,7 @@ struct lab {
 
 void lab_begin(struct lab *w);
 void lab_open(struct lab *w, struct iscsi_limits limits);
+void lab_open_from(struct lab *w, struct iscsi_limits limits, uint64_t seed);
 void lab_close(struct lab *w);
 
 /* Turns the world until it is so; asserts that it becomes so. */

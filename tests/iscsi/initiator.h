@@ -129,6 +129,9 @@ void initiator_read(struct initiator *i, struct initiator_request *r, uint64_t l
 void initiator_write(struct initiator *i, struct initiator_request *r, uint64_t lba,
                      const void *bytes, uint32_t length); /* WRITE(16) */
 
+/* It was aborted: no answer will come. */
+void initiator_forget(struct initiator_request *r);
+
 void initiator_nop(struct initiator *i, const void *data, uint32_t length); /* immediate */
 void initiator_logout(struct initiator *i);
 

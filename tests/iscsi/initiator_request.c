@@ -118,6 +118,11 @@ static void answered(struct initiator_request *r, enum err err)
         r->done(r);
 }
 
+void initiator_forget(struct initiator_request *r)
+{
+    list_remove(&r->link);
+}
+
 void requests_closed(struct initiator *i)
 {
     while (!list_empty(&i->requests))

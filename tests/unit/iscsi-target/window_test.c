@@ -172,6 +172,50 @@ static void a_window_of_one_goes_on(void **state)
     lab_close(&w);
 }
 
+static void a_window_does_not_stay_shut(void **state)
+{
+    struct iscsi_limits limits = iscsi_limits_small();
+    union bhs ping = {.any = {.opcode = NOP_OUT, .flags = FLAG_FINAL}};
+    static struct initiator_request r[8], late;
+    struct initiator_pdu *p;
+    struct lab w;
+    struct initiator *i;
+
+    (void)state;
+    limits.window = 8;
+    limits.sessions_max = 1;
+    limits.commands_max = 16;
+    lab_open(&w, limits);
+    i = lab_ready(&w, "iqn.a", 1);
+    w.ram.stalled = true;
+    assert_int_equal(write_until_shut(&w, i, r, 8), 8);
+    assert_int_equal(initiator_window(i), 0);
+    sim_run_for(w.sim, 1500000);
+    assert_int_equal(initiator_window(i), 4);
+    initiator_stamp(i, &ping);
+    ping.any.target_transfer_tag = be32_of(TAG_NONE);
+    initiator_pdu(i, &ping, NULL, 0);
+    p = lab_pdu(&w, i);
+    assert_int_equal(p->bhs.any.opcode, NOP_IN);
+    free(p);
+    assert_int_equal(lab_write(&w, i, 0, block, sizeof block), 0x28);
+    for (int n = 0; n < 30; n++) { /* as often as it likes */
+        if (initiator_window(i) == 0)
+            sim_run_for(w.sim, 2000000);
+        initiator_write(i, &late, 0, block, sizeof block);
+        lab_until(&w, initiator_answered, &late);
+        assert_int_equal(late.status, 0x28);
+    }
+    assert_int_equal(w.ram.writes, 8);
+    ram_block_go_on(&w.ram);
+    for (uint32_t n = 0; n < 8; n++)
+        lab_until(&w, initiator_answered, &r[n]);
+    sim_run_for(w.sim, 3000000);
+    lab_alive(&w, i);
+    assert_int_equal(initiator_window(i), 8);
+    lab_close(&w);
+}
+
 static void commands_that_nobody_waits_for_hold_their_slots(void **state)
 {
     struct iscsi_limits limits = iscsi_limits_small();
@@ -231,6 +275,7 @@ int main(void)
         cmocka_unit_test(numbers_wrap_round),
         cmocka_unit_test(the_window_is_the_memory_there_is),
         cmocka_unit_test(a_window_of_one_goes_on),
+        cmocka_unit_test(a_window_does_not_stay_shut),
         cmocka_unit_test(commands_that_nobody_waits_for_hold_their_slots),
         cmocka_unit_test(immediate_commands_are_bounded),
     };
