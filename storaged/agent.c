@@ -2,9 +2,9 @@
 /*
  * storaged/agent.c — two tasks: one reads records, the other acts.
  *
- * The reader: everything once, then one watch after the other.  A watch that is too old, or another
- * keeper, begins it anew.  While metad is away it pauses, longer each time up to 2 s, and goes on
- * from the revision that it knows.
+ * The reader: everything once, then one watch after the other.  A watch that is too old begins it
+ * anew.  While metad is away it pauses, longer each time up to 2 s, and goes on from the revision
+ * that it knows.  It never goes back to an older revision.
  *
  * The actor sleeps until it is woken: facts, plan, and for each action that is not under way
  * already the call that begins it.  It plans again until a plan brings nothing new, because one
@@ -84,7 +84,9 @@ static enum task_next fill(struct agent *a)
 {
     enum err err = a->answered;
 
-    if (!err)
+    if (!err && a->read.list.revision < a->view.revision)
+        err = E_CONFLICT; /* a keeper from before what we have seen (design 6.7) */
+    if (!err && !a->held)
         err = view_fill(&a->view, &a->read.list);
     record_list_free(&a->read.list);
     a->answered = err;
@@ -106,7 +108,7 @@ static enum task_next apply(struct agent *a)
 
     if (err == E_COMPACTED)
         return task_goto(&a->reader, READ);
-    if (!err) {
+    if (!err && !a->held) {
         changed = a->read.list.count > 0;
         err = view_apply(&a->view, &a->read.list);
         a->again = a->again || err; /* shown in part: not to be trusted */
@@ -299,11 +301,6 @@ void agent_wake(struct agent *a)
     a->wanted = true;
     if (task_living(&a->actor))
         task_run(&a->actor);
-}
-
-void agent_read_again(struct agent *a)
-{
-    a->again = true; /* seen when the watch under way ends */
 }
 
 void agent_hold(struct agent *a)

@@ -34,7 +34,7 @@ struct agent {
     struct task reader, actor;
     struct records_call read;
     bool reading, wanted, held, stopping, away;
-    bool again; /* read everything anew: the keeper is another one */
+    bool again; /* read everything anew: the view is not whole */
     enum err answered;
     struct timer pause, retry;
     uint32_t pause_ms;
@@ -48,10 +48,8 @@ void agent_start(struct agent *a);
 
 /* Facts changed: plan again, soon. */
 void agent_wake(struct agent *a);
-/* The keeper behind metad is another one than before: read everything anew. */
-void agent_read_again(struct agent *a);
 
-/* Plans nothing any more; what is under way goes on, and records are still read. */
+/* For good: plans nothing any more, and the view stays as it is; what is under way goes on. */
 void agent_hold(struct agent *a);
 
 /* Begins nothing any more; `stopped` when nothing is under way.  The link to metad was stopped. */

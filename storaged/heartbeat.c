@@ -11,15 +11,21 @@ static void due(struct timer *t)
     send(container_of(t, struct heartbeat, timer));
 }
 
-/* A keeper of another lineage: what was read belongs to another history (design 6.7). */
+/*
+ * A keeper of another lineage has another history (design 6.7).  Nothing of it is acted upon; what
+ * is served goes on, and heartbeats tell metad what this node has seen before.
+ */
 static void lineage_seen(struct heartbeat *h, struct identity lineage)
 {
-    if (!identity_none(h->lineage) && !identity_equal(h->lineage, lineage)) {
-        log_event(h->env->log, LOG_LEVEL_WARN, "storaged", "keeper_changed", "lineage=%s",
-                  identity_show(lineage).text);
-        agent_read_again(h->agent);
-    }
-    h->lineage = lineage;
+    if (identity_none(h->lineage))
+        h->lineage = lineage;
+    if (identity_equal(h->lineage, lineage) || h->strange)
+        return;
+    h->strange = true;
+    log_event(h->env->log, LOG_LEVEL_ERROR, "storaged", "keeper_changed",
+              "seen=%s now=%s: its records are not acted upon; a restart of storaged takes them",
+              identity_show(h->lineage).text, identity_show(lineage).text);
+    agent_hold(h->agent);
 }
 
 static void answered(struct metad_post *post, enum err err)

@@ -23,7 +23,8 @@ struct heartbeat {
     struct metad_post post;
     struct timer timer;
     bool sending, again, stopping;
-    struct identity lineage; /* of the keeper, as metad last said; none: not yet */
+    bool strange;            /* metad's keeper is not the one that this process knew */
+    struct identity lineage; /* of the keeper, as metad first said; none: not yet */
 };
 
 void heartbeat_start(struct heartbeat *h);

@@ -104,7 +104,9 @@ static void waiting_volume(const struct agent *a, const struct action *action, j
     if (!identity_none(action->disk))
         snprintf(why, sizeof why, "disk %s is not open here", identity_show(action->disk).text);
     else
-        snprintf(why, sizeof why, "its replicas are being made%s%s", *trouble ? ": " : "", trouble);
+        snprintf(why, sizeof why, "%s%s%s",
+                 action->kind == ACTION_WAIT ? "its replicas are being made" : "it is being opened",
+                 *trouble ? ": " : "", trouble);
     volume = volume_json(action->volume, action->epoch, volume_shards(record->bytes));
     json_object_set_new(volume, "why", json_string(why));
     json_array_append_new(list, volume);
@@ -117,10 +119,13 @@ static json_t *volumes_json(const struct agent *a)
     list_for_each(link, &a->volumes->open)
         json_array_append_new(list,
                               open_volume_json(a, container_of(link, struct node_volume, link)));
-    for (uint32_t i = 0; i < a->plan.count; i++)
-        if (a->plan.actions[i].kind == ACTION_WAIT &&
-            !volumes_find(a->volumes, a->plan.actions[i].volume))
-            waiting_volume(a, &a->plan.actions[i], list);
+    for (uint32_t i = 0; i < a->plan.count; i++) {
+        const struct action *action = &a->plan.actions[i];
+        bool opens = action->kind == ACTION_WAIT || action->kind == ACTION_OPEN_VOLUME;
+
+        if (opens && !volumes_find(a->volumes, action->volume))
+            waiting_volume(a, action, list);
+    }
     return list;
 }
 

@@ -541,6 +541,25 @@ static void without_metad_a_volume_is_served(void **state)
     until(s, served_with_128_mib);
 }
 
+/* Design 6.7: a keeper that knows less than we have seen is not believed. */
+static void an_older_keeper_is_not_acted_upon(void **state)
+{
+    struct scene *s = *state;
+    struct records *former = s->inner;
+    struct keeper *older;
+
+    create_volume(s);
+    until(s, served);
+    assert_int_equal(keeper_memory_open(ID(78), &older), E_OK);
+    assert_int_equal(records_of_keeper_open(s->env, older, 200, &s->inner), E_OK);
+    until(s, metad_is_missed);
+    sim_run_for(s->sim, 10000000);
+    assert_true(served(s));
+    records_of_keeper_close(s->inner);
+    keeper_close(older);
+    s->inner = former;
+}
+
 /* P8: a page that calls it in sync, and nothing here: it stays lost, and the volume says why. */
 static void a_lost_replica_is_told_not_made(void **state)
 {
@@ -593,6 +612,7 @@ int main(void)
         each(a_deleted_volume_goes_by_its_graves),
         each(an_attachment_is_known_then_drained),
         each(without_metad_a_volume_is_served),
+        each(an_older_keeper_is_not_acted_upon),
         each(a_lost_replica_is_told_not_made),
         each(what_no_record_names_is_an_orphan_and_stays),
     };
