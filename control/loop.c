@@ -60,12 +60,15 @@ static enum err records_refresh(struct control *c)
     struct record_list news;
     enum err err = keeper_watch(c->keeper, "", c->records.revision, 0, &news);
 
-    if (!err && news.count == 0)
-        return E_OK;
-    if (!err)
-        record_list_free(&news);
-    else if (err != E_COMPACTED)
+    if (err && err != E_COMPACTED)
         return err;
+    if (!err) {
+        bool same = news.revision == c->records.revision;
+
+        record_list_free(&news);
+        if (same)
+            return E_OK;
+    }
     record_list_free(&c->records);
     return keeper_range(c->keeper, "", &c->records);
 }

@@ -23,6 +23,7 @@ struct node {
     atomic_bool keeps;    /* neither drains nor buries        */
     atomic_bool stopping; /* the thread ends                  */
     pthread_t thread;
+    json_int_t ahead; /* claims to have seen so much more */
     char lineage[20];
 };
 
@@ -98,7 +99,7 @@ static inline void node_beat(struct node *n)
         node_sees(n, json_string_value(json_object_get(record, "key")),
                   json_object_get(record, "value"), all, lists);
     }
-    body = node_body(n, number_of(&range, "revision"), lists);
+    body = node_body(n, number_of(&range, "revision") + n->ahead, lists);
     text = json_dumps(body, 0);
     r = call(n->metad, "POST", "/node/v1/heartbeat", text);
     assert_int_equal(r.status, 200);

@@ -69,6 +69,40 @@ static void a_node_that_never_spoke_is_silent(void **state)
     reply_done(&r);
 }
 
+/* A fresh keeper is at revision 1: who has seen that has seen nothing newer. */
+static void a_node_that_has_seen_the_founding_holds_nothing(void **state)
+{
+    struct node n = {.metad = *state, .id = 0xa1, .incarnation = 0x20a1, .name = "n1", .chunks = 1};
+
+    node_beat(&n); /* learns the lineage */
+    node_beat(&n);
+    for (uint32_t i = 0; i < 100; i++) {
+        struct reply r = call(*state, "GET", "/healthz", NULL);
+
+        assert_int_equal(json_array_size(json_object_get(r.json, "why")), 0);
+        reply_done(&r);
+    }
+}
+
+static void a_keeper_older_than_a_node_is_reported(void **state)
+{
+    struct node n = {
+        .metad = *state, .id = 0xa1, .incarnation = 0x20a1, .name = "n1", .chunks = 1, .ahead = 5};
+    bool held = false;
+
+    node_beat(&n);
+    node_beat(&n);
+    for (uint32_t i = 0; !held; i++) {
+        assert_true(i < 100000);
+        struct reply r = call(*state, "GET", "/healthz", NULL);
+        const json_t *why = json_array_get(json_object_get(r.json, "why"), 0);
+
+        assert_int_equal(r.status, 200);
+        held = why && strstr(json_string_value(why), "newer revision");
+        reply_done(&r);
+    }
+}
+
 static void lists_are_paged(void **state)
 {
     struct reply r;
@@ -102,6 +136,8 @@ int main(void)
         TEST(an_empty_cluster_is_well),
         TEST(a_node_that_speaks_is_up),
         TEST(a_node_that_never_spoke_is_silent),
+        TEST(a_node_that_has_seen_the_founding_holds_nothing),
+        TEST(a_keeper_older_than_a_node_is_reported),
         TEST(lists_are_paged),
     };
 

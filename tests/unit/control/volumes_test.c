@@ -218,7 +218,8 @@ static void a_restarted_node_gets_its_volumes_back(void **state)
     node_stop(&c->node);
     node_start(&c->node, c->metad, 0xa1, "n1");
     c->node.incarnation++; /* seen with the next heartbeat */
-    for (;;) {
+    for (uint32_t i = 0;; i++) {
+        assert_true(i < 100000);
         r = call(c->metad, "GET", "/v1/volumes/web", NULL);
         assert_int_equal(r.status, 200);
         if (number_of(&r, "epoch") == 2 && strcmp(text_of(&r, "state"), "available") == 0)
