@@ -142,7 +142,7 @@ struct op {
 struct volume_shard {
     struct rep_shard *rep;
     uint64_t first_block, blocks;
-    bool closing;
+    bool serving, closing;
 };
 
 struct volume {
@@ -158,7 +158,7 @@ struct volume {
     struct volume_resize *resize; /* under way */
 
     struct volume_shard *shards;
-    uint32_t shard_count;
+    uint32_t shard_count, shards_serving;
     uint64_t shard_blocks; /* of each but the last */
 
     struct pool ops, spare_legs;

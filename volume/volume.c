@@ -131,8 +131,11 @@ enum err shards_open(struct volume *v, const struct volume_shard_config *configs
 static void shard_changed(struct rep_events *events, struct rep_shard *s)
 {
     struct volume *v = container_of(events, struct volume, rep_events);
+    struct volume_shard *shard = &v->shards[rep_shard_index(s)];
+    bool serving = rep_shard_state(s) == REP_SERVING;
 
-    (void)s;
+    v->shards_serving += (uint32_t)serving - (uint32_t)shard->serving;
+    shard->serving = serving;
     task_run(&v->task);
     if (v->resize)
         task_run(&v->resize->task);
@@ -306,11 +309,7 @@ struct block *volume_block(struct volume *v)
 
 uint32_t volume_shards_serving(const struct volume *v)
 {
-    uint32_t serving = 0;
-
-    for (uint32_t i = 0; i < v->shard_count; i++)
-        serving += rep_shard_state(v->shards[i].rep) == REP_SERVING;
-    return serving;
+    return v->shards_serving;
 }
 
 bool volume_serving(const struct volume *v)

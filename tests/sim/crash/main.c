@@ -132,6 +132,13 @@ static void begin(struct story *s, uint64_t seed)
         remote_init(&s->remote, s->sim, SHARD0_UNITS + SHARD1_UNITS);
 }
 
+/* The volume is closed and opened again by the same process, as the agent may. */
+static bool reopened(struct story *s)
+{
+    return node_reopen_volume(s->node) && serves(s) && client_run(s->client, s->node->env, 10) &&
+           client_verify(s->client, s->node->env);
+}
+
 /* In good order, pings answered and all. */
 static void stop(struct story *s)
 {
@@ -155,6 +162,8 @@ static bool play(uint64_t seed)
     live_and_die(&s);
     start_again(&s);
     fine = work(&s) && client_verify(s.client, s.node->env);
+    assert(fine);
+    fine = s.records.attached || reopened(&s);
     assert(fine);
     stop(&s);
     start(&s);

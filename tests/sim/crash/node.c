@@ -341,6 +341,13 @@ bool node_start(struct node *n)
     return open_stores(n) && make_replicas(n) && serve(n) && listen_to_initiators(n);
 }
 
+bool node_reopen_volume(struct node *n)
+{
+    n->to_come++;
+    volume_close(n->volume);
+    return await_all(n) && serve(n);
+}
+
 static void store_closed(struct store_close *c)
 {
     container_of(c, struct node_close, close)->node->to_come--;

@@ -72,6 +72,9 @@ struct node *node_new(struct sim *s, struct keeper_records *r);
 /* Opens everything until the volume serves; false: it died on the way. */
 bool node_start(struct node *n);
 
+/* Closes the volume and opens it again, in the same epoch; nobody is logged in.  False: it died. */
+bool node_reopen_volume(struct node *n);
+
 /* Ends in good order, gives everything back. */
 void node_stop(struct node *n);
 
