@@ -82,10 +82,12 @@ static size_t received(char *bytes, size_t size, size_t count, void *arg)
 static curl_socket_t socket_opened(void *arg, curlsocktype purpose, struct curl_sockaddr *address)
 {
     struct lane *l = arg;
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int fd = -1;
 
     (void)purpose;
     pthread_mutex_lock(&l->metad->lock);
+    if (!atomic_load(&l->metad->stopping)) /* curl would try once more where one was shut */
+        fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     l->socket = fd;
     pthread_mutex_unlock(&l->metad->lock);
     return fd < 0 ? CURL_SOCKET_BAD : fd;
