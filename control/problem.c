@@ -4,7 +4,6 @@
 
 #include "control/json.h"
 
-#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,12 +21,17 @@ static const unsigned http_status_of[] = {
 };
 /* clang-format on */
 
+static char letter_small(char c)
+{
+    return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
 static void slug_write(struct problem *p, const char *name)
 {
     size_t i = 0;
 
     for (; name[i] && i < sizeof p->slug - 1; i++)
-        p->slug[i] = name[i] == '_' ? '-' : (char)tolower((unsigned char)name[i]);
+        p->slug[i] = name[i] == '_' ? (char)'-' : letter_small(name[i]);
     p->slug[i] = '\0';
 }
 
@@ -40,7 +44,7 @@ static void detail_clean(struct problem *p)
     }
 }
 
-bool problem(struct problem *p, enum err err, const char *detail, ...)
+void problem_fill(struct problem *p, enum err err, const char *detail, ...)
 {
     va_list args;
 
@@ -51,7 +55,6 @@ bool problem(struct problem *p, enum err err, const char *detail, ...)
     vsnprintf(p->detail, sizeof p->detail, detail, args);
     va_end(args);
     detail_clean(p);
-    return false;
 }
 
 bool problem_method(struct problem *p, const char *method, const char *path)

@@ -19,8 +19,10 @@ struct problem {
     char detail[320];
 };
 
-/* Fills *p from the error's row; always false, so that `return problem(…)` ends a decoder. */
-bool problem(struct problem *p, enum err err, const char *detail, ...) printf_like(3, 4);
+/* Fills *p from the error's row. */
+void problem_fill(struct problem *p, enum err err, const char *detail, ...) printf_like(3, 4);
+/* … and is false, so that `return problem(…)` ends a decoder. */
+#define problem(p, err, ...) (problem_fill(p, err, __VA_ARGS__), false)
 
 /* Two refusals that only HTTP knows. */
 bool problem_method(struct problem *p, const char *method, const char *path);

@@ -485,7 +485,7 @@ static enum err lmdb_watch(struct keeper *keeper, const char *prefix, uint64_t r
 {
     struct lmdb *k = lmdb_of(keeper);
     struct timespec until = deadline_in(wait_ms);
-    struct record_list list;
+    struct record_list list = {0};
 
     for (;;) {
         enum err err = watch_once(k, prefix, revision, &list);

@@ -83,8 +83,7 @@ char *disk_write(const struct disk_record *r, const char *former)
 
 static bool volume_sane(const struct volume_record *r)
 {
-    return r->bytes > 0 && r->bytes % 4096 == 0 &&
-           r->bytes <= VOLUME_PAGES_MAX * PAGE_SHARDS * SHARD_BYTES &&
+    return r->bytes > 0 && r->bytes % 4096 == 0 && r->bytes <= VOLUME_BYTES_MAX &&
            (r->logical_block_bytes == 512 || r->logical_block_bytes == 4096) &&
            r->min_copies >= 1 && r->copies >= r->min_copies && r->copies <= PAGE_REPLICAS_MAX;
 }

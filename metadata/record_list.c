@@ -67,7 +67,7 @@ struct record *record_list_find(const struct record_list *l, const char *key)
 {
     uint32_t at = list_lower(l, key);
 
-    if (at == l->count || strcmp(l->records[at].key, key) != 0)
+    if (!l->records || at == l->count || strcmp(l->records[at].key, key) != 0)
         return NULL;
     return &l->records[at];
 }
@@ -77,7 +77,9 @@ struct record_list record_list_part(const struct record_list *l, const char *pre
     struct record_list part = {.revision = l->revision};
     uint32_t first = list_lower(l, prefix);
 
-    part.records = l->records ? l->records + first : NULL;
+    if (!l->records)
+        return part;
+    part.records = l->records + first;
     while (first + part.count < l->count &&
            strncmp(l->records[first + part.count].key, prefix, strlen(prefix)) == 0)
         part.count++;

@@ -36,6 +36,7 @@
 
 #define SHARD_BYTES           (8ull << 30)
 #define VOLUME_PAGES_MAX      64u /* one transaction makes them all */
+#define VOLUME_BYTES_MAX      (SHARD_BYTES * PAGE_SHARDS * VOLUME_PAGES_MAX)
 
 /* ---- the records ---- */
 
@@ -155,7 +156,7 @@ char *node_write(const struct node_record *r, const char *former);
 char *disk_write(const struct disk_record *r, const char *former);
 char *volume_write(const struct volume_record *r, const char *former);
 char *head_write(const struct head_record *r, const char *former);
-char *page_write(const struct page_record *r, const char *former);
+char *page_write(const struct page_record *p, const char *former);
 char *attachment_write(const struct attachment_record *r, const char *former);
 char *grave_write(const struct grave_record *r, const char *former);
 

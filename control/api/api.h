@@ -6,23 +6,23 @@
 #include "control/http/router.h"
 
 /* volumes.c, volume_create.c */
-void volumes_list(struct control *, const struct http_request *, struct http_answer *);
-void volume_create(struct control *, const struct http_request *, struct http_answer *);
-void volume_show(struct control *, const struct http_request *, struct http_answer *);
-void volume_resize(struct control *, const struct http_request *, struct http_answer *);
-void volume_delete(struct control *, const struct http_request *, struct http_answer *);
+void volumes_list(struct control *c, const struct http_request *r, struct http_answer *a);
+void volume_create(struct control *c, const struct http_request *r, struct http_answer *a);
+void volume_show(struct control *c, const struct http_request *r, struct http_answer *a);
+void volume_resize(struct control *c, const struct http_request *r, struct http_answer *a);
+void volume_delete(struct control *c, const struct http_request *r, struct http_answer *a);
 
 /* attachments.c */
-void attachments_list(struct control *, const struct http_request *, struct http_answer *);
-void attachment_create(struct control *, const struct http_request *, struct http_answer *);
-void attachment_show(struct control *, const struct http_request *, struct http_answer *);
-void attachment_delete(struct control *, const struct http_request *, struct http_answer *);
+void attachments_list(struct control *c, const struct http_request *r, struct http_answer *a);
+void attachment_create(struct control *c, const struct http_request *r, struct http_answer *a);
+void attachment_show(struct control *c, const struct http_request *r, struct http_answer *a);
+void attachment_delete(struct control *c, const struct http_request *r, struct http_answer *a);
 
 /* nodes.c, disks.c, health.c */
-void nodes_list(struct control *, const struct http_request *, struct http_answer *);
-void node_show(struct control *, const struct http_request *, struct http_answer *);
-void disks_list(struct control *, const struct http_request *, struct http_answer *);
-void disk_show(struct control *, const struct http_request *, struct http_answer *);
-void health_show(struct control *, const struct http_request *, struct http_answer *);
+void nodes_list(struct control *c, const struct http_request *r, struct http_answer *a);
+void node_show(struct control *c, const struct http_request *r, struct http_answer *a);
+void disks_list(struct control *c, const struct http_request *r, struct http_answer *a);
+void disk_show(struct control *c, const struct http_request *r, struct http_answer *a);
+void health_show(struct control *c, const struct http_request *r, struct http_answer *a);
 
 #endif

@@ -124,8 +124,8 @@ static void list_answer(struct control *c, const struct record_list *list,
 void attachments_list(struct control *c, const struct http_request *r, struct http_answer *a)
 {
     char prefix[RECORD_KEY_MAX];
-    struct record_list list;
-    struct paging page;
+    struct record_list list = {0};
+    struct paging page = {0};
     struct problem p;
 
     if (!paging_read(r, &page, &p) || !list_prefix(c, http_query(r, "volume"), prefix, &p) ||
@@ -163,8 +163,8 @@ static bool found_in(struct record_list *list, const char *id, struct found *ret
 
 static bool attachment_find(struct control *c, const char *id, struct found *ret, struct problem *p)
 {
-    struct record_list list;
-    struct identity parsed;
+    struct record_list list = {0};
+    struct identity parsed = {0};
     bool found;
 
     if (!identity_parse(id, &parsed))
@@ -179,7 +179,7 @@ static bool attachment_find(struct control *c, const char *id, struct found *ret
 static void show(struct control *c, const char *id, const struct heartbeat_set *set,
                  unsigned status, struct http_answer *a)
 {
-    struct found f;
+    struct found f = {0};
     struct problem p;
     json_t *json = NULL;
 
@@ -187,7 +187,7 @@ static void show(struct control *c, const char *id, const struct heartbeat_set *
         json = attachment_load_json(c, &f.record, set);
         free(f.json);
         if (!json)
-            problem(&p, E_NOT_FOUND, "no attachment has the identity %.80s", id);
+            problem_fill(&p, E_NOT_FOUND, "no attachment has the identity %.80s", id);
     }
     if (json)
         answer_json(a, status, json);
@@ -248,7 +248,7 @@ static bool volume_allows(struct control *c, const struct volume_view *v,
                           const struct attachment_record *wish, struct problem *p)
 {
     char prefix[RECORD_KEY_MAX];
-    struct record_list others;
+    struct record_list others = {0};
     bool allowed;
 
     if (v->volume.deleting)
@@ -298,7 +298,7 @@ static enum err wish_store(struct control *c, const char *volume, struct attachm
         err = volume_allows(c, &v, wish, p) ? E_OK : E_INVALID;
         if (!err) {
             err = wish_put(c, &v, wish);
-            problem(p, err, "volume %s changed meanwhile", v.volume.name);
+            problem_fill(p, err, "volume %s changed meanwhile", v.volume.name);
         }
         view_done(&v);
     }
@@ -322,10 +322,10 @@ static bool attachment_known(struct control *c, const struct heartbeat_set *set,
 void attachment_create(struct control *c, const struct http_request *r, struct http_answer *a)
 {
     AUTO_JSON *b = NULL;
-    struct attachment_record wish;
+    struct attachment_record wish = {0};
     struct wait w = {.in_force = attachment_known, .about = &wish};
     struct heartbeat_set set;
-    const char *volume;
+    const char *volume = NULL;
     struct problem p;
     unsigned status;
 
@@ -371,21 +371,21 @@ static enum err end_store(struct control *c, const char *id, struct problem *p)
     enum err err = E_CONFLICT;
 
     for (uint32_t i = 0; i < TRANSACT_TRIES && err == E_CONFLICT; i++) {
-        struct found f;
+        struct found f = {0};
 
         if (!attachment_find(c, id, &f, p))
             return E_NOT_FOUND;
         err = end_once(c, &f);
         free(f.json);
         if (err)
-            problem(p, err, "attachment %.80s could not be changed", id);
+            problem_fill(p, err, "attachment %.80s could not be changed", id);
     }
     return err;
 }
 
 static bool attachment_gone(struct control *c, const struct heartbeat_set *set, void *about)
 {
-    struct found f;
+    struct found f = {0};
     struct problem p;
 
     (void)set;

@@ -85,7 +85,7 @@ bool cluster_read(struct control *c, const struct heartbeat_set *set, struct clu
     bool ok = cluster.disks && scratch;
 
     if (!ok)
-        problem(p, E_NO_MEMORY, "no memory for the view of the cluster");
+        problem_fill(p, E_NO_MEMORY, "no memory for the view of the cluster");
     ok = ok && control_range(c, "volume/", &volumes, p) && control_range(c, "page/", &pages, p);
     if (ok) {
         for (uint32_t i = 0; i < set->count; i++) {
@@ -203,7 +203,7 @@ static bool grow_placed(const struct cluster *cluster, struct growth *g, uint32_
     bool ok = page != NULL;
 
     if (!ok)
-        problem(p, E_NO_MEMORY, "no memory for a page");
+        problem_fill(p, E_NO_MEMORY, "no memory for a page");
     if (ok && g->last && page_read(g->last->value, page) != E_OK)
         ok = problem(p, E_DAMAGED, "the record %s cannot be read", g->last->key);
     ok = ok && (!g->last || last_shard_fits(cluster, g, page, p));

@@ -3,7 +3,7 @@
 #include "control/api/api.h"
 #include "control/api/view.h"
 
-#define CHUNK_BYTES 65536u
+#define CHUNK_BYTES ((json_int_t)65536)
 
 static const struct heartbeat_disk *disk_in(const struct heartbeat *h, struct identity disk)
 {
@@ -40,7 +40,7 @@ static json_t *disk_json(const struct disk_record *r, const struct heartbeat_set
                      identity_show(r->node).text, "node_name", h ? h->name : NULL, "path",
                      d ? d->path : NULL, "size_bytes", (json_int_t)(d ? d->bytes : r->bytes),
                      "free_bytes",
-                     d ? json_integer((json_int_t)(d->chunks_free * CHUNK_BYTES)) : json_null(),
+                     d ? json_integer((json_int_t)d->chunks_free * CHUNK_BYTES) : json_null(),
                      "read_only", d && d->read_only, "replicas", replicas, "orphans", orphans,
                      "state", open ? "open" : "silent");
 }
@@ -70,7 +70,7 @@ void disks_list(struct control *c, const struct http_request *r, struct http_ans
 {
     struct record_list disks = {0};
     struct heartbeat_set set = {0};
-    struct paging page;
+    struct paging page = {0};
     struct problem p;
 
     if (!paging_read(r, &page, &p) || !control_range(c, "disk/", &disks, &p))
@@ -85,8 +85,8 @@ void disks_list(struct control *c, const struct http_request *r, struct http_ans
 
 static bool disk_find(struct control *c, const char *id, struct disk_record *ret, struct problem *p)
 {
-    struct record_list list;
-    struct identity parsed;
+    struct record_list list = {0};
+    struct identity parsed = {0};
     const struct record *at;
     bool found;
 
@@ -103,7 +103,7 @@ static bool disk_find(struct control *c, const char *id, struct disk_record *ret
 void disk_show(struct control *c, const struct http_request *r, struct http_answer *a)
 {
     struct heartbeat_set set = {0};
-    struct disk_record disk;
+    struct disk_record disk = {0};
     struct problem p;
 
     if (!disk_find(c, r->params[0], &disk, &p))

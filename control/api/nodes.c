@@ -77,7 +77,7 @@ void nodes_list(struct control *c, const struct http_request *r, struct http_ans
 {
     struct record_list nodes = {0}, heads = {0};
     struct heartbeat_set set = {0};
-    struct paging page;
+    struct paging page = {0};
     struct problem p;
 
     if (!paging_read(r, &page, &p) || !control_range(c, "node/", &nodes, &p) ||
@@ -112,7 +112,7 @@ void node_show(struct control *c, const struct http_request *r, struct http_answ
 {
     struct record_list nodes = {0}, heads = {0};
     struct heartbeat_set set = {0};
-    struct node_record node;
+    struct node_record node = {0};
     struct problem p;
 
     if (!control_range(c, "node/", &nodes, &p) || !control_range(c, "head/", &heads, &p) ||

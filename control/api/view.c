@@ -27,7 +27,7 @@ static char *record_take(struct control *c, const char *key, uint64_t *ret_revis
     struct record *r;
     char *value = NULL;
 
-    problem(p, E_NOT_FOUND, "there is no %.140s", key);
+    problem_fill(p, E_NOT_FOUND, "there is no %.140s", key);
     if (!control_range(c, key, &list, p))
         return NULL;
     r = record_list_find(&list, key);
@@ -75,7 +75,7 @@ static enum err view_take(struct control *c, struct identity id, struct volume_v
     if (!err)
         err = head_read(v->head_json, &v->head);
     if (err)
-        problem(p, err, "the records of volume %s cannot be read", identity_show(id).text);
+        problem_fill(p, err, "the records of volume %s cannot be read", identity_show(id).text);
     return err;
 }
 
@@ -90,7 +90,7 @@ enum err view_load(struct control *c, const char *id_or_name, struct volume_view
         return p->status == 404 ? E_NOT_FOUND : E_SYSTEM;
     err = view_take(c, id, &v, p);
     if (err == E_NOT_FOUND)
-        problem(p, err, "no volume has the name or identity %.80s", id_or_name);
+        problem_fill(p, err, "no volume has the name or identity %.80s", id_or_name);
     if (err) {
         view_done(&v);
         return err;

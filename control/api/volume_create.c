@@ -18,8 +18,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VOLUME_BYTES_MAX (VOLUME_PAGES_MAX * PAGE_SHARDS * SHARD_BYTES)
-
 struct creation {
     struct volume_record volume;
     struct head_record head;
@@ -125,7 +123,7 @@ static bool creation_store(struct control *c, struct creation *n, struct problem
     bool ok = t && board_snapshot(&c->board, &set);
 
     if (!ok)
-        problem(p, E_NO_MEMORY, "no memory for the request");
+        problem_fill(p, E_NO_MEMORY, "no memory for the request");
     n->volume.volume = control_identity();
     ok = ok && cluster_read(c, &set, &cluster, p) && creation_place(&set, &cluster, n, t, p) &&
          creation_commit(c, n, t, p);

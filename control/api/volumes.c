@@ -42,7 +42,7 @@ static void list_fill(struct control *c, const struct record_list *volumes,
 void volumes_list(struct control *c, const struct http_request *r, struct http_answer *a)
 {
     struct record_list volumes = {0}, heads = {0};
-    struct paging page;
+    struct paging page = {0};
     struct problem p;
 
     if (paging_read(r, &page, &p) && control_range(c, "volume/", &volumes, &p) &&
@@ -96,9 +96,9 @@ static bool resize_check(const struct volume_view *v, uint64_t bytes, struct pro
                        "size_bytes must be a multiple of 4096 and at least what it is, %llu: "
                        "volumes only grow",
                        (unsigned long long)v->volume.bytes);
-    if (bytes > VOLUME_PAGES_MAX * PAGE_SHARDS * SHARD_BYTES)
+    if (bytes > VOLUME_BYTES_MAX)
         return problem(p, E_INVALID, "size_bytes must be at most %llu",
-                       (unsigned long long)(VOLUME_PAGES_MAX * PAGE_SHARDS * SHARD_BYTES));
+                       (unsigned long long)VOLUME_BYTES_MAX);
     return true;
 }
 
@@ -158,7 +158,7 @@ static enum err resize_once(struct control *c, struct resize *z, struct record_t
         err = E_INVALID;
     if (!err) {
         err = control_transact(c, t, &revision);
-        problem(p, err, "volume %s changed meanwhile", v.volume.name);
+        problem_fill(p, err, "volume %s changed meanwhile", v.volume.name);
     }
     view_done(&v);
     return err;
@@ -171,7 +171,7 @@ static enum err resize_store(struct control *c, struct resize *z, struct problem
     for (uint32_t i = 0; i < TRANSACT_TRIES && err == E_CONFLICT; i++) {
         struct record_transaction *t = transaction_new();
 
-        problem(p, E_NO_MEMORY, "no memory for the request");
+        problem_fill(p, E_NO_MEMORY, "no memory for the request");
         err = t ? resize_once(c, z, t, p) : E_NO_MEMORY;
         transaction_free(t);
     }
@@ -240,8 +240,8 @@ static bool attached(struct control *c, const struct volume_view *v, struct prob
     }
     record_list_free(&list);
     if (count > 0)
-        problem(p, E_CONFLICT, "volume %s has %u attachments: delete them first", v->volume.name,
-                count);
+        problem_fill(p, E_CONFLICT, "volume %s has %u attachments: delete them first",
+                     v->volume.name, count);
     return count > 0;
 }
 
@@ -268,7 +268,7 @@ static enum err mark_once(struct control *c, struct volume_view *v, struct probl
         err = control_transact(c, t, &revision);
     transaction_free(t);
     if (err)
-        problem(p, err, "volume %s changed meanwhile", v->volume.name);
+        problem_fill(p, err, "volume %s changed meanwhile", v->volume.name);
     return err;
 }
 

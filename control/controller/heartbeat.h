@@ -11,7 +11,7 @@
 
 #include <stdatomic.h>
 
-#define HEARTBEAT_SILENT_MS 1500u
+#define HEARTBEAT_SILENT_MS 1500ull
 #define HEARTBEAT_PATH_MAX  256u
 #define HEARTBEAT_WHY_MAX   160u
 

@@ -247,21 +247,30 @@ struct named {
     uint32_t count, room;
 };
 
+static bool named_room(struct named *n, uint32_t more)
+{
+    uint32_t room = n->room ? n->room : 1024;
+    struct identity *replicas;
+
+    while (room < n->count + more)
+        room *= 2;
+    if (room == n->room)
+        return true;
+    replicas = realloc(n->replicas, room * sizeof *replicas);
+    if (!replicas)
+        return false;
+    n->replicas = replicas;
+    n->room = room;
+    return true;
+}
+
 static bool named_add(struct named *n, const struct page_record *page)
 {
+    if (!named_room(n, PAGE_SHARDS * PAGE_REPLICAS_MAX))
+        return false;
     for (uint32_t s = 0; s < page->shard_count; s++) {
-        for (uint32_t r = 0; r < page->shards[s].replica_count; r++) {
-            if (n->count == n->room) {
-                uint32_t room = n->room ? n->room * 2 : 256;
-                struct identity *more = realloc(n->replicas, room * sizeof *more);
-
-                if (!more)
-                    return false;
-                n->replicas = more;
-                n->room = room;
-            }
+        for (uint32_t r = 0; r < page->shards[s].replica_count; r++)
             n->replicas[n->count++] = page->shards[s].replicas[r].replica;
-        }
     }
     return true;
 }

@@ -22,7 +22,7 @@ static void text_take(char *to, size_t size, const char *from)
     size_t i = 0;
 
     for (; from[i] && i < size - 1; i++)
-        to[i] = from[i] < ' ' || from[i] > '~' ? '?' : from[i];
+        to[i] = (char)(from[i] < ' ' || from[i] > '~' ? '?' : from[i]);
     to[i] = '\0';
 }
 

@@ -5,9 +5,9 @@
 
 #include "control/http/router.h"
 
-void node_heartbeat(struct control *, const struct http_request *, struct http_answer *);
-void node_range(struct control *, const struct http_request *, struct http_answer *);
-void node_watch(struct control *, const struct http_request *, struct http_answer *);
-void node_transaction(struct control *, const struct http_request *, struct http_answer *);
+void node_heartbeat(struct control *c, const struct http_request *r, struct http_answer *a);
+void node_range(struct control *c, const struct http_request *r, struct http_answer *a);
+void node_watch(struct control *c, const struct http_request *r, struct http_answer *a);
+void node_transaction(struct control *c, const struct http_request *r, struct http_answer *a);
 
 #endif

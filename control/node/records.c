@@ -61,8 +61,8 @@ static bool number_read(const struct http_request *r, const char *name, uint64_t
 
 void node_range(struct control *c, const struct http_request *r, struct http_answer *a)
 {
-    struct record_list list;
-    const char *prefix;
+    struct record_list list = {0};
+    const char *prefix = "";
     struct problem p;
 
     if (!prefix_read(r, &prefix, &p) || !control_range(c, prefix, &list, &p)) {
@@ -103,8 +103,8 @@ static bool poll_wait(struct control *c, const struct poll *w, struct record_lis
 
 void node_watch(struct control *c, const struct http_request *r, struct http_answer *a)
 {
-    struct record_list list;
-    struct poll w;
+    struct record_list list = {0};
+    struct poll w = {0};
     struct problem p;
 
     if (!poll_read(r, &w, &p) || !poll_wait(c, &w, &list, &p)) {
