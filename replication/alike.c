@@ -62,10 +62,8 @@ static enum err read_run(struct alike *a)
     enum err err;
 
     a->piece = (struct iovec){a->buffer, a->run.count * BLOCK_BYTES};
-    a->read.extent = a->run;
-    a->read.pieces = &a->piece;
-    a->read.piece_count = 1;
-    a->read.done = read_answered;
+    a->read = (struct store_read){
+        .extent = a->run, .pieces = &a->piece, .piece_count = 1, .done = read_answered};
     a->busy = true;
     err = message_read(a->source, &a->read);
     if (err)

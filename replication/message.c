@@ -128,21 +128,19 @@ static void local_write_answered(struct store_change *c, enum err err)
 
 void message_write(struct replica *r, struct rep_write *w)
 {
-    struct store_change *c = &w->change;
-
     if (!serves_our_epoch(r)) {
         write_answered(r, w, E_STALE_EPOCH);
         return;
     }
-    c->kind = w->unmap ? STORE_UNMAP : STORE_WRITE;
-    c->replica = r->local;
-    c->done = local_write_answered;
-    c->extent = w->extent;
-    c->pieces = w->pieces;
-    c->piece_count = w->piece_count;
-    c->checksums = w->checksums;
-    c->stamp = stamp_of(r->shard, w->seq);
-    store_change(r->shard->store, c);
+    w->change = (struct store_change){.kind = w->unmap ? STORE_UNMAP : STORE_WRITE,
+                                      .replica = r->local,
+                                      .done = local_write_answered,
+                                      .extent = w->extent,
+                                      .pieces = w->pieces,
+                                      .piece_count = w->piece_count,
+                                      .checksums = w->checksums,
+                                      .stamp = stamp_of(r->shard, w->seq)};
+    store_change(r->shard->store, &w->change);
 }
 
 void message_commit(struct replica *r)

@@ -60,10 +60,8 @@ static enum task_next ask(struct rep_read *r)
         return task_fail(&r->task, ANSWER, err);
     if (!source)
         return task_fail(&r->task, ANSWER, E_NO_QUORUM);
-    r->read.extent = r->extent;
-    r->read.pieces = r->pieces;
-    r->read.piece_count = r->piece_count;
-    r->read.done = answered;
+    r->read = (struct store_read){
+        .extent = r->extent, .pieces = r->pieces, .piece_count = r->piece_count, .done = answered};
     err = message_read(source, &r->read);
     if (err) {
         shard_suspect(source, err);

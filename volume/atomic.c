@@ -240,6 +240,7 @@ static const struct task_kind atomic_kind = {
 
 void atomic_start(struct op *op)
 {
+    leg_clear(&op->own);
     op->own.op = op;
     op->atomic.run = (struct extent){op->at / UNITS_PER_BLOCK, 0};
     task_start(&op->own.task, &atomic_kind, &op->volume->env->tasks, CLAIM);

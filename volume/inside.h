@@ -110,6 +110,8 @@ struct leg {
     const struct iovec *send; /* the pieces: the request's own, or `pieces` */
     uint32_t send_count;
     struct iovec edge; /* being fetched */
+
+    /* from here on not zeroed when it is taken: whoever uses them fills them */
     struct rep_read read;
     struct rep_write write;
     uint32_t checksums[LEG_BLOCKS_MAX];
@@ -199,6 +201,7 @@ void status_start(struct op *op);
 
 /* ---- leg.c: what their steps share ---- */
 
+void leg_clear(struct leg *leg);                      /* what the pool left there */
 void leg_place(struct leg *leg, struct extent units); /* its shard, and the blocks it touches */
 void leg_prepare(struct leg *leg); /* pieces and edges; may cut it shorter, at a block */
 bool leg_zeroes(const struct leg *leg);

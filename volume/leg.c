@@ -10,6 +10,7 @@
 #include "volume/inside.h"
 
 #include <assert.h>
+#include <string.h>
 
 static uint64_t first_block(struct extent units)
 {
@@ -19,6 +20,12 @@ static uint64_t first_block(struct extent units)
 static uint64_t block_count(struct extent units)
 {
     return div_up(extent_end(units), UNITS_PER_BLOCK) - first_block(units);
+}
+
+void leg_clear(struct leg *leg)
+{
+    memset(leg, 0, offsetof(struct leg, read));
+    leg->read.bad_block = 0;
 }
 
 void leg_place(struct leg *leg, struct extent units)
@@ -213,6 +220,7 @@ void leg_unmap(struct leg *leg)
     leg->write.unmap = true;
     leg->write.pieces = NULL;
     leg->write.piece_count = 0;
+    leg->write.checksums = NULL;
     send(leg, leg->blocks);
 }
 

@@ -18,7 +18,7 @@
 
 static void op_begin(struct op *op, struct volume *v, struct block_request *r)
 {
-    memset(op, 0, offsetof(struct op, own.checksums));
+    memset(op, 0, offsetof(struct op, own));
     op->volume = v;
     op->request = r;
     op->payload = (struct payload){.pieces = r->pieces, .count = r->piece_count};
@@ -105,7 +105,7 @@ static struct leg *leg_take(struct op *op)
         leg = pool_get(&op->volume->spare_legs);
     }
     if (leg)
-        memset(leg, 0, offsetof(struct leg, checksums));
+        leg_clear(leg);
     return leg;
 }
 

@@ -110,6 +110,7 @@ static const struct task_kind status_kind = {
 
 void status_start(struct op *op)
 {
+    leg_clear(&op->own);
     op->own.op = op;
     task_start(&op->own.task, &status_kind, &op->volume->env->tasks, LOCK);
 }
