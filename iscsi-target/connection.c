@@ -192,7 +192,7 @@ static void tick(struct timer *t)
     }
     if (window_open_late(c->session))
         nop_ping(c, false);
-    else if (now - c->received_us >= PING_IDLE_US && now - c->sender.sent_us >= PING_IDLE_US)
+    else if (now - c->received_us >= PING_IDLE_US && now - c->pinged_us >= PING_IDLE_US)
         nop_ping(c, true);
     else if (!list_empty(&c->session->commands) && now - c->sender.sent_us >= LIFE_US)
         nop_ping(c, false);

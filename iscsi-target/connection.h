@@ -70,7 +70,7 @@ struct connection {
     struct text *text; /* of the login, or of a text request */
     struct sender sender;
     struct timer timer; /* login's deadline, heartbeat, end */
-    uint64_t received_us, opened_us;
+    uint64_t received_us, pinged_us, opened_us;
     bool close_asked;           /* net_close() was called */
     bool text_busy;             /* a text negotiation uses `text` … */
     struct command *text_owner; /* … for this request */

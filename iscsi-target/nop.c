@@ -79,5 +79,7 @@ void nop_ping(struct connection *c, bool answer_wanted)
         c->ping.sent = ping_sent;
     }
     c->ping_wanted = answer_wanted;
+    if (answer_wanted)
+        c->pinged_us = now_us(&c->target->env->clock);
     send_urgent(c, &c->ping);
 }

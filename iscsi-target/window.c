@@ -30,6 +30,7 @@ static void slots_set(struct session *s, uint32_t slots)
     s->slots = slots;
     assert(s->target->slots_free + before >= slots_taken(s));
     s->target->slots_free += before - slots_taken(s);
+    assert(s->target->slots_free <= s->target->limits.commands_max); /* W1 */
 }
 
 bool window_open(struct session *s, uint32_t cmd_sn)

@@ -17,7 +17,18 @@ static struct payload p, q;
 
 static void a_payload_has_just_its_bytes(void **state)
 {
-    const uint32_t sizes[] = {0, 1, 512, 4096, 4097, 16384, 16385, 65536, 65537, MIB, 4 * MIB};
+    const uint32_t sizes[] = {0,
+                              1,
+                              512,
+                              4096,
+                              4097,
+                              16384,
+                              16385,
+                              65536,
+                              65537,
+                              MIB,
+                              63 * SEGMENT_LARGE_BYTES + 16384,
+                              4 * MIB};
     struct buffers b;
 
     (void)state;

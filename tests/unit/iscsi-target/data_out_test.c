@@ -318,10 +318,12 @@ static void without_memory_a_write_waits_or_is_told_so(void **state)
     assert_int_equal(w.ram.writes, 1); /* the others have no R2T yet */
     initiator_write(brings, &full, 0, pattern, MIB);
     lab_until(&w, initiator_answered, &full);
+    assert_int_equal(full.err, E_OK);
     assert_int_equal(full.status, 0x28); /* TASK SET FULL */
     ram_block_go_on(&w.ram);
     for (uint32_t n = 0; n < 4; n++) {
         lab_until(&w, initiator_answered, &waiting[n]);
+        assert_int_equal(waiting[n].err, E_OK);
         assert_int_equal(waiting[n].status, 0);
     }
     lab_close(&w);

@@ -160,6 +160,27 @@ static void an_idle_connection_is_pinged(void **state)
     lab_close(&w);
 }
 
+/* Its own pings apart, an initiator has nothing to say while the block is slow. */
+static void a_slow_block_ends_no_session(void **state)
+{
+    struct initiator_request r = {.owner = NULL};
+    struct lab w;
+    struct initiator *i;
+
+    (void)state;
+    lab_begin(&w);
+    i = lab_ready(&w, "iqn.a", 1);
+    w.ram.stalled = true;
+    initiator_write(i, &r, 0, data, 4096);
+    sim_run_for(w.sim, 300ull * 1000 * 1000);
+    assert_non_null(i->net);
+    ram_block_go_on(&w.ram);
+    lab_until(&w, initiator_answered, &r);
+    assert_int_equal(r.err, E_OK);
+    assert_int_equal(r.status, 0);
+    lab_close(&w);
+}
+
 static void whoever_never_answers_is_gone_after_a_minute(void **state)
 {
     struct lab w;
@@ -190,6 +211,7 @@ int main(void)
         cmocka_unit_test(a_ping_does_not_wait_for_the_block),
         cmocka_unit_test(a_busy_silent_connection_shows_life),
         cmocka_unit_test(an_idle_connection_is_pinged),
+        cmocka_unit_test(a_slow_block_ends_no_session),
         cmocka_unit_test(whoever_never_answers_is_gone_after_a_minute),
     };
 

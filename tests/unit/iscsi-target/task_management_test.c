@@ -107,6 +107,32 @@ static void an_abort_lets_the_block_finish_unseen(void **state)
     lab_close(&w);
 }
 
+static void an_aborted_command_begins_nothing_more(void **state)
+{
+    static const uint8_t list[40] = {0, 38, 0, 32, 0, 0, 0, 0, /* two descriptors  */
+                                     0, 0,  0, 0,  0, 0, 0, 0, 0, 0, 0, 128, 0, 0, 0, 0,
+                                     0, 0,  0, 0,  0, 0, 4, 0, 0, 0, 0, 128, 0, 0, 0, 0};
+    struct initiator_request r = {
+        .cdb = {0x42, 0, 0, 0, 0, 0, 0, 0, 40}, .out = list, .length = sizeof list}; /* UNMAP */
+    struct lab w;
+    struct initiator *i;
+
+    (void)state;
+    lab_begin(&w);
+    i = lab_ready(&w, "iqn.a", 1);
+    w.ram.stalled = true;
+    initiator_command(i, &r);
+    sim_run_for(w.sim, 200000);
+    assert_int_equal(w.ram.writes, 1);
+    assert_int_equal(manage(&w, i, (struct function){TMF_ABORT_TASK, r.itt, 0, 0}), 0);
+    ram_block_go_on(&w.ram);
+    sim_run_for(w.sim, 1000000);
+    assert_int_equal(w.ram.writes, 1);
+    assert_false(r.answered);
+    lab_alive(&w, i);
+    lab_close(&w);
+}
+
 static void an_abort_of_nothing_says_so(void **state)
 {
     struct lab w;
@@ -147,6 +173,7 @@ static void an_abort_task_set_reaches_only_its_own_session(void **state)
     assert_int_equal(manage(&w, i, (struct function){TMF_ABORT_TASK_SET, TAG_NONE, 0, 0}), 0);
     ram_block_go_on(&w.ram);
     lab_until(&w, initiator_answered, &others);
+    assert_int_equal(others.err, E_OK);
     assert_int_equal(others.status, 0);
     sim_run_for(w.sim, 1000000);
     for (uint32_t n = 0; n < 3; n++)
@@ -232,6 +259,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_abort_drops_what_still_gathers),
         cmocka_unit_test(an_abort_lets_the_block_finish_unseen),
+        cmocka_unit_test(an_aborted_command_begins_nothing_more),
         cmocka_unit_test(an_abort_of_nothing_says_so),
         cmocka_unit_test(an_abort_task_set_reaches_only_its_own_session),
         cmocka_unit_test(a_reset_reaches_every_session),

@@ -136,6 +136,46 @@ static void text_without_sense_is_rejected(void **state)
     lab_close(&w);
 }
 
+/* Both requests in the same bytes: how many of them were rejected. */
+static uint32_t ask_twice(struct lab *w, struct initiator *i)
+{
+    union bhs h[2] = {{.any = {.opcode = TEXT | OPCODE_IMMEDIATE, .flags = FLAG_FINAL}},
+                      {.any = {.opcode = TEXT | OPCODE_IMMEDIATE, .flags = FLAG_FINAL}}};
+    uint32_t rejects = 0;
+
+    for (int n = 0; n < 2; n++) {
+        initiator_stamp(i, &h[n]);
+        h[n].any.target_transfer_tag = be32_of(TAG_NONE);
+    }
+    initiator_send(i, h, sizeof h);
+    for (int n = 0; n < 2; n++) {
+        struct initiator_pdu *p = lab_pdu(w, i);
+
+        assert_non_null(p);
+        if (p->bhs.any.opcode == REJECT)
+            assert_int_equal(p->bhs.reject.reason, REJECT_PROTOCOL);
+        rejects += p->bhs.any.opcode == REJECT;
+        free(p);
+    }
+    return rejects;
+}
+
+static void one_negotiation_goes_on_at_a_time(void **state)
+{
+    struct lab w;
+    struct initiator *i;
+    uint32_t rejects = 0;
+
+    (void)state;
+    lab_begin(&w);
+    i = lab_ready(&w, "iqn.a", 1);
+    for (int n = 0; n < 30; n++)
+        rejects += ask_twice(&w, i); /* unless the bytes came apart, and the first was answered */
+    assert_in_range(rejects, 1, 30);
+    exchange(&w, i, ALL);
+    lab_close(&w);
+}
+
 static void a_request_may_come_in_pieces(void **state)
 {
     union bhs first = {.any = {.flags = FLAG_CONTINUE}}, second = {.any = {.flags = FLAG_FINAL}};
@@ -241,6 +281,7 @@ int main(void)
         cmocka_unit_test(a_normal_session_lists_only_its_own),
         cmocka_unit_test(other_keys_get_their_answers),
         cmocka_unit_test(text_without_sense_is_rejected),
+        cmocka_unit_test(one_negotiation_goes_on_at_a_time),
         cmocka_unit_test(a_request_may_come_in_pieces),
         cmocka_unit_test(a_long_list_comes_in_pieces),
         cmocka_unit_test(text_beyond_64_kib_is_rejected),

@@ -61,6 +61,26 @@ static void what_is_outside_is_ignored_in_silence(void **state)
     lab_close(&w);
 }
 
+static void what_came_too_early_must_come_again(void **state)
+{
+    struct iscsi_limits limits = iscsi_limits_small();
+    struct lab w;
+    struct initiator *i;
+    uint32_t exp;
+
+    (void)state;
+    limits.window = 4;
+    lab_open(&w, limits);
+    i = lab_ready(&w, "iqn.a", 1);
+    exp = i->exp_cmd_sn;
+    ask(i, exp + 4);
+    for (uint32_t n = 0; n < 4; n++)
+        expect_answer(&w, i, ask(i, exp + n));
+    expect_silence(&w, i); /* it was not kept */
+    assert_int_equal(i->exp_cmd_sn, exp + 4);
+    lab_close(&w);
+}
+
 static void commands_are_delivered_in_order(void **state)
 {
     struct lab w;
@@ -208,8 +228,10 @@ static void a_window_does_not_stay_shut(void **state)
     }
     assert_int_equal(w.ram.writes, 8);
     ram_block_go_on(&w.ram);
-    for (uint32_t n = 0; n < 8; n++)
+    for (uint32_t n = 0; n < 8; n++) {
         lab_until(&w, initiator_answered, &r[n]);
+        assert_int_equal(r[n].err, E_OK);
+    }
     sim_run_for(w.sim, 3000000);
     lab_alive(&w, i);
     assert_int_equal(initiator_window(i), 8);
@@ -271,6 +293,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_outside_is_ignored_in_silence),
+        cmocka_unit_test(what_came_too_early_must_come_again),
         cmocka_unit_test(commands_are_delivered_in_order),
         cmocka_unit_test(numbers_wrap_round),
         cmocka_unit_test(the_window_is_the_memory_there_is),
