@@ -15,6 +15,7 @@ struct formatting {
     struct store_format format;
     struct timer progress;
     enum err err;
+    const char *failed; /* what, if it did */
 };
 
 static int refuse(const char *path, const char *why)
@@ -71,8 +72,11 @@ static enum err run(struct formatting *f, uint64_t bytes)
 {
     enum err err = disk_open(f->env, f->path, bytes, &f->disk);
 
-    if (err)
+    if (err) {
+        f->failed = "cannot be opened";
         return err;
+    }
+    f->failed = "cannot be formatted";
     f->format = (struct store_format){
         .env = f->env,
         .disk = f->disk,
@@ -91,6 +95,7 @@ int format_disk(const char *path, uint64_t bytes, bool force)
     struct reactor_config config = reactor_config_default();
     struct formatting f = {.path = path};
     const char *text = "";
+    char why[120];
     enum err err;
 
     if (!may_format(path, bytes, force))
@@ -104,5 +109,8 @@ int format_disk(const char *path, uint64_t bytes, bool force)
         log_event(&log_stderr, LOG_LEVEL_INFO, "storaged", "formatted", "disk=%s identity=%s", path,
                   identity_show(f.format.identity).text);
     reactor_close(f.reactor);
-    return err ? refuse(path, err_text(err)) : 0;
+    if (!err)
+        return 0;
+    snprintf(why, sizeof why, "%s: %s", f.failed, err_text(err));
+    return refuse(path, why);
 }
