@@ -413,11 +413,15 @@ void sim_disk_poke(struct sim_disk *d, uint64_t offset, const void *bytes, size_
     const uint8_t *from = bytes;
 
     assert(offset <= d->size_bytes && length <= d->size_bytes - offset);
-    for (size_t i = 0; i < length; i++) {
-        struct sim_page *page = page_of(d, offset + i);
+    while (length > 0) {
+        struct sim_page *page = page_of(d, offset);
+        size_t at = offset % PAGE, part = length < PAGE - at ? length : PAGE - at;
 
-        page->now[(offset + i) % PAGE] = from[i];
-        page->durable[(offset + i) % PAGE] = from[i];
+        memcpy(page->now + at, from, part);
+        memcpy(page->durable + at, from, part);
+        offset += part;
+        from += part;
+        length -= part;
     }
 }
 
