@@ -21,8 +21,10 @@ static const unsigned http_status_of[] = {
 };
 /* clang-format on */
 
-static char letter_small(char c)
+static char slug_letter(char c)
 {
+    if (c == '_')
+        return '-';
     return (char)(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
 }
 
@@ -31,7 +33,7 @@ static void slug_write(struct problem *p, const char *name)
     size_t i = 0;
 
     for (; name[i] && i < sizeof p->slug - 1; i++)
-        p->slug[i] = name[i] == '_' ? (char)'-' : letter_small(name[i]);
+        p->slug[i] = slug_letter(name[i]);
     p->slug[i] = '\0';
 }
 
