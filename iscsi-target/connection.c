@@ -21,26 +21,56 @@
 #define TICK_US      SECOND_US        /* design 14: no window stays shut longer  */
 #define LIFE_US      (2 * SECOND_US)  /* design 14: a busy connection shows life */
 #define PING_IDLE_US (15 * SECOND_US) /* iscsi.md 3.2: an idle initiator is pinged */
+#define TEXT_US      (5 * SECOND_US)  /* between two requests of one negotiation */
 #define SILENT_US    (60 * SECOND_US) /* design 14: TCP without progress           */
 
 /* ---- text buffers ---- */
 
+/*
+ * In full feature phase only a few may have one at a time, and each only while its negotiation goes
+ * on: so that no logins are refused for want of one.
+ */
+static bool may_borrow(struct connection *c)
+{
+    if (c->phase == PHASE_LOGIN || c->text_borrowed)
+        return true;
+    if (c->target->texts_borrowed >= TEXTS_BORROWED_MAX)
+        return false;
+    c->target->texts_borrowed++;
+    c->text_borrowed = true;
+    return true;
+}
+
 bool connection_text_get(struct connection *c)
 {
+    if (!may_borrow(c))
+        return false;
+    c->text_us = now_us(&c->target->env->clock);
     if (c->text)
         return true;
     c->text = pool_get(&c->target->text_pool);
-    if (c->text)
-        text_clear(c->text);
-    return c->text != NULL;
+    if (!c->text) {
+        connection_text_put(c);
+        return false;
+    }
+    text_clear(c->text);
+    return true;
 }
 
 void connection_text_put(struct connection *c)
 {
+    c->target->texts_borrowed -= c->text_borrowed;
+    c->text_borrowed = c->text_busy = false;
     if (c->text)
         pool_put(&c->target->text_pool, c->text);
     c->text = NULL;
-    c->text_busy = false;
+}
+
+/* The initiator has our answer, and does not go on with its negotiation. */
+static bool text_abandoned(const struct connection *c, uint64_t now)
+{
+    return c->text && !c->text_owner && now - c->text_us >= TEXT_US &&
+           source_idle(&c->login.source);
 }
 
 /* ---- ending ---- */
@@ -190,6 +220,8 @@ static void tick(struct timer *t)
         connection_end_now(c);
         return;
     }
+    if (text_abandoned(c, now))
+        connection_text_put(c);
     if (window_open_late(c->session))
         nop_ping(c, false);
     else if (now - c->received_us >= PING_IDLE_US && now - c->pinged_us >= PING_IDLE_US)

@@ -70,9 +70,10 @@ struct connection {
     struct text *text; /* of the login, or of a text request */
     struct sender sender;
     struct timer timer; /* login's deadline, heartbeat, end */
-    uint64_t received_us, pinged_us, opened_us;
+    uint64_t received_us, pinged_us, opened_us, text_us;
     bool close_asked;           /* net_close() was called */
-    bool text_busy;             /* a text negotiation uses `text` … */
+    bool text_borrowed;         /* counted in target->texts_borrowed     */
+    bool text_busy;             /* a text negotiation uses `text` …      */
     struct command *text_owner; /* … for this request */
     bool half_open;             /* counted as such */
     struct source ping;         /* NOP-In from us (nop.c) */

@@ -62,19 +62,14 @@ static void answer(struct connection *c, uint8_t flags, uint32_t piece)
     send_urgent(c, &l->source);
 }
 
-/* The response carries the text gathered in `out` (a redirect's address), if any. */
+/* Only a redirect has text to go with it: the new address. */
 static void refuse(struct connection *c, enum login_status status)
 {
     c->login.status = status;
-    answer(c, 0, c->text ? min_u32(c->text->out_bytes, DATA_SEGMENT_LOGIN) : 0);
-    connection_end_gently(c);
-}
-
-static void refuse_without_text(struct connection *c, enum login_status status)
-{
-    if (c->text)
+    if (c->text && status != LOGIN_MOVED_TEMPORARILY)
         c->text->out_bytes = c->text->out_sent = 0;
-    refuse(c, status);
+    answer(c, 0, c->text ? c->text->out_bytes : 0);
+    connection_end_gently(c);
 }
 
 /* ---- a request's header ---- */
@@ -149,7 +144,7 @@ bool login_begin(struct connection *c)
     }
     status = check_header(c, h);
     if (status) {
-        refuse_without_text(c, status);
+        refuse(c, status);
         return false;
     }
     c->receive.sink = (struct sink){
@@ -237,7 +232,7 @@ enum login_status login_directory(struct connection *c, struct directory_answer 
     d->find(d, c->login.target, c->login.initiator, ret);
     status = status_of(ret->where);
     if (status)
-        c->text->out_bytes = 0;
+        c->text->out_bytes = c->text->out_sent = 0;
     if (status == LOGIN_MOVED_TEMPORARILY)
         text_put(c->text, "TargetAddress", ret->address.text);
     return status;
@@ -349,12 +344,8 @@ void login_end(struct connection *c)
     if (c->text->out_sent == c->text->out_bytes) { /* else it asks for the rest of our answer */
         c->login.wanted = h->flags;
         status = exchange(c);
-        if (status == LOGIN_MOVED_TEMPORARILY) {
-            refuse(c, status);
-            return;
-        }
         if (status) {
-            refuse_without_text(c, status);
+            refuse(c, status);
             return;
         }
     }

@@ -46,7 +46,7 @@ struct target_sizes target_sizes(const struct iscsi_limits *l)
         .connections = (l->sessions_max + l->half_open_max) * CONNECTIONS_SPARE,
         .sessions = sessions,
         .commands = l->commands_max + leaving + sessions * (IMMEDIATES_MAX + LATE_SLOTS),
-        .texts = l->half_open_max,
+        .texts = l->half_open_max + TEXTS_BORROWED_MAX,
         .rejects = l->sessions_max,
         .slots_sure = min_u32(max_u32(sure, 1), l->window),
         .leaving = leaving,

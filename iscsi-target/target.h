@@ -6,7 +6,8 @@
 #include "base/pool.h"
 #include "iscsi-target/session.h"
 
-#define PORTALS_MAX 4u
+#define PORTALS_MAX        4u
+#define TEXTS_BORROWED_MAX 8u /* text negotiations of all sessions at a time */
 
 struct portal {
     struct net_listener listener;
@@ -33,6 +34,7 @@ struct iscsi_target {
 
     uint32_t slots_sure; /* of every live session */
     uint32_t slots_free; /* neither sure of a session nor granted */
+    uint32_t texts_borrowed;
     uint32_t leaving;    /* commands whose slot was given back before their last byte left */
     struct list starved; /* commands that wait for memory */
 

@@ -263,6 +263,31 @@ static void a_long_answer_comes_in_pieces(void **state)
     lab_close(&w);
 }
 
+static void a_redirect_may_come_behind_a_long_answer(void **state)
+{
+    struct lab w;
+    struct initiator *i;
+    char *keys = many_keys(30000), *all = malloc(61000);
+
+    (void)state;
+    lab_begin(&w);
+    i = lab_raw(&w);
+    snprintf(all, 61000, "%s%s%s", WHO, WHERE, keys);
+    login_in_pieces(&w, i, all);
+    w.directory.answer.where = DIRECTORY_ELSEWHERE; /* it has moved meanwhile */
+    w.directory.answer.address = (struct net_address){"10.0.0.2:3260"};
+    while (!i->login_status) {
+        initiator_login(i, TO_FULL, "");
+        free(lab_pdu(&w, i));
+    }
+    assert_int_equal(i->login_status, 0x0101);
+    assert_string_equal(i->redirect.text, "10.0.0.2:3260");
+    assert_string_equal(i->text, "TargetAddress=10.0.0.2:3260\n");
+    free(keys);
+    free(all);
+    lab_close(&w);
+}
+
 static void an_answer_beyond_64_kib_is_refused(void **state)
 {
     struct lab w;
@@ -408,6 +433,7 @@ int main(void)
         cmocka_unit_test(text_may_come_in_several_pdus),
         cmocka_unit_test(text_beyond_64_kib_is_refused),
         cmocka_unit_test(a_long_answer_comes_in_pieces),
+        cmocka_unit_test(a_redirect_may_come_behind_a_long_answer),
         cmocka_unit_test(an_answer_beyond_64_kib_is_refused),
         cmocka_unit_test(a_segment_above_8_kib_ends_a_login),
         cmocka_unit_test(a_half_open_login_has_a_deadline),

@@ -274,6 +274,46 @@ static void text_beyond_64_kib_is_rejected(void **state)
     lab_close(&w);
 }
 
+/* A negotiation that is begun and not gone on with; returns the tag to go on with. */
+static uint32_t begin_and_leave(struct lab *w, struct initiator *i)
+{
+    union bhs h = {.any = {.flags = FLAG_CONTINUE}};
+    struct initiator_pdu *p;
+    uint32_t ttt;
+
+    ask(i, &h, TAG_NONE, "SendTar");
+    p = answer(w, i, &h);
+    ttt = be32_get(p->bhs.any.target_transfer_tag);
+    free(p);
+    return ttt;
+}
+
+static void abandoned_negotiations_hold_nobody_up(void **state)
+{
+    union bhs h = {.any = {.flags = FLAG_FINAL}};
+    struct iscsi_limits limits = iscsi_limits_small();
+    struct initiator *i[9];
+    uint32_t ttt = 0;
+    struct lab w;
+
+    (void)state;
+    limits.half_open_max = 1;
+    lab_open(&w, limits);
+    for (uint8_t n = 0; n < 9; n++) {
+        i[n] = lab_ready(&w, "iqn.a", n);
+        if (n < 8)
+            ttt = begin_and_leave(&w, i[n]);
+    }
+    ask(i[8], &h, TAG_NONE, ALL);
+    lab_expect_reject(&w, i[8], REJECT_OUT_OF_RESOURCES, TEXT | OPCODE_IMMEDIATE);
+    lab_alive(&w, lab_ready(&w, "iqn.b", 1)); /* logins have their own */
+    sim_run_for(w.sim, 7000000);
+    exchange(&w, i[8], ALL);
+    ask(i[7], &h, ttt, "gets=All\n"); /* too late */
+    lab_expect_reject(&w, i[7], REJECT_INVALID_FIELD, TEXT | OPCODE_IMMEDIATE);
+    lab_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +325,7 @@ int main(void)
         cmocka_unit_test(a_request_may_come_in_pieces),
         cmocka_unit_test(a_long_list_comes_in_pieces),
         cmocka_unit_test(text_beyond_64_kib_is_rejected),
+        cmocka_unit_test(abandoned_negotiations_hold_nobody_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
