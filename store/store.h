@@ -145,14 +145,14 @@ uint32_t store_open_writes(const struct store_replica *r, struct extent *ret, ui
 /* ---- changes ---- */
 
 enum store_change_kind {
-    STORE_MAKE,   /* facts of a new replica: replica, volume, shard, size_blocks; ret in .replica */
-    STORE_DELETE, /* by a grave: the replica and all its chunks                                   */
-    STORE_RESIZE, /* size_blocks; only up                                                         */
-    STORE_PROMISE, /* epoch: persisted behind every change given before (P2) */
-    STORE_SET,     /* set: stored, and the chunks of the activity log stamped with its generation,
-                      except frozen ones (design 6.2)                                              */
-    STORE_WRITE, /* extent, pieces, checksums, stamp                                             */
-    STORE_UNMAP, /* extent, stamp: reads as zeros; a whole chunk becomes free                    */
+    STORE_MAKE,    /* facts of a new replica: identity, volume, shard, size_blocks; ret .replica */
+    STORE_DELETE,  /* by a grave: the replica and all its chunks                                 */
+    STORE_RESIZE,  /* size_blocks; only up                                                       */
+    STORE_PROMISE, /* epoch: persisted behind every change given before (P2)                     */
+    STORE_SET,     /* set: stored, and chunks of the activity log stamped with its generation,   */
+                   /* except frozen ones (design 6.2)                                            */
+    STORE_WRITE,   /* extent, pieces, checksums, stamp                                           */
+    STORE_UNMAP,   /* extent, stamp: reads as zeros; a whole chunk becomes free                  */
 };
 
 /* With each write and unmap. */

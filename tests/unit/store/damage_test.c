@@ -3,7 +3,7 @@
  * tests/unit/store/damage_test.c — rot, and what the store says of it: by block where it can name
  * the block, else by replica; never other bytes, never zeros (P7, P11).
  */
-#include "tests/unit/store/rig.h"
+#include "tests/unit/store/rig_io.h"
 
 #define SIZE 2000u
 
@@ -405,7 +405,8 @@ static void a_tail_once_cut_off_names_nothing_durable(void **state)
     rig_end(&r);
 }
 
-/* J5: both copies of the newest root went back to what they were. */
+/* J5: both copies of the newest root went back to what they were, and all the older one speaks of
+ * is whole: only the journal knows better. */
 static void a_lost_root_shows(void **state)
 {
     struct rig r = at_rest(27);
@@ -416,12 +417,32 @@ static void a_lost_root_shows(void **state)
     for (uint32_t i = 0; i < 2; i++)
         sim_disk_peek(r.medium, r.store->geo.root_offset[i], old[i], bytes);
     assert_int_equal(rig_write(&r, 0, 2, 8000), E_OK);
-    rig_reopen(&r);
+    rig_crash_and_reopen(&r); /* one checkpoint */
     assert_int_equal(rig_write(&r, 4, 2, 8100), E_OK);
     for (uint32_t i = 0; i < 2; i++)
         sim_disk_poke(r.medium, r.store->geo.root_offset[i], old[i], bytes);
     rig_crash_and_reopen(&r);
     assert_true(rig_facts(&r).damaged);
+    rig_end(&r);
+}
+
+/* A group that is whole and of the right place, number and incarnation, but not of this chain. */
+static void a_group_with_another_predecessor_is_not_the_next(void **state)
+{
+    uint64_t begin[3];
+    struct rig r = three_groups(30, begin);
+    uint8_t page[PAGE_BYTES];
+    struct format_group *h = (void *)page;
+
+    (void)state;
+    sim_disk_peek(r.medium, journal_at(&r, begin[2]), page, sizeof page);
+    h->predecessor = le64_of(le64_get(h->predecessor) ^ 1);
+    format_seal(h, le32_get(h->head.bytes),
+                &(struct format_name){GROUP_MAGIC, DISK, begin[2], r.store->root_number});
+    sim_disk_poke(r.medium, journal_at(&r, begin[2]), page, sizeof page);
+    rig_crash_and_reopen(&r);
+    expect_blocks(&r, 10, 2, 5100);
+    expect_blocks(&r, 20, 2, 1020);
     rig_end(&r);
 }
 
@@ -514,6 +535,7 @@ int main(void)
         cmocka_unit_test(a_tail_once_cut_off_never_comes_back),
         cmocka_unit_test(a_tail_once_cut_off_names_nothing_durable),
         cmocka_unit_test(a_lost_root_shows),
+        cmocka_unit_test(a_group_with_another_predecessor_is_not_the_next),
         cmocka_unit_test(a_rotten_log_page_says_everything),
         cmocka_unit_test(a_disk_that_fails_leaves_what_is_staged_readable),
         cmocka_unit_test(a_disk_that_fails_in_a_checkpoint_loses_nothing),

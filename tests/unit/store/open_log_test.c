@@ -3,7 +3,7 @@
  * tests/unit/store/open_log_test.c — the activity log: which writes are durable here and not known
  * complete; through restarts, checkpoints and crashes (notes 1, 6).
  */
-#include "tests/unit/store/rig.h"
+#include "tests/unit/store/rig_io.h"
 
 #define SIZE 20000u
 

@@ -3,7 +3,7 @@
  * tests/unit/store/order_test.c — which requests reach the disk, and in which order: group commit,
  * syncs, the home of a chunk that is being read.
  */
-#include "tests/unit/store/rig.h"
+#include "tests/unit/store/rig_io.h"
 
 #define SIZE   2000u
 #define SEEN   4096u

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/store/read_test.c — many reads at once, with fewer buffers and pages than they want.
  */
-#include "tests/unit/store/rig.h"
+#include "tests/unit/store/rig_io.h"
 
 #define CHUNKS 2300u /* 46 checksum pages */
 #define READS  200u

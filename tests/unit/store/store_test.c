@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/store/store_test.c — what is written is read: at once, after a restart, after a crash.
  */
-#include "tests/unit/store/rig.h"
+#include "tests/unit/store/rig_io.h"
 
 #define SIZE 2000u /* blocks of the replica: 125 chunks */
 
