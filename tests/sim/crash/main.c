@@ -21,9 +21,9 @@
 #include <stdio.h>
 
 #define SEEDS_DEFAULT   300u
-#define REQUEST_UNITS   160u
-#define REQUESTS        100u
-#define IO_MOST         80u /* of these one is the last */
+#define REQUEST_UNITS   100u
+#define REQUESTS        80u
+#define IO_MOST         70u /* of these one is the last */
 #define NEVER           (UINT64_MAX / 2)
 #define DEATHS_AT_START 3u /* at most, one after the other */
 
@@ -210,6 +210,7 @@ int main(int argc, char **argv)
     if (count == 0)
         count = alone ? 1 : SEEDS_DEFAULT;
     tells = count == 1;
+    node_format_disks();
     failed = sim_seeds(first, count, play);
     printf("%u seeds from %llu, %u failed\n", count, (unsigned long long)first, failed);
     return failed ? 1 : 0;

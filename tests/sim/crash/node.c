@@ -140,14 +140,39 @@ static void formatted(struct store_format *f, enum err err)
     n->to_come--;
 }
 
-void node_make_disks(struct sim *s, uint32_t disks)
+/* What formatting leaves on each disk. */
+static struct image {
+    uint64_t count;
+    uint64_t *offsets;
+    uint8_t (*pages)[DISK_ALIGN];
+} images[NODE_DISKS];
+
+static void keep_image(const struct sim_disk *d, struct image *ret)
 {
-    struct keeper_records none = {.disks = disks};
+    static const uint8_t zeros[DISK_ALIGN];
+    uint8_t page[DISK_ALIGN];
+
+    for (uint64_t at = 0; at < DISK_BYTES; at += DISK_ALIGN) {
+        sim_disk_peek(d, at, page, sizeof page);
+        if (memcmp(page, zeros, sizeof page) == 0)
+            continue;
+        ret->offsets = realloc(ret->offsets, (ret->count + 1) * sizeof *ret->offsets);
+        ret->pages = realloc(ret->pages, (ret->count + 1) * sizeof *ret->pages);
+        assert(ret->offsets && ret->pages);
+        memcpy(ret->pages[ret->count], page, sizeof page);
+        ret->offsets[ret->count++] = at;
+    }
+}
+
+void node_format_disks(void)
+{
+    struct keeper_records none = {.disks = NODE_DISKS};
+    struct sim *s = sim_open(1);
     struct node *n = node_new(s, &none);
     bool alive;
 
-    for (uint32_t i = 0; i < disks; i++) {
-        sim_disk_make(s, disk_name(i), DISK_BYTES)->write_through = sim_draw(s, 4) == 0;
+    for (uint32_t i = 0; i < NODE_DISKS; i++) {
+        sim_disk_make(s, disk_name(i), DISK_BYTES);
         n->format[i] = (struct store_format){.env = n->env,
                                              .disk = disk_here(n, i),
                                              .identity = DISK(i),
@@ -159,10 +184,23 @@ void node_make_disks(struct sim *s, uint32_t disks)
     }
     alive = await_all(n);
     assert(alive);
-    for (uint32_t i = 0; i < disks; i++)
+    for (uint32_t i = 0; i < NODE_DISKS; i++) {
         disk_close(n->format[i].disk);
-    sim_crash(s, n->env, SIM_KILLED);
+        keep_image(sim_disk_find(s, disk_name(i)), &images[i]);
+    }
+    sim_close(s);
     free(n);
+}
+
+void node_make_disks(struct sim *s, uint32_t disks)
+{
+    for (uint32_t i = 0; i < disks; i++) {
+        struct sim_disk *d = sim_disk_make(s, disk_name(i), DISK_BYTES);
+
+        d->write_through = sim_draw(s, 4) == 0;
+        for (uint64_t p = 0; p < images[i].count; p++)
+            sim_disk_poke(d, images[i].offsets[p], images[i].pages[p], DISK_ALIGN);
+    }
 }
 
 static void opened(struct store_open *o, enum err err)

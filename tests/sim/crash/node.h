@@ -63,7 +63,11 @@ void node_target_name(char ret[ISCSI_NAME_MAX]);
 
 void keeper_found(struct keeper_records *r, uint32_t disks);
 
-/* Disks, formatted, by a process of its own; what follows is a crash away from them. */
+/*
+ * Formats disks in a world of their own and keeps what is not zero on them: once, before all
+ * stories, for every story begins with copies.
+ */
+void node_format_disks(void);
 void node_make_disks(struct sim *s, uint32_t disks);
 
 /* A new process; it does nothing yet. */
