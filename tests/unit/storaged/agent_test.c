@@ -28,8 +28,8 @@ struct scene {
     struct keeper *keeper;
     struct records *inner;
     struct records records; /* what the node is given: `inner`, unless metad is away */
-    bool away;
-    struct records_call *lost;
+    bool away, mute;        /* mute: for transactions only */
+    struct list lost;
     struct timer timer;
 
     struct node_config config;
@@ -51,9 +51,11 @@ struct scene {
 static void lost_now(struct timer *t)
 {
     struct scene *s = container_of(t, struct scene, timer);
-    struct records_call *c = s->lost;
+    struct list *link = list_take(&s->lost);
+    struct records_call *c = container_of(link, struct records_call, link);
 
-    s->lost = NULL;
+    if (!list_empty(&s->lost))
+        timer_start(&s->env->clock, &s->timer, 100, lost_now);
     c->done(c, E_UNREACHABLE);
 }
 
@@ -61,12 +63,11 @@ static void called(struct records *r, struct records_call *c)
 {
     struct scene *s = container_of(r, struct scene, records);
 
-    if (!s->away) {
+    if (!s->away && !(s->mute && c->op == RECORDS_TRANSACT)) {
         s->inner->call(s->inner, c);
         return;
     }
-    assert_null(s->lost);
-    s->lost = c;
+    list_append(&s->lost, &c->link);
     timer_start(&s->env->clock, &s->timer, 100, lost_now);
 }
 
@@ -237,6 +238,7 @@ static int each_new(void **state)
     s->sim = sim_open(7);
     s->env = sim_env(s->sim, "n1");
     s->limits = limits_small();
+    list_init(&s->lost);
     assert_int_equal(keeper_memory_open(ID(77), &s->keeper), E_OK);
     assert_int_equal(records_of_keeper_open(s->env, s->keeper, 200, &s->inner), E_OK);
     s->records.call = called;
@@ -471,6 +473,40 @@ static void a_volume_of_another_process_is_closed(void **state)
     assert_false(nothing_on_disk(s)); /* its data are not ours to take away */
 }
 
+static void a_volume_that_is_closed_lets_nobody_in(void **state)
+{
+    struct scene *s = *state;
+
+    create_volume(s);
+    until(s, served);
+    assert_non_null(volumes_block(&s->volumes, VOLUME));
+    agent_hold(&s->agent);
+    volumes_close(&s->volumes, VOLUME);
+    assert_null(volumes_block(&s->volumes, VOLUME)); /* from now on, not from its end on */
+    until(s, no_volume_open);
+}
+
+static bool volume_is_open(void *arg)
+{
+    return !no_volume_open(arg);
+}
+
+/* P12: the end of a volume does not wait for a set that cannot be recorded. */
+static void a_volume_is_closed_while_metad_is_away(void **state)
+{
+    struct scene *s = *state;
+
+    s->mute = true;
+    create_volume(s);
+    until(s, volume_is_open);
+    sim_run_for(s->sim, 5000000);
+    assert_false(served(s));
+    agent_hold(&s->agent);
+    volumes_close(&s->volumes, VOLUME);
+    until(s, no_volume_open);
+    assert_true(shard_now(s).is_new);
+}
+
 static void a_volume_grows_while_it_is_served(void **state)
 {
     struct scene *s = *state;
@@ -608,6 +644,8 @@ int main(void)
         each(a_new_volume_is_made_promised_recorded_and_served),
         each(a_raised_epoch_opens_the_volume_anew),
         each(a_volume_of_another_process_is_closed),
+        each(a_volume_that_is_closed_lets_nobody_in),
+        each(a_volume_is_closed_while_metad_is_away),
         each(a_volume_grows_while_it_is_served),
         each(a_deleted_volume_goes_by_its_graves),
         each(an_attachment_is_known_then_drained),

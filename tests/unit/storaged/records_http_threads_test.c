@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -82,23 +83,31 @@ static void *serve(void *arg)
     return NULL;
 }
 
+/* A listening socket, and its url (64 bytes). */
+static int listen_somewhere(char *ret_url)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t length = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(fd, (struct sockaddr *)&at, sizeof at), 0);
+    assert_int_equal(listen(fd, 16), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &length), 0);
+    snprintf(ret_url, 64, "http://127.0.0.1:%u", ntohs(at.sin_port));
+    return fd;
+}
+
 static void server_start(struct scene *sc, const char *const *answers, uint32_t count)
 {
     struct server *s = &sc->server;
-    struct sockaddr_in at = {.sin_family = AF_INET};
-    socklen_t length = sizeof at;
     char url[64];
 
-    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    s->listener = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(s->listener, (struct sockaddr *)&at, sizeof at), 0);
-    assert_int_equal(listen(s->listener, 4), 0);
-    assert_int_equal(getsockname(s->listener, (struct sockaddr *)&at, &length), 0);
+    s->listener = listen_somewhere(url);
     for (uint32_t i = 0; i < count; i++)
         s->answers[i] = answers[i];
     s->count = count;
     assert_int_equal(pthread_create(&s->thread, NULL, serve, s), 0);
-    snprintf(url, sizeof url, "http://127.0.0.1:%u", ntohs(at.sin_port));
     assert_int_equal(metad_open(reactor_env(sc->reactor), url, NODE, &sc->metad), E_OK);
 }
 
@@ -266,6 +275,81 @@ static void nobody_there_is_unreachable(void **state)
     assert_int_equal(call(s, RECORDS_TRANSACT), E_UNREACHABLE); /* nothing was sent: no doubt */
 }
 
+/* ---- a connection that was kept and is dead ---- */
+
+#define KEPT METAD_LANES
+
+struct keeper_of_connections {
+    int listener;
+    pthread_t thread;
+    uint32_t transactions; /* how often one came */
+};
+
+/* Answers `{…}` and keeps the connection; a transaction is read and its connection closed. */
+static bool keep_or_close(struct keeper_of_connections *k, int fd)
+{
+    static const char answer[] = "{\"revision\":1,\"records\":[]}";
+    char text[4096] = "";
+
+    read_request(fd, text);
+    if (strstr(text, "POST /node/v1/transaction")) {
+        k->transactions++;
+        close(fd);
+        return false;
+    }
+    if (*text)
+        dprintf(fd, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s", strlen(answer), answer);
+    else
+        close(fd);
+    return *text != '\0';
+}
+
+/* Until the listener is shut. */
+static void *keep_connections(void *arg)
+{
+    struct keeper_of_connections *k = arg;
+    struct pollfd fds[1 + 4 * KEPT] = {{.fd = k->listener, .events = POLLIN}};
+    uint32_t count = 1;
+
+    while (poll(fds, count, -1) > 0) {
+        if (fds[0].revents & ~POLLIN)
+            break;
+        for (uint32_t i = 1; i < count; i++)
+            if (fds[i].revents && !keep_or_close(k, fds[i].fd))
+                fds[i].fd = -1;
+        if (fds[0].revents & POLLIN && count < array_length(fds)) {
+            fds[count].fd = accept(k->listener, NULL, NULL);
+            fds[count].events = POLLIN;
+            fds[count++].revents = 0;
+        }
+    }
+    for (uint32_t i = 1; i < count; i++)
+        if (fds[i].fd >= 0)
+            close(fds[i].fd);
+    return NULL;
+}
+
+/* curl repeats a request by itself when a kept connection breaks: never a transaction. */
+static void a_transaction_is_sent_once(void **state)
+{
+    struct scene *s = *state;
+    struct keeper_of_connections k = {.transactions = 0};
+    char url[64];
+
+    k.listener = listen_somewhere(url);
+    assert_int_equal(pthread_create(&k.thread, NULL, keep_connections, &k), 0);
+    assert_int_equal(metad_open(reactor_env(s->reactor), url, NODE, &s->metad), E_OK);
+    for (uint32_t i = 0; i < KEPT; i++) { /* every lane has a connection now */
+        assert_int_equal(call(s, RECORDS_RANGE), E_OK);
+        record_list_free(&s->call.list);
+    }
+    assert_int_equal(call(s, RECORDS_TRANSACT), E_IN_DOUBT);
+    shutdown(k.listener, SHUT_RDWR);
+    pthread_join(k.thread, NULL);
+    close(k.listener);
+    assert_int_equal(k.transactions, 1);
+}
+
 static void post_done(struct metad_post *p, enum err err)
 {
     struct scene *s = container_of(p, struct scene, post);
@@ -348,6 +432,7 @@ int main(void)
         each(a_transaction_is_sent_whole),
         each(each_answer_is_an_error_to_act_on),
         each(nobody_there_is_unreachable),
+        each(a_transaction_is_sent_once),
         each(a_heartbeat_learns_the_lineage),
         each(a_call_under_way_ends_when_the_link_is_stopped),
         each(more_calls_than_lanes_wait_their_turn),
