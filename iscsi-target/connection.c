@@ -222,11 +222,10 @@ static void tick(struct timer *t)
     }
     if (text_abandoned(c, now))
         connection_text_put(c);
-    if (window_open_late(c->session))
-        nop_ping(c, false);
-    else if (now - c->received_us >= PING_IDLE_US && now - c->pinged_us >= PING_IDLE_US)
+    if (now - c->received_us >= PING_IDLE_US && now - c->pinged_us >= PING_IDLE_US)
         nop_ping(c, true);
-    else if (!list_empty(&c->session->commands) && now - c->sender.sent_us >= LIFE_US)
+    else if (window_open_late(c->session) ||
+             (!list_empty(&c->session->commands) && now - c->sender.sent_us >= LIFE_US))
         nop_ping(c, false);
     timer_start(&c->target->env->clock, &c->timer, TICK_US, tick);
 }

@@ -9,9 +9,10 @@
  * Promises: T1  every length and offset from the wire is checked against what was granted before a
  *               byte is placed or allocated.
  *           T2  memory is that of the limits, taken when opened, never exceeded; being out of it
- * has a polite form (a narrower window, TASK SET FULL, a login refused with 0x0302). T3  a garbage
- * connection is closed or answered; no other session notices. T4  a command that was handed to the
- * block is never recalled (P6); one that was not is dropped when its session ends.
+ *               has a polite form (a narrower window, TASK SET FULL, a login refused with 0x0302).
+ *           T3  a garbage connection is closed or answered; no other session notices.
+ *           T4  a command that was handed to the block is never recalled (P6); one that was not is
+ *               dropped when its session ends.
  */
 #ifndef ISCSI_TARGET_ISCSI_TARGET_H
 #define ISCSI_TARGET_ISCSI_TARGET_H
