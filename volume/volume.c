@@ -75,7 +75,7 @@ static enum err pools_open(struct volume *v, const struct volume_limits *l)
     err = supply_open(&v->edges, "volume edges", sizeof(struct edges), edges(l));
     if (err)
         return err;
-    return supply_open(&v->workspaces, "volume workspaces", WORKSPACE_BLOCKS * BLOCK_BYTES,
+    return supply_open(&v->workspaces, "volume workspaces", (size_t)WORKSPACE_BLOCKS * BLOCK_BYTES,
                        workspaces(l));
 }
 
