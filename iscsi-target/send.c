@@ -184,6 +184,8 @@ static enum task_next sender_step(struct task *t)
     case QUIET:
         if (!c->net)
             return task_goto(t, STOPPED);
+        if (c->close_asked)
+            return TASK_WAIT; /* `closed` comes: what is queued has nowhere to go */
         batch_fill(c);
         if (s->batch.pdu_count == 0) {
             connection_drained(c);

@@ -423,6 +423,33 @@ static void a_connection_cannot_join_a_session(void **state)
     lab_close(&w);
 }
 
+/* The answer to the first is ready in the same turn, and has nowhere to go any more. */
+static void two_requests_at_once_end_a_login(void **state)
+{
+    static const char text[] = WHO WHERE;
+    union bhs h = {.login = {.opcode = LOGIN | OPCODE_IMMEDIATE, .flags = TO_FULL}};
+    uint8_t twice[2 * (BHS_BYTES + sizeof text + 3)] = {0};
+    uint32_t whole = BHS_BYTES + sizeof text + pad_bytes(sizeof text);
+
+    (void)state;
+    h.any.data_segment_length = be24_of(sizeof text);
+    memcpy(twice, &h, BHS_BYTES);
+    for (uint32_t i = 0; i < sizeof text; i++)
+        twice[BHS_BYTES + i] = text[i] == '\n' ? 0 : (uint8_t)text[i];
+    memcpy(twice + whole, twice, whole);
+    for (uint64_t seed = 1; seed <= 16; seed++) { /* the net cuts it anywhere */
+        struct lab w;
+        struct initiator *i;
+
+        lab_open_from(&w, iscsi_limits_small(), seed);
+        i = lab_raw(&w);
+        initiator_send(i, twice, 2 * whole);
+        lab_until(&w, initiator_closed, i);
+        lab_alive(&w, lab_ready(&w, "iqn.b", 2));
+        lab_close(&w);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -439,6 +466,7 @@ int main(void)
         cmocka_unit_test(a_half_open_login_has_a_deadline),
         cmocka_unit_test(half_open_logins_are_bounded),
         cmocka_unit_test(sessions_are_bounded),
+        cmocka_unit_test(two_requests_at_once_end_a_login),
         cmocka_unit_test(the_isid_must_not_change),
         cmocka_unit_test(a_connection_cannot_join_a_session),
     };
