@@ -427,14 +427,14 @@ static void a_connection_cannot_join_a_session(void **state)
 static void two_requests_at_once_end_a_login(void **state)
 {
     static const char text[] = WHO WHERE;
-    union bhs h = {.login = {.opcode = LOGIN | OPCODE_IMMEDIATE, .flags = TO_FULL}};
+    union bhs h = {.login = {.opcode = LOGIN | OPCODE_IMMEDIATE, .flags = STAGE_OPERATIONAL << 2}};
     uint8_t twice[2 * (BHS_BYTES + sizeof text + 3)] = {0};
-    uint32_t whole = BHS_BYTES + sizeof text + pad_bytes(sizeof text);
+    uint32_t length = sizeof text - 1, whole = BHS_BYTES + length + pad_bytes(length);
 
     (void)state;
-    h.any.data_segment_length = be24_of(sizeof text);
+    h.any.data_segment_length = be24_of(length);
     memcpy(twice, &h, BHS_BYTES);
-    for (uint32_t i = 0; i < sizeof text; i++)
+    for (uint32_t i = 0; i < length; i++)
         twice[BHS_BYTES + i] = text[i] == '\n' ? 0 : (uint8_t)text[i];
     memcpy(twice + whole, twice, whole);
     for (uint64_t seed = 1; seed <= 16; seed++) { /* the net cuts it anywhere */
