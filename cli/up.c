@@ -97,7 +97,7 @@ static bool options(struct up *u, const struct arguments *a)
                 u->cluster.dir, u->cluster.node_count);
         return false;
     }
-    u->size = a->options[1] ? a->options[1] : "10G";
+    u->size = a->options[1] ? a->options[1] : "4G";
     if (size_parse(u->size, &bytes) && bytes >= DISK_BYTES_LEAST)
         return true;
     fprintf(u->cli->err, "dolmen: --size is 512M or more, not %s\n", u->size);

@@ -108,6 +108,7 @@ struct disk {
     const char *name; /* the path, for logs and errors; lives as long as the disk */
     uint64_t size_bytes;
     bool write_through; /* every write that is done is durable: no sync needed */
+    bool is_file;       /* its first write to a place costs more than later ones  */
 };
 
 void disk_submit(struct disk *d, struct disk_io *io); /* checks the contract, hands it on */

@@ -2,9 +2,10 @@
 /*
  * store/make.c — store_format(): a disk becomes a store.
  *
- * What an older store left is made unreadable first, the regions that are written again and again
- * are written in full (first writes to unwritten extents of a file cost up to four times), and the
- * superblocks come last: a format that was broken off leaves no store.
+ * What an older store left is made unreadable first, then the journal and the tables are written in
+ * full, of a file everything (first writes to unwritten extents cost up to four times, and space
+ * that the file system has not given yet may not be there later), and the superblocks come last: a
+ * format that was broken off leaves no store.
  */
 #include "store/inside.h"
 
@@ -83,11 +84,16 @@ static void sync_all(struct making *m)
 
 #define REGIONS 2u
 
-/* What is written in full: everything before the data, and the second root. */
-static struct extent region_of(const struct geometry *g, uint32_t region)
+/* What is written in full: everything before the data, and the second root; all of a file. */
+static struct extent region_of(const struct making *m, uint32_t region)
 {
+    const struct geometry *g = &m->geo;
+    uint64_t end = g->root_offset[1] + g->root_bytes;
+
     if (region == 0)
         return (struct extent){g->root_offset[0], g->data_offset - g->root_offset[0]};
+    if (m->format->disk->is_file)
+        return (struct extent){g->data_offset, end - g->data_offset};
     return (struct extent){g->root_offset[1], g->root_bytes};
 }
 
@@ -95,7 +101,7 @@ static struct extent region_of(const struct geometry *g, uint32_t region)
 static bool fill(struct making *m)
 {
     while (m->region < REGIONS && !m->err && m->flying < FORMAT_WRITES) {
-        struct extent whole = region_of(&m->geo, m->region);
+        struct extent whole = region_of(m, m->region);
         uint64_t bytes = min_u64(FORMAT_BYTES, whole.count - m->at);
 
         submit(m, DISK_WRITE, m->zeros, (struct extent){whole.start + m->at, bytes});
@@ -232,7 +238,7 @@ void store_format(struct store_format *f)
         assert(m->zeros && m->pages && m->root);
         memset(m->zeros, 0, FORMAT_BYTES);
         memset(m->pages, 0, 2 * PAGE_BYTES);
-        f->bytes_total = region_of(&m->geo, 0).count + region_of(&m->geo, 1).count;
+        f->bytes_total = region_of(m, 0).count + region_of(m, 1).count;
     }
     task_start(&f->task, &format_kind, &f->env->tasks, m->err ? END : ERASE);
 }

@@ -107,6 +107,18 @@ static enum err replica_decode(struct store *s, const struct format_replica *f)
     return E_OK;
 }
 
+/* Positions and numbers only ever grow by what was written: none comes near this in a disk's life,
+ * and from here on none can wrap. */
+#define COUNTS_MOST (UINT64_C(1) << 62)
+
+static bool counts_make_sense(const struct format_root *root)
+{
+    return le64_get(root->tail_position) % PAGE_BYTES == 0 &&
+           le64_get(root->tail_position) < COUNTS_MOST &&
+           le64_get(root->tail_sequence) < COUNTS_MOST &&
+           le64_get(root->head.checkpoint) < COUNTS_MOST;
+}
+
 enum err root_decode(struct store *s, const uint8_t *bytes)
 {
     const struct format_root *root = (const void *)bytes;
@@ -115,7 +127,8 @@ enum err root_decode(struct store *s, const uint8_t *bytes)
     const struct format_replica *replica;
     struct journal *j = &s->journal;
 
-    if (le32_get(root->index_count) != s->geo.index_pages || count > s->geo.replicas_max ||
+    if (!counts_make_sense(root) || le32_get(root->index_count) != s->geo.index_pages ||
+        count > s->geo.replicas_max ||
         bytes_used != sizeof *root + s->geo.index_pages * sizeof *entry + count * sizeof *replica)
         return E_DAMAGED;
     for (uint64_t i = 0; i < s->geo.index_pages; i++)

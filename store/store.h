@@ -58,8 +58,9 @@ struct store_format {
     struct making *making;
 };
 
-/* Writes the journal and table regions in full and both superblocks last; E_TOO_LARGE, E_NO_SPACE
- * (the device is too small: less than four times its journal and tables), E_DISK. */
+/* Writes the journal and table regions in full, of a file everything, and both superblocks last;
+ * E_TOO_LARGE, E_NO_SPACE (the device is too small: less than four times its journal and tables),
+ * E_DISK. */
 void store_format(struct store_format *f);
 
 struct store_limits {

@@ -197,6 +197,7 @@ static enum err measure(struct uring_disk *d)
             return err;
     } else if (S_ISREG(stat.st_mode)) {
         d->disk.size_bytes = (uint64_t)stat.st_size;
+        d->disk.is_file = true;
     } else {
         return E_INVALID;
     }

@@ -11,7 +11,7 @@ field() { tr -d ' \n' <"$1" | sed "s/.*\"$2\":\[*\"*\([^],\"}]*\).*/\1/"; } # th
 
 step() { echo "ok: $1"; }
 
-$dolmen --json up --size 1GiB >/tmp/up.json
+$dolmen --json up --size 512MiB >/tmp/up.json
 step "dolmen up"
 $dolmen volume create guest 64MiB >/dev/null
 $dolmen --json attachment create guest --initiator $initiator >/tmp/attachment.json

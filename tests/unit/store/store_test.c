@@ -418,6 +418,33 @@ static void a_journal_larger_than_the_stage_is_replayed(void **state)
     rig_end(&r);
 }
 
+/* How much of its disk a format writes. */
+static uint64_t bytes_formatted(bool is_file)
+{
+    struct rig r = {.sim = sim_open(26)};
+    struct rig_wait w = {0};
+    struct store_format f = {
+        .identity = DISK, .journal_bytes = RIG_JOURNAL, .done = rig_format_done, .own = &w};
+
+    r.medium = sim_disk_make(r.sim, "disk", RIG_BYTES);
+    rig_start(&r);
+    r.disk->is_file = is_file;
+    f.env = r.env;
+    f.disk = r.disk;
+    store_format(&f);
+    assert_int_equal(rig_await(&r, &w), E_OK);
+    assert_true(f.bytes_done >= f.bytes_total);
+    rig_end(&r);
+    return f.bytes_done;
+}
+
+static void a_file_is_written_in_full_and_a_device_is_not(void **state)
+{
+    (void)state;
+    assert_true(bytes_formatted(true) > RIG_BYTES - CHUNK_BYTES); /* less is no chunk */
+    assert_true(bytes_formatted(false) < RIG_BYTES / 2);
+}
+
 /* Memory for the maps is a limit of this process, no damage of the disk. */
 static void too_little_memory_for_the_maps_harms_nothing(void **state)
 {
@@ -445,6 +472,7 @@ static void too_little_memory_for_the_maps_harms_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_file_is_written_in_full_and_a_device_is_not),
         cmocka_unit_test(a_block_is_read_back),
         cmocka_unit_test(writes_overlap),
         cmocka_unit_test(a_crash_keeps_what_was_answered),
