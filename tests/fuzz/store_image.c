@@ -72,12 +72,12 @@ static void read_done(struct store_read *r, enum err err)
     *(struct wait *)r->own = (struct wait){true, err};
 }
 
-void image_start(struct image_store *s)
+void image_start(struct image_store *s, const char *disk)
 {
     enum err err;
 
     s->env = sim_env(s->sim, "node");
-    err = s->env->ops->disk_open(s->env, "disk", 0, &s->disk);
+    err = s->env->ops->disk_open(s->env, disk, 0, &s->disk);
     assert(!err);
     s->store = NULL;
 }
@@ -128,6 +128,20 @@ void image_close(struct image_store *s)
     store_close(s->store, &c);
     (void)await(s, &w);
     s->store = NULL;
+}
+
+void image_copy(struct image_store *s)
+{
+    const struct sim_disk *from = sim_disk_find(s->sim, "disk");
+    struct sim_disk *to = sim_disk_make(s->sim, "copy", IMAGE_BYTES);
+    uint8_t page[PAGE_BYTES];
+
+    for (uint64_t at = 0; at < IMAGE_BYTES; at += sizeof page) {
+        if (!from->pages[at / sizeof page])
+            continue;
+        sim_disk_peek(from, at, page, sizeof page);
+        sim_disk_poke(to, at, page, sizeof page);
+    }
 }
 
 /* ---- making them ---- */
@@ -291,7 +305,7 @@ void images_make(void)
     struct sim_disk *d = sim_disk_make(s.sim, "disk", IMAGE_BYTES);
     enum err err;
 
-    image_start(&s);
+    image_start(&s, "disk");
     format(&s);
     err = image_open(&s, false);
     assert(!err);

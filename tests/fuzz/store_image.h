@@ -25,7 +25,7 @@ enum image_flags {
     IMAGE_GROUPS_ROTTEN = 4,
     IMAGE_RECORDS_ROTTEN = 8, /* of the map: each has a checksum of its own */
     IMAGE_SMALL = 16,         /* opened with the least memory (the harness's) */
-    IMAGE_NOT_CLOSED = 32,    /* crashes after its use (the harness's)        */
+    IMAGE_NOT_CLOSED = 32,    /* killed after its use (the harness's) */
 };
 
 enum image_edit { EDIT_SET, EDIT_ADD, EDIT_WIPE, EDIT_COPY };
@@ -48,10 +48,12 @@ struct image_store {
 struct store_change;
 struct store_read;
 
-void image_start(struct image_store *s); /* a new process, with the disk */
+void image_start(struct image_store *s, const char *disk); /* a new process */
 enum err image_open(struct image_store *s, bool small);
 enum err image_change(struct image_store *s, struct store_change *c);
 enum err image_read(struct image_store *s, struct store_read *r);
 void image_close(struct image_store *s);
+/* What a process that is killed now leaves behind, on another disk: "copy". */
+void image_copy(struct image_store *s);
 
 #endif
