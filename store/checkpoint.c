@@ -393,7 +393,7 @@ enum err checkpoint_open(struct store *s)
 
     c->chunks = calloc(s->stage.chunks.count, sizeof(struct staged_chunk *));
     c->log_memory = aligned_alloc(PAGE_BYTES, s->geo.log_pages * PAGE_BYTES);
-    c->job_memory = aligned_alloc(PAGE_BYTES, PAGE_JOBS * PAGE_BYTES);
+    c->job_memory = aligned_alloc(PAGE_BYTES, (size_t)PAGE_JOBS * PAGE_BYTES);
     c->root = aligned_alloc(PAGE_BYTES, s->geo.root_bytes);
     if (!c->chunks || !c->log_memory || !c->job_memory || !c->root)
         return E_NO_MEMORY;

@@ -51,23 +51,26 @@ static void write_record(struct format_map_record *to, const struct store_replic
     to->check = le32_of(map_record_check(to, chunk));
 }
 
+static void rebuild_leaf(struct store_replica *r, uint32_t index, struct format_map_page *page,
+                         uint64_t first)
+{
+    for (uint32_t i = index; i < index + MAP_LEAF; i++) {
+        uint64_t entry = map_entry(r, i);
+        uint64_t chunk = entry & ENTRY_CHUNK;
+
+        if ((entry & ENTRY_PLACED) && chunk >= first && chunk < first + MAP_RECORDS)
+            write_record(&page->records[chunk - first], r, i, chunk, 0);
+    }
+}
+
 /* Every chunk of `first` … first + MAP_RECORDS that some map has, as at generation 0. */
 static void rebuild_map_page(struct store *s, struct format_map_page *page, uint64_t first)
 {
     memset(page, 0, sizeof *page);
     for_each_replica(r, s) {
-        for (uint32_t i = 0; i < SHARD_CHUNKS; i++) {
-            uint64_t entry, chunk;
-
-            if (!map_has_leaf(r, i)) {
-                i += MAP_LEAF - 1;
-                continue;
-            }
-            entry = map_entry(r, i);
-            chunk = entry & ENTRY_CHUNK;
-            if ((entry & ENTRY_PLACED) && chunk >= first && chunk < first + MAP_RECORDS)
-                write_record(&page->records[chunk - first], r, i, chunk, 0);
-        }
+        for (uint32_t i = 0; i < SHARD_CHUNKS; i += MAP_LEAF)
+            if (map_has_leaf(r, i))
+                rebuild_leaf(r, i, page, first);
     }
 }
 

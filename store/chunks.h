@@ -16,7 +16,7 @@ struct geometry {
     uint64_t root_offset[2], root_bytes;
     uint64_t data_offset, chunks;
     uint64_t map_pages, checksum_pages, log_pages, index_pages;
-    uint32_t replicas_max;
+    uint32_t replicas_max, zero; /* no holes: it is compared as bytes */
 };
 
 static inline uint64_t table_pages(const struct geometry *g)

@@ -24,7 +24,7 @@ enum verdict {
 };
 
 #define COMMITS_MAX  8u
-#define COMMITS_ROOM (COMMITS_MAX * (uint32_t)sizeof(struct format_record))
+#define COMMITS_ROOM (COMMITS_MAX * sizeof(struct format_record))
 
 static uint64_t meta_bytes(const struct group *g)
 {

@@ -17,7 +17,7 @@
  */
 #include "store/inside.h"
 
-#define IDLE_US (50 * 1000)
+#define IDLE_US (UINT64_C(50) * 1000)
 
 enum journal_state {
     GATHER, /* what is queued becomes a group                    */

@@ -217,8 +217,9 @@ static void take_window(struct load *l, const struct sweep *w)
 {
     for (uint64_t p = l->at; p < window_end(l, w) && !l->err; p++) {
         uint32_t place = entry_at(l, w, p)->flags & PAGE_PLACE;
+        uint64_t nth = (uint64_t)place * LOAD_PAGES + (p - l->at);
 
-        l->err = w->take(l->store, p, l->buffer + (place * LOAD_PAGES + (p - l->at)) * PAGE_BYTES);
+        l->err = w->take(l->store, p, l->buffer + nth * PAGE_BYTES);
     }
     if (l->err)
         l->why = "the memory set aside for chunk maps is too small";
@@ -249,7 +250,7 @@ static enum task_next next_sweep(struct load *l, enum load_state state, uint64_t
 {
     l->at = first;
     l->place = 0;
-    memset(l->buffer, 0, 2 * LOAD_PAGES * PAGE_BYTES);
+    memset(l->buffer, 0, (size_t)2 * LOAD_PAGES * PAGE_BYTES);
     return task_goto(&l->task, state);
 }
 
@@ -318,7 +319,7 @@ static const struct task_kind load_kind = {
 
 enum err load_begin(struct store *s, struct load *l, struct task *waiter)
 {
-    size_t bytes = (size_t)max_u64(2 * LOAD_PAGES * PAGE_BYTES, s->geo.root_bytes);
+    size_t bytes = (size_t)max_u64((uint64_t)2 * LOAD_PAGES * PAGE_BYTES, s->geo.root_bytes);
 
     *l = (struct load){.store = s, .waiter = waiter};
     l->buffer = aligned_alloc(PAGE_BYTES, bytes);

@@ -117,7 +117,7 @@ static bool fill(struct making *m)
 static void write_superblocks(struct making *m)
 {
     for (uint32_t i = 0; i < 2; i++)
-        submit(m, DISK_WRITE, m->pages + i * PAGE_BYTES,
+        submit(m, DISK_WRITE, m->pages + (size_t)i * PAGE_BYTES,
                (struct extent){superblock_offset(m->geo.size_bytes, i), PAGE_BYTES});
 }
 
@@ -175,7 +175,7 @@ static enum task_next format_step(struct task *t)
         return task_goto(t, SUPERBLOCKS);
     case SUPERBLOCKS:
         for (uint32_t i = 0; i < 2; i++)
-            superblock_encode(m->pages + i * PAGE_BYTES, i, f->identity, &m->geo);
+            superblock_encode(m->pages + (size_t)i * PAGE_BYTES, i, f->identity, &m->geo);
         write_superblocks(m);
         return task_goto(t, SYNC);
     case SYNC:
@@ -233,11 +233,11 @@ void store_format(struct store_format *f)
     f->bytes_total = 0;
     if (!m->err) {
         m->zeros = aligned_alloc(PAGE_BYTES, FORMAT_BYTES);
-        m->pages = aligned_alloc(PAGE_BYTES, 2 * PAGE_BYTES);
+        m->pages = aligned_alloc(PAGE_BYTES, (size_t)2 * PAGE_BYTES);
         m->root = aligned_alloc(PAGE_BYTES, 2 * m->geo.root_bytes);
         assert(m->zeros && m->pages && m->root);
         memset(m->zeros, 0, FORMAT_BYTES);
-        memset(m->pages, 0, 2 * PAGE_BYTES);
+        memset(m->pages, 0, (size_t)2 * PAGE_BYTES);
         f->bytes_total = region_of(m, 0).count + region_of(m, 1).count;
     }
     task_start(&f->task, &format_kind, &f->env->tasks, m->err ? END : ERASE);

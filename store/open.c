@@ -149,8 +149,8 @@ static void read_superblock(struct store_open *o, uint32_t copy)
 {
     struct opening *n = o->opening;
 
-    open_io_read(&n->io, n->pages + copy * PAGE_BYTES, superblock_offset(o->disk->size_bytes, copy),
-                 PAGE_BYTES);
+    open_io_read(&n->io, n->pages + (size_t)copy * PAGE_BYTES,
+                 superblock_offset(o->disk->size_bytes, copy), PAGE_BYTES);
 }
 
 /* The feature words of a superblock that proves itself. */
@@ -167,8 +167,8 @@ static enum task_next take_superblock(struct store_open *o)
     uint32_t copy;
 
     for (copy = 0; copy < 2; copy++) {
-        err = superblock_decode(n->pages + copy * PAGE_BYTES, copy, o->disk->size_bytes, &s->geo,
-                                &s->identity);
+        err = superblock_decode(n->pages + (size_t)copy * PAGE_BYTES, copy, o->disk->size_bytes,
+                                &s->geo, &s->identity);
         if (!err)
             break;
         worst = err == E_DAMAGED ? err : worst;
@@ -178,7 +178,7 @@ static enum task_next take_superblock(struct store_open *o)
     if (err)
         return fail(o, worst,
                     worst == E_DAMAGED ? "both superblocks are damaged" : "holds no Dolmen store");
-    if (features_of(s, n->pages + copy * PAGE_BYTES))
+    if (features_of(s, n->pages + (size_t)copy * PAGE_BYTES))
         return fail(o, E_UNSUPPORTED, "uses a feature that this version does not know");
     err = parts_open(s);
     if (!err)
@@ -289,7 +289,7 @@ void store_open(struct store_open *o)
     struct opening *n = calloc(1, sizeof *n);
 
     assert(n);
-    n->pages = aligned_alloc(PAGE_BYTES, 2 * PAGE_BYTES);
+    n->pages = aligned_alloc(PAGE_BYTES, (size_t)2 * PAGE_BYTES);
     o->opening = n;
     o->store = calloc(1, sizeof *o->store);
     assert(n->pages && o->store);
@@ -297,7 +297,7 @@ void store_open(struct store_open *o)
     o->store->env = o->env;
     o->store->disk = o->disk;
     o->store->limits = o->limits;
-    if (o->disk->size_bytes < 2 * PAGE_BYTES) {
+    if (o->disk->size_bytes < UINT64_C(2) * PAGE_BYTES) {
         snprintf(o->why, sizeof o->why, "%s: holds no Dolmen store", o->disk->name);
         task_start(&o->task, &open_kind, &o->env->tasks, END);
         o->task.err = E_NOT_FOUND;

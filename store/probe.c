@@ -34,7 +34,7 @@ static bool has_superblock(int fd, uint64_t bytes)
     struct identity disk;
     struct geometry geo;
 
-    for (uint32_t copy = 0; copy < 2 && bytes >= 2 * PAGE_BYTES; copy++) {
+    for (uint32_t copy = 0; copy < 2 && bytes >= UINT64_C(2) * PAGE_BYTES; copy++) {
         off_t at = (off_t)superblock_offset(bytes, copy);
 
         if (pread(fd, page, sizeof page, at) == (ssize_t)sizeof page &&

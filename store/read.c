@@ -58,7 +58,7 @@ static void take_in(struct home_read *h, uint32_t first, uint32_t count, enum er
     const struct store_replica *replica = h->read->replica;
 
     for (uint32_t b = first; b < first + count; b++) {
-        const uint8_t *bytes = h->buffer + b * BLOCK_BYTES;
+        const uint8_t *bytes = h->buffer + (size_t)b * BLOCK_BYTES;
         uint64_t block = h->block + b;
 
         if (!(h->mask & 1u << b))
@@ -115,7 +115,8 @@ static void fetched(struct disk_io *io, enum err err)
 
 static void submit(struct home_read *h)
 {
-    h->piece = (struct iovec){h->buffer + h->first * BLOCK_BYTES, h->count * (size_t)BLOCK_BYTES};
+    h->piece =
+        (struct iovec){h->buffer + (size_t)h->first * BLOCK_BYTES, h->count * (size_t)BLOCK_BYTES};
     h->io = (struct disk_io){.op = DISK_READ,
                              .offset = h->offset + h->first * (uint64_t)BLOCK_BYTES,
                              .pieces = &h->piece,

@@ -359,7 +359,7 @@ static enum task_next end_or_damage(struct replay *r, bool payload)
     look_beyond(r, &beyond);
     if (beyond.durable >= s->journal.sequence && payload)
         return take(r);
-    if (beyond.durable >= s->journal.sequence) {
+    if (beyond.next && beyond.durable >= s->journal.sequence) {
         lose_group(s, beyond.next);
         return window_anew(r);
     }
