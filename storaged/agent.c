@@ -197,7 +197,19 @@ static void act_on(struct agent *a, const struct action *action)
     }
     err = volume_action(a, action);
     if (err && err != E_BUSY)
-        operation_failed(a, action, err);
+        (void)operation_failed(a, action, err); /* no room: the next plan tries it again */
+}
+
+/* A resize that failed waits like an operation that did; where there is no room, until there is. */
+static void take_resize_failures(struct agent *a)
+{
+    list_for_each(link, &a->volumes->open) {
+        struct node_volume *n = container_of(link, struct node_volume, link);
+        struct action action = {.kind = ACTION_RESIZE_VOLUME, .volume = n->volume};
+
+        if (n->resize_err && operation_failed(a, &action, n->resize_err))
+            n->resize_err = E_OK;
+    }
 }
 
 static void retry_due(struct timer *t)
@@ -217,6 +229,7 @@ static void act(struct agent *a)
         a->acted(a);
         return;
     }
+    take_resize_failures(a);
     agent_plan(&a->view, &a->facts, &a->plan);
     for (uint32_t i = 0; i < a->plan.count; i++)
         act_on(a, &a->plan.actions[i]);

@@ -80,13 +80,15 @@ static void operation_ended(struct operation *o, enum err err)
     agent_wake(a);
 }
 
-void operation_failed(struct agent *a, const struct action *action, enum err err)
+bool operation_failed(struct agent *a, const struct action *action, enum err err)
 {
     struct operation *o = operation_new(a, action);
 
+    if (!o)
+        return false;
     say_failure(a, action, err);
-    if (o)
-        pause_operation(o, err);
+    pause_operation(o, err);
+    return true;
 }
 
 uint64_t operations_forget(struct agent *a)

@@ -28,8 +28,9 @@ void operation_begin(struct agent *a, const struct action *action);
 /* The same thing is under way, or failed a moment ago. */
 bool operation_known(const struct agent *a, const struct action *action);
 
-/* A failure of something that took no time, remembered like one of an operation. */
-void operation_failed(struct agent *a, const struct action *action, enum err err);
+/* A failure of something that is no operation, said and remembered like one of these; false: there
+ * is no room for it now. */
+bool operation_failed(struct agent *a, const struct action *action, enum err err);
 
 /* Forgets failures whose pause is over; when the next one is (UINT64_MAX: none). */
 uint64_t operations_forget(struct agent *a);

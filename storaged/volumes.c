@@ -297,14 +297,14 @@ static void resized(struct volume_resize *r, enum err err)
     struct node_volume *n = container_of(r, struct node_volume, resize);
 
     n->resizing = false;
+    n->resize_err = err;
     free(n->resize_shards);
     n->resize_shards = NULL;
-    if (!err)
+    if (!err) {
         n->bytes = r->size_bytes;
-    log_event(n->all->env->log, err ? LOG_LEVEL_WARN : LOG_LEVEL_INFO, "volume",
-              err ? "resize_failed" : "resized", "volume=%s bytes=%llu %s",
-              identity_show(n->volume).text, (unsigned long long)r->size_bytes,
-              err ? err_text(err) : "");
+        log_event(n->all->env->log, LOG_LEVEL_INFO, "volume", "resized", "volume=%s bytes=%llu",
+                  identity_show(n->volume).text, (unsigned long long)r->size_bytes);
+    }
     end_look(n);
     tell(n->all);
 }
@@ -316,7 +316,7 @@ enum err volumes_resize(struct node_volumes *vs, struct identity volume)
 
     if (!record || !n || n->closing)
         return E_NOT_FOUND;
-    if (n->resizing)
+    if (n->resizing || n->resize_err)
         return E_BUSY;
     n->resize_shards = shard_configs(vs, record);
     if (!n->resize_shards)

@@ -42,6 +42,7 @@ struct node_volume {
     struct volume_resize resize;
     struct volume_shard_config *resize_shards;
     bool resizing;
+    enum err resize_err; /* of the last one: the agent takes it, and pauses */
 
     struct task task; /* its end */
     bool closing, drained, closed, ended, was_serving;
@@ -65,7 +66,7 @@ must_check enum err volumes_open(struct node_volumes *vs, struct identity volume
 void volumes_close(struct node_volumes *vs, struct identity volume);
 void volumes_close_all(struct node_volumes *vs);
 
-/* E_BUSY: one resize is under way. */
+/* E_BUSY: one resize is under way, or has failed and the agent did not take its error yet. */
 must_check enum err volumes_resize(struct node_volumes *vs, struct identity volume);
 
 must_check enum err volumes_know(struct node_volumes *vs, struct identity volume,

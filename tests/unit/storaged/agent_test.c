@@ -518,6 +518,43 @@ static void a_volume_grows_while_it_is_served(void **state)
     assert_int_equal(volumes_block(&s->volumes, VOLUME)->size_units, 128 * MIB / UNIT_BYTES);
 }
 
+/* Lines that tell of a failed action; the simulated log is the process's own. */
+struct failure_log {
+    struct log log;
+    struct log *former;
+    uint32_t failures;
+};
+
+static void failure_seen(struct log *l, enum log_level level, const char *line)
+{
+    struct failure_log *f = container_of(l, struct failure_log, log);
+
+    f->failures += strstr(line, "action_failed action=\"resize volume\"") != NULL;
+    if (level >= f->former->least)
+        f->former->write(f->former, level, line);
+}
+
+/* What fails after a while pauses like what fails at once: 5 s, and no busy loop between. */
+static void a_resize_that_fails_is_tried_again_after_a_pause(void **state)
+{
+    struct scene *s = *state;
+    struct failure_log log = {.log = {.write = failure_seen, .least = LOG_LEVEL_INFO}};
+    struct page_record page = cluster_page(NODE, s->disk, 1);
+
+    log.former = s->env->log;
+    s->env->log = &log.log;
+    page.shards[0].is_new = false;
+    page.shards[0].replicas[0].in_sync = true; /* and is not there */
+    put_volume(s, 64 * MIB, false);
+    put(s, page_key(VOLUME, 0), page_write(&page, NULL));
+    put_head(s, 4, US);
+    until(s, volume_is_open);
+    put_volume(s, 128 * MIB, false);
+    sim_run_for(s->sim, 12000000);
+    assert_in_range(log.failures, 2, 3);
+    s->env->log = log.former;
+}
+
 /* Design 10, delete: closed first, told; then by graves, and told again. */
 static void a_deleted_volume_goes_by_its_graves(void **state)
 {
@@ -647,6 +684,7 @@ int main(void)
         each(a_volume_that_is_closed_lets_nobody_in),
         each(a_volume_is_closed_while_metad_is_away),
         each(a_volume_grows_while_it_is_served),
+        each(a_resize_that_fails_is_tried_again_after_a_pause),
         each(a_deleted_volume_goes_by_its_graves),
         each(an_attachment_is_known_then_drained),
         each(without_metad_a_volume_is_served),
