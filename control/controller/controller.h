@@ -17,7 +17,8 @@
  * Promises: C5  an in-sync set is never touched.
  *           C6  a grave is only written for a replica that a volume being deleted names (P8, P10).
  *           C7  absence is no order: a node that says nothing loses nothing.
- *           C8  nothing at all is done while a node has seen a newer revision than ours (6.7).
+ *           C8  nothing at all is done while a recorded node that speaks has seen a newer revision
+ *               than ours (6.7).
  */
 #ifndef CONTROL_CONTROLLER_CONTROLLER_H
 #define CONTROL_CONTROLLER_CONTROLLER_H

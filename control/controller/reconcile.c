@@ -333,10 +333,14 @@ static void graves_reconcile(struct pass *p)
 
 /* ---- one pass ---- */
 
+/* Who is no node of this cluster, or has gone silent, has no say: it would hold it for ever. */
 static bool somebody_saw_more(const struct record_list *records, const struct heartbeat_set *set)
 {
     for (uint32_t i = 0; i < set->count; i++) {
-        if (set->items[i]->revision > records->revision)
+        const struct heartbeat *h = set->items[i];
+
+        if (h->revision > records->revision && heartbeats_alive(set, h->node) &&
+            record_list_find(records, node_key(h->node).text))
             return true;
     }
     return false;

@@ -345,12 +345,47 @@ static void a_keeper_older_than_a_node_holds_everything(void **state)
     struct heartbeat *h;
 
     stage_volume(s, 7, 1, 11);
+    stage_node(s, 1);
     h = stage_heartbeat(s, 1, 12);
     h->revision++;
     assert_int_equal(stage_look(s), 0);
     assert_true(s->changes.held);
     h->revision--;
     assert_int_equal(stage_look(s), 1);
+    assert_false(s->changes.held);
+}
+
+static void a_stranger_holds_nothing(void **state)
+{
+    struct stage *s = *state;
+
+    stage_volume(s, 7, 1, 11);
+    stage_node(s, 1);
+    stage_heartbeat(s, 1, 12);
+    stage_heartbeat(s, 2, 22)->revision = INT64_MAX; /* no record names it */
+    expect_one(s, CHANGE_PROMOTE, 7);
+    assert_false(s->changes.held);
+    stage_node(s, 2);
+    assert_int_equal(stage_look(s), 0);
+    assert_true(s->changes.held);
+}
+
+static void a_silent_node_holds_nothing(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    stage_node(s, 1);
+    stage_node(s, 2);
+    stage_heartbeat(s, 1, 12);
+    h = stage_heartbeat(s, 2, 22);
+    h->revision++;
+    h->arrived_ms -= HEARTBEAT_SILENT_MS;
+    assert_int_equal(stage_look(s), 0); /* just not silent */
+    assert_true(s->changes.held);
+    h->arrived_ms--;
+    expect_one(s, CHANGE_PROMOTE, 7);
     assert_false(s->changes.held);
 }
 
@@ -406,6 +441,8 @@ int main(void)
         TEST(a_grave_of_nobody_goes_when_it_is_confirmed),
         TEST(a_grave_is_only_confirmed_by_its_own_node),
         TEST(a_keeper_older_than_a_node_holds_everything),
+        TEST(a_stranger_holds_nothing),
+        TEST(a_silent_node_holds_nothing),
         TEST(a_pass_takes_a_bounded_number_of_changes),
         TEST(records_that_cannot_be_read_are_left_alone),
     };

@@ -83,6 +83,14 @@ static inline bool stage_has(struct stage *s, struct record_key key)
     return json != NULL;
 }
 
+static inline void stage_node(struct stage *s, uint64_t node)
+{
+    struct node_record r = {.node = ID(node), .rack = "r1"};
+
+    snprintf(r.name, sizeof r.name, "n%u", (unsigned)node);
+    stage_put(s, node_key(r.node), node_write(&r, NULL));
+}
+
 static inline struct head_record stage_head(struct stage *s, uint64_t volume)
 {
     struct head_record h;

@@ -369,8 +369,10 @@ static void one_storm(uint64_t seed)
     print_message("seed=0x%llx\n", (unsigned long long)seed);
     s->stage = stage_new();
     s->chance = seed;
-    for (uint64_t n = 1; n <= NODES; n++)
+    for (uint64_t n = 1; n <= NODES; n++) {
+        stage_node(s->stage, n);
         node_restarts(s, n);
+    }
     for (uint32_t i = 0; i < ROUNDS; i++)
         one_round(s);
     the_weather_clears(s);
