@@ -93,6 +93,10 @@ static inline uint64_t reserve_chunks(const struct store *s)
 
 /* ---- open (open.c, load.c, replay.c) ---- */
 
+/* Positions and numbers grow only by what was written: none comes near this in a disk's life, and
+ * one that is believed can never wrap. */
+#define COUNTS_MOST (UINT64_C(1) << 62)
+
 /* Reads a range for open; a page that the disk refuses reads as zeros, which prove nothing. */
 struct open_io {
     struct disk *disk;

@@ -165,7 +165,8 @@ static enum err take_log_page(struct store *s, uint64_t page, const uint8_t *byt
                                .seq = le64_get(f->seq),
                                .generation = le64_get(f->generation)};
 
-        open_log_add(r, &w);
+        if (extent_within(w.extent, r->size_blocks)) /* else the count does not come out */
+            open_log_add(r, &w);
     }
     return E_OK;
 }

@@ -91,7 +91,8 @@ static bool group_proved(const struct replay *r, const struct format_group *h, u
 
     return le32_get(h->head.magic) == GROUP_MAGIC && le32_get(h->head.bytes) >= sizeof *h &&
            le32_get(h->head.bytes) <= GROUP_META_MAX &&
-           format_prove(h, (size_t)left, &name) == E_OK &&
+           format_prove(h, (size_t)left, &name) == E_OK && le64_get(h->sequence) < COUNTS_MOST &&
+           le64_get(h->head.checkpoint) < COUNTS_MOST &&
            le32_get(h->list_count) <= GROUP_RECORDS_MAX &&
            le32_get(h->record_count) <= GROUP_RECORDS_MAX &&
            le32_get(h->payload_blocks) <= GROUP_BLOCKS_MAX &&
@@ -154,10 +155,13 @@ static bool makes_sense(const struct store_replica *r, const struct format_group
                         const struct fact *f)
 {
     bool blocks = f->kind == RECORD_WRITE || f->kind == RECORD_UNMAP;
+    bool sized = f->kind == RECORD_MAKE || f->kind == RECORD_RESIZE;
 
     if ((f->kind == RECORD_MAKE || f->kind == RECORD_RESIZE) && f->size_blocks > SHARD_BLOCKS)
         return false;
     if (blocks && r && !extent_within(f->extent, r->size_blocks))
+        return false;
+    if (sized && f->size_blocks > SHARD_BLOCKS)
         return false;
     return f->kind != RECORD_WRITE || (f->payload <= le32_get(h->payload_blocks) &&
                                        f->extent.count <= le32_get(h->payload_blocks) - f->payload);

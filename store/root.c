@@ -107,10 +107,6 @@ static enum err replica_decode(struct store *s, const struct format_replica *f)
     return E_OK;
 }
 
-/* Positions and numbers only ever grow by what was written: none comes near this in a disk's life,
- * and from here on none can wrap. */
-#define COUNTS_MOST (UINT64_C(1) << 62)
-
 static bool counts_make_sense(const struct format_root *root)
 {
     return le64_get(root->tail_position) % PAGE_BYTES == 0 &&
