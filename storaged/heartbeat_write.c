@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* storaged/heartbeat_write.c — the document of one heartbeat. */
 #include "storaged/heartbeat.h"
+#include "storaged/operation.h"
 
 #include <jansson.h>
 #include <string.h>
@@ -153,7 +154,7 @@ static json_t *graves_json(const struct agent *a)
     {
         const struct grave_record *g = e->decoded;
 
-        if (grave_done(&a->facts, g))
+        if (grave_done(&a->facts, g) && !operation_changes(a, g->replica))
             json_array_append_new(list, identity_json(g->replica));
     }
     return list;

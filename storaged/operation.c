@@ -21,6 +21,19 @@ bool operation_known(const struct agent *a, const struct action *action)
     return false;
 }
 
+bool operation_changes(const struct agent *a, struct identity replica)
+{
+    list_for_each(link, &a->under_way) {
+        const struct operation *o = container_of(link, struct operation, link);
+        enum action_kind kind = o->action.kind;
+
+        if (o->living && (kind == ACTION_MAKE_REPLICA || kind == ACTION_DELETE_REPLICA) &&
+            identity_equal(o->action.replica, replica))
+            return true;
+    }
+    return false;
+}
+
 static struct operation *operation_new(struct agent *a, const struct action *action)
 {
     struct operation *o = pool_get(&a->operations);

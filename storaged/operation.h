@@ -28,6 +28,9 @@ void operation_begin(struct agent *a, const struct action *action);
 /* The same thing is under way, or failed a moment ago. */
 bool operation_known(const struct agent *a, const struct action *action);
 
+/* The replica is being made or deleted at this moment: what the stores show of it will change. */
+bool operation_changes(const struct agent *a, struct identity replica);
+
 /* A failure of something that is no operation, said and remembered like one of these; false: there
  * is no room for it now. */
 bool operation_failed(struct agent *a, const struct action *action, enum err err);

@@ -93,7 +93,8 @@ uint64_t shard_size_blocks(uint64_t volume_bytes, uint32_t shard);
 
 /* A record or a grave names it on that disk; else it is an orphan: kept and reported. */
 bool replica_named(const struct view *v, struct identity node, const struct fact_replica *r);
-/* The deletion is done: the grave's disk is open here and does not hold the replica. */
+/* The grave's disk is open here and does not hold the replica: the deletion is done, unless the
+ * replica is being made at this moment (operation.h). */
 bool grave_done(const struct facts *f, const struct grave_record *g);
 
 #endif

@@ -7,6 +7,7 @@
 #include "storaged/agent.h"
 #include "storaged/directory.h"
 #include "storaged/heartbeat.h"
+#include "storaged/operation.h"
 #include "tests/sim/world/world.h"
 #include "tests/unit/storaged/cluster.h"
 
@@ -580,6 +581,47 @@ static void a_deleted_volume_goes_by_its_graves(void **state)
     json_decref(body);
 }
 
+static bool replica_is_being_made(void *arg)
+{
+    struct scene *s = arg;
+
+    return nothing_on_disk(s) && operation_changes(&s->agent, REPLICA);
+}
+
+static bool grave_told(void *arg)
+{
+    json_t *body = heartbeat_now_json(arg);
+    bool told = json_array_size(json_object_get(body, "graves")) == 1;
+
+    json_decref(body);
+    return told;
+}
+
+static bool grave_seen(void *arg)
+{
+    return view_find(&((struct scene *)arg)->agent.view, grave_key(NODE, REPLICA)) != NULL;
+}
+
+/* Deleted while it is being made: the grave is not done before there is nothing to come. */
+static void a_grave_is_not_done_while_its_replica_is_being_made(void **state)
+{
+    struct scene *s = *state;
+    struct grave_record grave = {.replica = REPLICA, .node = NODE, .disk = s->disk};
+
+    sim_disk_find(s->sim, DISK_PATH)->slow_us = 500000;
+    create_volume(s);
+    until(s, replica_is_being_made);
+    put_volume(s, 64 * MIB, true);
+    put(s, grave_key(NODE, REPLICA), grave_write(&grave, NULL));
+    until(s, grave_seen);
+    assert_true(replica_is_being_made(s));
+    assert_false(grave_told(s));
+    until(s, grave_told);
+    sim_run_for(s->sim, 5000000);
+    assert_true(nothing_on_disk(s));
+    assert_true(grave_told(s));
+}
+
 static void an_attachment_is_known_then_drained(void **state)
 {
     struct scene *s = *state;
@@ -686,6 +728,7 @@ int main(void)
         each(a_volume_grows_while_it_is_served),
         each(a_resize_that_fails_is_tried_again_after_a_pause),
         each(a_deleted_volume_goes_by_its_graves),
+        each(a_grave_is_not_done_while_its_replica_is_being_made),
         each(an_attachment_is_known_then_drained),
         each(without_metad_a_volume_is_served),
         each(an_older_keeper_is_not_acted_upon),
