@@ -19,7 +19,8 @@ static uint32_t disks_alive(const struct heartbeat_set *set)
     return count;
 }
 
-static void disks_take(const struct heartbeat *h, struct cluster *cluster)
+static void disks_take(const struct heartbeat_set *set, const struct heartbeat *h,
+                       struct cluster *cluster)
 {
     for (uint32_t i = 0; i < h->disk_count; i++) {
         const struct heartbeat_disk *d = &h->disks[i];
@@ -29,7 +30,7 @@ static void disks_take(const struct heartbeat *h, struct cluster *cluster)
                                     .node = h->node,
                                     .bytes = d->chunks * CHUNK_BYTES,
                                     .free_bytes = d->chunks_free * CHUNK_BYTES,
-                                    .alive = true,
+                                    .alive = !heartbeats_rival(set, h->node, d->disk),
                                     .read_only = d->read_only};
     }
 }
@@ -90,7 +91,7 @@ bool cluster_read(struct control *c, const struct heartbeat_set *set, struct clu
     if (ok) {
         for (uint32_t i = 0; i < set->count; i++) {
             if (heartbeats_alive(set, set->items[i]->node))
-                disks_take(set->items[i], &cluster);
+                disks_take(set, set->items[i], &cluster);
         }
         promises_count(&cluster, &volumes, &pages, scratch);
         *ret = cluster;

@@ -5,15 +5,6 @@
 
 #define CHUNK_BYTES ((json_int_t)65536)
 
-static const struct heartbeat_disk *disk_in(const struct heartbeat *h, struct identity disk)
-{
-    for (uint32_t i = 0; h && i < h->disk_count; i++) {
-        if (identity_equal(h->disks[i].disk, disk))
-            return &h->disks[i];
-    }
-    return NULL;
-}
-
 static void replicas_count(const struct heartbeat *h, struct identity disk, json_int_t *replicas,
                            json_int_t *orphans)
 {
@@ -31,7 +22,7 @@ static void replicas_count(const struct heartbeat *h, struct identity disk, json
 static json_t *disk_json(const struct disk_record *r, const struct heartbeat_set *set)
 {
     const struct heartbeat *h = heartbeats_last(set, r->node);
-    const struct heartbeat_disk *d = disk_in(h, r->disk);
+    const struct heartbeat_disk *d = h ? heartbeat_disk(h, r->disk) : NULL;
     bool open = d && heartbeats_alive(set, r->node);
     json_int_t replicas, orphans;
 

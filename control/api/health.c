@@ -34,6 +34,22 @@ static void look_at_nodes(struct health *h, const struct record_list *nodes,
     }
 }
 
+/* A disk that two nodes list, both speaking: a clone, or one that is plugged in twice (C9). */
+static void look_at_disks(struct health *h, const struct heartbeat_set *set)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct heartbeat *a = set->items[i], *b;
+
+        for (uint32_t d = 0; d < a->disk_count && heartbeats_alive(set, a->node); d++) {
+            b = heartbeats_rival(set, a->node, a->disks[d].disk);
+            if (b && a->node.bits < b->node.bits)
+                health_say(h, json_sprintf("disk %s is listed by nodes %s and %s: nothing is "
+                                           "changed for what lies on it",
+                                           identity_show(a->disks[d].disk).text, a->name, b->name));
+        }
+    }
+}
+
 static void look_at_volumes(struct health *h, const struct record_list *volumes,
                             const struct record_list *heads, const struct heartbeat_set *set)
 {
@@ -63,6 +79,7 @@ static void look(struct control *c, struct health *h, const struct record_list l
         health_say(h, json_string("a node has seen a newer revision than the keeper holds: "
                                   "nothing is changed"));
     look_at_nodes(h, &lists[0], &set);
+    look_at_disks(h, &set);
     look_at_volumes(h, &lists[1], &lists[2], &set);
     board_release(&set);
     answer_json(a, 200,

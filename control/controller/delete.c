@@ -28,11 +28,15 @@ static enum err compare_view(struct change *c, const struct volume_view *v)
     return err ? err : transaction_compare(&c->transaction, head_key(volume), v->head_at->revision);
 }
 
-static struct grave_record grave_of(const struct page_record *page, const struct page_replica *r)
+/* *ret_known: exactly one node has the disk, and may be believed about it (C9). */
+static struct grave_record grave_of(const struct pass *p, const struct page_replica *r,
+                                    bool *ret_known)
 {
-    return (struct grave_record){.replica = r->replica,
-                                 .node = page->disks[r->disk].node,
-                                 .disk = page->disks[r->disk].disk};
+    struct grave_record g = {.replica = r->replica, .disk = p->page.disks[r->disk].disk};
+
+    *ret_known =
+        view_disk_node(p, r->disk, &g.node) && !heartbeats_rival(p->heartbeats, g.node, g.disk);
+    return g;
 }
 
 static const struct record *grave_find(const struct pass *p, const struct grave_record *g)
@@ -44,7 +48,8 @@ static const struct record *grave_find(const struct pass *p, const struct grave_
 
 static enum err bury_one(struct pass *p, struct change *c, const struct page_replica *r)
 {
-    struct grave_record g = grave_of(&p->page, r);
+    bool known;
+    struct grave_record g = grave_of(p, r, &known);
     struct record_key key = grave_key(g.node, g.replica);
 
     assert(c->kind == CHANGE_BURY);
@@ -72,12 +77,13 @@ static bool page_confirmed(struct pass *p, bool *ret_missing)
 
     for (uint32_t s = 0; s < p->page.shard_count; s++) {
         for (uint32_t i = 0; i < p->page.shards[s].replica_count; i++) {
-            struct grave_record g = grave_of(&p->page, &p->page.shards[s].replicas[i]);
+            bool known;
+            struct grave_record g = grave_of(p, &p->page.shards[s].replicas[i], &known);
             const struct heartbeat *h = heartbeats_last(p->heartbeats, g.node);
 
             if (!grave_find(p, &g))
                 *ret_missing = true;
-            if (!h || !heartbeat_buried(h, g.replica))
+            if (!known || !h || !heartbeat_buried(h, g.replica))
                 confirmed = false;
         }
     }
@@ -92,7 +98,8 @@ static enum err unbury_page(struct pass *p, struct change *c)
 
     for (uint32_t s = 0; s < p->page.shard_count; s++) {
         for (uint32_t i = 0; i < p->page.shards[s].replica_count && !err; i++) {
-            struct grave_record g = grave_of(&p->page, &p->page.shards[s].replicas[i]);
+            bool known;
+            struct grave_record g = grave_of(p, &p->page.shards[s].replicas[i], &known);
 
             err = transaction_delete(&c->transaction, grave_key(g.node, g.replica));
         }

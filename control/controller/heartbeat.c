@@ -50,6 +50,15 @@ const struct heartbeat_attachment *heartbeat_attachment(const struct heartbeat *
     return NULL;
 }
 
+const struct heartbeat_disk *heartbeat_disk(const struct heartbeat *h, struct identity disk)
+{
+    for (uint32_t i = 0; i < h->disk_count; i++) {
+        if (identity_equal(h->disks[i].disk, disk))
+            return &h->disks[i];
+    }
+    return NULL;
+}
+
 bool heartbeat_buried(const struct heartbeat *h, struct identity replica)
 {
     for (uint32_t i = 0; i < h->grave_count; i++) {
@@ -73,6 +82,19 @@ const struct heartbeat *heartbeats_alive(const struct heartbeat_set *set, struct
     const struct heartbeat *h = heartbeats_last(set, node);
 
     return h && set->now_ms <= h->arrived_ms + HEARTBEAT_SILENT_MS ? h : NULL;
+}
+
+const struct heartbeat *heartbeats_rival(const struct heartbeat_set *set, struct identity node,
+                                         struct identity disk)
+{
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct heartbeat *h = set->items[i];
+
+        if (!identity_equal(h->node, node) && heartbeat_disk(h, disk) &&
+            heartbeats_alive(set, h->node))
+            return h;
+    }
+    return NULL;
 }
 
 bool heartbeats_silent(const struct heartbeat_set *set, struct identity node)

@@ -64,6 +64,7 @@ void heartbeat_put(struct heartbeat *h); /* NULL: nothing to do */
 const struct heartbeat_volume *heartbeat_volume(const struct heartbeat *h, struct identity volume);
 const struct heartbeat_attachment *heartbeat_attachment(const struct heartbeat *h,
                                                         struct identity attachment);
+const struct heartbeat_disk *heartbeat_disk(const struct heartbeat *h, struct identity disk);
 bool heartbeat_buried(const struct heartbeat *h, struct identity replica);
 
 /* Each node's last one, at one moment. */
@@ -78,6 +79,9 @@ struct heartbeat_set {
 const struct heartbeat *heartbeats_last(const struct heartbeat_set *set, struct identity node);
 /* … if it is not silent. */
 const struct heartbeat *heartbeats_alive(const struct heartbeat_set *set, struct identity node);
+/* Another one, not silent, that lists the disk too: then neither is believed about it.  Or NULL. */
+const struct heartbeat *heartbeats_rival(const struct heartbeat_set *set, struct identity node,
+                                         struct identity disk);
 /* … as a reason to act: nobody is judged before two silent-times have passed. */
 bool heartbeats_silent(const struct heartbeat_set *set, struct identity node);
 

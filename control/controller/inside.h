@@ -25,6 +25,12 @@ bool view_read(struct pass *p, struct identity volume, struct volume_view *ret);
 /* The volume's pages, in order. */
 struct record_list view_pages(const struct pass *p, const struct volume_view *v);
 
+/*
+ * The node that has the disk at `place` of the page in p->page: as the disk's own record says,
+ * which changes when a disk moves; as the page says where there is none.  False: it cannot be read.
+ */
+bool view_disk_node(const struct pass *p, uint32_t place, struct identity *ret);
+
 /* The process that the head names, when it is alive and this very incarnation; else NULL. */
 const struct heartbeat *view_primary(const struct pass *p, const struct volume_view *v);
 

@@ -92,6 +92,20 @@ struct record_list view_pages(const struct pass *p, const struct volume_view *v)
     return record_list_part(p->records, prefix);
 }
 
+bool view_disk_node(const struct pass *p, uint32_t place, struct identity *ret)
+{
+    struct identity disk = p->page.disks[place].disk;
+    const struct record *at = record_list_find(p->records, disk_key(disk).text);
+    struct disk_record r;
+
+    *ret = p->page.disks[place].node;
+    if (at && disk_read(at->value, &r) != E_OK)
+        return false;
+    if (at)
+        *ret = r.node;
+    return true;
+}
+
 const struct heartbeat *view_primary(const struct pass *p, const struct volume_view *v)
 {
     const struct heartbeat *h = heartbeats_alive(p->heartbeats, v->head.primary);
@@ -135,23 +149,26 @@ void raise_epoch(struct pass *p, const struct volume_view *v, struct identity no
     change_end(p, err);
 }
 
-/* The node that holds the replicas: with one copy, the only choice. */
-static bool view_holder(struct pass *p, const struct volume_view *v, struct identity *ret)
+/* The node that holds the replicas: with one copy, the only choice; and the first one's disk. */
+static bool view_holder(struct pass *p, const struct volume_view *v, struct identity *ret,
+                        struct identity *ret_disk)
 {
     struct record_list pages = view_pages(p, v);
+    uint32_t place;
 
     if (pages.count == 0 || page_read(pages.records[0].value, &p->page) != E_OK)
         return false;
-    *ret = p->page.disks[p->page.shards[0].replicas[0].disk].node;
-    return true;
+    place = p->page.shards[0].replicas[0].disk;
+    *ret_disk = p->page.disks[place].disk;
+    return view_disk_node(p, place, ret);
 }
 
 static void keep_primary(struct pass *p, const struct volume_view *v)
 {
-    struct identity holder;
+    struct identity holder, disk;
     const struct heartbeat *h;
 
-    if (!view_holder(p, v, &holder))
+    if (!view_holder(p, v, &holder, &disk))
         return;
     h = heartbeats_alive(p->heartbeats, holder);
     if (!h) /* C7 */
@@ -161,6 +178,8 @@ static void keep_primary(struct pass *p, const struct volume_view *v)
         return;
     if (!identity_none(v->head.primary) && !identity_equal(v->head.primary, holder) &&
         view_primary(p, v)) /* it lives, wherever it is: left alone (6.4) */
+        return;
+    if (heartbeats_rival(p->heartbeats, holder, disk)) /* C9 */
         return;
     raise_epoch(p, v, holder, h->incarnation);
 }

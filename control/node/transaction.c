@@ -128,6 +128,23 @@ static bool node_may(const struct request *q, const struct record_put *put, stru
     return true;
 }
 
+/* Two nodes that both list a disk would take it from each other for ever. */
+static bool disk_free(struct control *c, const struct request *q, struct identity disk,
+                      struct problem *p)
+{
+    struct heartbeat_set set;
+    const struct heartbeat *rival;
+    bool ok;
+
+    if (!board_snapshot(&c->board, &set))
+        return problem(p, E_NO_MEMORY, "no memory for the heartbeats");
+    rival = heartbeats_rival(&set, q->node, disk);
+    ok = !rival || problem(p, E_CONFLICT, "disk %s is listed by node %s, which speaks",
+                           identity_show(disk).text, rival->name);
+    board_release(&set);
+    return ok;
+}
+
 /* A disk that was another node's may be taken over, knowingly: its record is compared. */
 static bool disk_may(struct control *c, const struct request *q, const struct record_put *put,
                      struct problem *p)
@@ -151,7 +168,7 @@ static bool disk_may(struct control *c, const struct request *q, const struct re
     record_list_free(&list);
     if (!mine && !(put->value && compare_of(q, put->key)))
         return forbidden(p, put, "the disk is another node's");
-    return true;
+    return mine || disk_free(c, q, wish.disk, p);
 }
 
 /* The head of the volume whose head or page is put, as the transaction compares it. */

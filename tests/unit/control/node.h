@@ -18,7 +18,8 @@ struct node {
     uint64_t id;
     _Atomic uint64_t incarnation;
     const char *name;
-    uint64_t chunks;      /* of its one disk, id + 0x1000     */
+    uint64_t disk;        /* its one; 0: id + 0x1000          */
+    uint64_t chunks;      /* of it                            */
     atomic_bool ignores;  /* serves and knows nothing new     */
     atomic_bool keeps;    /* neither drains nor buries        */
     atomic_bool stopping; /* the thread ends                  */
@@ -73,10 +74,10 @@ static inline json_t *node_body(struct node *n, json_int_t revision, json_t *lis
                      hex(n->id), "incarnation", hex(n->incarnation), "name", n->name, "rack", "r1",
                      "revision", revision, "lineage",
                      n->lineage[0] ? json_string(n->lineage) : json_null(), "portals",
-                     "127.0.0.1:3260", "disks", "disk", hex(n->id + 0x1000), "path", "/dev/test",
-                     "bytes", (json_int_t)(n->chunks << 16), "chunks", (json_int_t)n->chunks,
-                     "chunks_free", (json_int_t)n->chunks, "read_only", 0, "replicas", "volumes",
-                     lists[0], "attachments", lists[1], "graves", lists[2]);
+                     "127.0.0.1:3260", "disks", "disk", hex(n->disk ? n->disk : n->id + 0x1000),
+                     "path", "/dev/test", "bytes", (json_int_t)(n->chunks << 16), "chunks",
+                     (json_int_t)n->chunks, "chunks_free", (json_int_t)n->chunks, "read_only", 0,
+                     "replicas", "volumes", lists[0], "attachments", lists[1], "graves", lists[2]);
 }
 
 /* Reads everything, then says that everything is done. */

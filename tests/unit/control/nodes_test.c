@@ -104,6 +104,48 @@ static void a_keeper_older_than_a_node_is_reported(void **state)
     }
 }
 
+static bool health_says(const struct metad *m, const char *part)
+{
+    struct reply r = call(m, "GET", "/healthz", NULL);
+    const json_t *line, *why = json_object_get(r.json, "why");
+    bool says = false;
+    size_t i;
+
+    json_array_foreach(why, i, line)
+    {
+        says = says || strstr(json_string_value(line), part);
+    }
+    reply_done(&r);
+    return says;
+}
+
+/* C9: it is reported, nothing is placed on it, and none of them takes it from the other. */
+static void a_disk_in_two_nodes_is_nobodys(void **state)
+{
+    struct node a, b;
+    struct reply r;
+
+    node_start(&a, *state, 0xa1, "n1");
+    assert_false(health_says(*state, "is listed by"));
+    node_start(&b, *state, 0xa2, "n2");
+    expect_problem(call(*state, "POST", "/node/v1/transaction",
+                        "{\"node\":\"00000000000000a2\",\"compares\":[{\"key\":"
+                        "\"disk/00000000000010a1\",\"revision\":2}],\"puts\":[{\"key\":"
+                        "\"disk/00000000000010a1\",\"value\":{\"version\":1,\"disk\":"
+                        "\"00000000000010a1\",\"node\":\"00000000000000a2\",\"bytes\":4096}}]}"),
+                   409, "conflict", "is listed by node n1, which speaks");
+    node_stop(&b);
+    b.disk = 0x10a1;
+    node_beat(&b);
+    b.stopping = false;
+    assert_int_equal(pthread_create(&b.thread, NULL, node_run, &b), 0);
+    assert_true(health_says(*state, "disk 00000000000010a1 is listed by nodes n1 and n2"));
+    r = call(*state, "POST", "/v1/volumes", "{\"name\":\"a\",\"size_bytes\":4096}");
+    expect_problem(r, 507, "no-space", "no node that answers");
+    node_stop(&a);
+    node_stop(&b);
+}
+
 static void lists_are_paged(void **state)
 {
     struct reply r;
@@ -139,6 +181,7 @@ int main(void)
         TEST(a_node_that_never_spoke_is_silent),
         TEST(a_node_that_has_seen_the_founding_holds_nothing),
         TEST(a_keeper_older_than_a_node_is_reported),
+        TEST(a_disk_in_two_nodes_is_nobodys),
         TEST(lists_are_paged),
     };
 

@@ -94,6 +94,49 @@ static void a_living_primary_elsewhere_is_left_alone(void **state)
     assert_int_equal(s->changes.items[0].node.bits, 1);
 }
 
+static void a_disk_that_moved_brings_its_volumes_along(void **state)
+{
+    struct stage *s = *state;
+
+    stage_volume(s, 7, 1, 11);
+    stage_disk(s, 1, 1);
+    says_disk(stage_heartbeat(s, 2, 22), 1);
+    assert_int_equal(stage_look(s), 0); /* not recorded yet */
+    stage_disk(s, 1, 2);
+    expect_one(s, CHANGE_PROMOTE, 7);
+    assert_int_equal(s->changes.items[0].node.bits, 2);
+    stage_act(s);
+    assert_int_equal(stage_head(s, 7).incarnation.bits, 22);
+    stage_heartbeat(s, 1, 12); /* the old node comes back, without the disk */
+    assert_int_equal(stage_look(s), 0);
+}
+
+static void a_disk_in_two_nodes_is_nobodys(void **state) /* C9 */
+{
+    struct stage *s = *state;
+    struct heartbeat *other;
+
+    stage_volume(s, 7, 1, 11);
+    stage_disk(s, 1, 2);
+    says_disk(stage_heartbeat(s, 2, 22), 1);
+    other = stage_heartbeat(s, 1, 12);
+    says_disk(other, 1);
+    assert_int_equal(stage_look(s), 0);
+    other->arrived_ms = s->set.now_ms - HEARTBEAT_SILENT_MS - 1;
+    expect_one(s, CHANGE_PROMOTE, 7);
+    assert_int_equal(s->changes.items[0].node.bits, 2);
+}
+
+static void a_disk_whose_record_cannot_be_read_is_left_alone(void **state)
+{
+    struct stage *s = *state;
+
+    stage_volume(s, 7, 1, 11);
+    stage_heartbeat(s, 1, 12);
+    stage_put(s, disk_key(ID(0x1001)), strdup("{\"version\":1,\"incompat\":[\"x\"]}"));
+    assert_int_equal(stage_look(s), 0);
+}
+
 static void a_promotion_compares_the_head(void **state)
 {
     struct stage *s = *state;
@@ -154,6 +197,31 @@ static void a_heartbeat_from_before_the_mark_is_no_consent(void **state)
     assert_int_equal(stage_look(s), 0);
     h->revision = 0; /* nor one of another lineage */
     assert_int_equal(stage_look(s), 0);
+}
+
+static void graves_go_where_the_disk_is_now(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 2, 22);
+    stage_set_head(s, 7, 2, 1, 11);
+    stage_disk(s, 2, 1);
+    stage_mark(s, 7, true);
+    h = stage_heartbeat(s, 1, 11);
+    says_disk(h, 2);
+    expect_one(s, CHANGE_BURY, 7);
+    stage_act(s);
+    assert_true(stage_has(s, grave_key(ID(1), stage_replica(7, 0))));
+    assert_false(stage_has(s, grave_key(ID(2), stage_replica(7, 0))));
+    for (uint32_t i = 0; i < 3; i++)
+        says_buried(h, stage_replica(7, i));
+    says_disk(stage_heartbeat(s, 3, 33), 2); /* C9 */
+    assert_int_equal(stage_look(s), 0);
+    s->heartbeats[1]->disk_count = 0;
+    expect_one(s, CHANGE_DELETE, 7);
+    stage_act(s);
+    assert_false(stage_has(s, grave_key(ID(1), stage_replica(7, 0))));
 }
 
 static void a_silent_primary_is_demoted_before_graves(void **state)
@@ -427,9 +495,13 @@ int main(void)
         TEST(a_head_that_names_nobody_gets_the_holder),
         TEST(a_silent_primary_loses_nothing),
         TEST(a_living_primary_elsewhere_is_left_alone),
+        TEST(a_disk_that_moved_brings_its_volumes_along),
+        TEST(a_disk_in_two_nodes_is_nobodys),
+        TEST(a_disk_whose_record_cannot_be_read_is_left_alone),
         TEST(a_promotion_compares_the_head),
         TEST(a_deleted_volume_goes_step_by_step),
         TEST(a_heartbeat_from_before_the_mark_is_no_consent),
+        TEST(graves_go_where_the_disk_is_now),
         TEST(a_silent_primary_is_demoted_before_graves),
         TEST(a_restarted_primary_is_demoted_before_graves),
         TEST(a_large_volume_goes_page_by_page),

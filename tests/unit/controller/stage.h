@@ -91,6 +91,14 @@ static inline void stage_node(struct stage *s, uint64_t node)
     stage_put(s, node_key(r.node), node_write(&r, NULL));
 }
 
+/* The disk that pages place on `home`, as recorded to be in `node` now. */
+static inline void stage_disk(struct stage *s, uint64_t home, uint64_t node)
+{
+    struct disk_record r = {.disk = ID(home + 0x1000), .node = ID(node), .bytes = 1 << 20};
+
+    stage_put(s, disk_key(r.disk), disk_write(&r, NULL));
+}
+
 static inline struct head_record stage_head(struct stage *s, uint64_t volume)
 {
     struct head_record h;
@@ -208,6 +216,13 @@ static inline struct heartbeat *stage_heartbeat(struct stage *s, uint64_t node,
 static inline void says_open(struct heartbeat *h, uint64_t volume)
 {
     h->volumes[h->volume_count++] = (struct heartbeat_volume){.volume = ID(volume), .epoch = 1};
+}
+
+static inline void says_disk(struct heartbeat *h, uint64_t home)
+{
+    if (!h->disks)
+        h->disks = calloc(4, sizeof *h->disks);
+    h->disks[h->disk_count++] = (struct heartbeat_disk){.disk = ID(home + 0x1000)};
 }
 
 static inline void says_attachment(struct heartbeat *h, uint64_t id, bool drained)
