@@ -155,13 +155,10 @@ static bool makes_sense(const struct store_replica *r, const struct format_group
                         const struct fact *f)
 {
     bool blocks = f->kind == RECORD_WRITE || f->kind == RECORD_UNMAP;
-    bool sized = f->kind == RECORD_MAKE || f->kind == RECORD_RESIZE;
 
     if ((f->kind == RECORD_MAKE || f->kind == RECORD_RESIZE) && f->size_blocks > SHARD_BLOCKS)
         return false;
     if (blocks && r && !extent_within(f->extent, r->size_blocks))
-        return false;
-    if (sized && f->size_blocks > SHARD_BLOCKS)
         return false;
     return f->kind != RECORD_WRITE || (f->payload <= le32_get(h->payload_blocks) &&
                                        f->extent.count <= le32_get(h->payload_blocks) - f->payload);
