@@ -21,7 +21,8 @@ enum phase {
 };
 #define IN(phase) (1u << (phase))
 
-/* Where the data segment of the PDU that arrives goes: what finds no room is discarded. */
+/* Where the data segment of the PDU that arrives goes, from `at` on: what finds no room is
+ * discarded. A payload's room is what it has at that moment; `room` is that of `flat`. */
 struct sink {
     struct payload *payload;
     char *flat;

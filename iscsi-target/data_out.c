@@ -69,10 +69,7 @@ bool data_out_begin(struct connection *connection)
         return false;
     }
     connection->receive.command = c;
-    connection->receive.sink =
-        (struct sink){.payload = &c->scsi.data_out,
-                      .at = c->got,
-                      .room = c->scsi.data_out.bytes - min_u32(c->got, c->scsi.data_out.bytes)};
+    connection->receive.sink = (struct sink){.payload = &c->scsi.data_out, .at = c->got};
     return true;
 }
 

@@ -44,8 +44,7 @@ bool nop_begin(struct connection *connection)
         return false;
     if (bhs_itt(h) != TAG_NONE &&
         payload_get(&connection->target->buffers, &c->scsi.data_in, min_u32(length, DATA_IN_MAX)))
-        connection->receive.sink =
-            (struct sink){.payload = &c->scsi.data_in, .room = c->scsi.data_in.bytes};
+        connection->receive.sink = (struct sink){.payload = &c->scsi.data_in};
     return true;
 }
 

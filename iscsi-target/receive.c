@@ -124,9 +124,15 @@ static uint32_t receive_header(struct connection *c, const uint8_t *bytes, uint3
     return whole;
 }
 
+/* A payload may have been cut while its PDU arrived: the command had its turn (C1). */
+static uint32_t sink_room(const struct sink *s)
+{
+    return s->payload ? s->payload->bytes - min_u32(s->at, s->payload->bytes) : s->room - s->at;
+}
+
 static void sink_take(struct sink *s, const uint8_t *bytes, uint32_t length)
 {
-    uint32_t here = min_u32(length, s->room);
+    uint32_t here = min_u32(length, sink_room(s));
 
     if (here == 0)
         return;
@@ -135,7 +141,6 @@ static void sink_take(struct sink *s, const uint8_t *bytes, uint32_t length)
     else
         memcpy(s->flat + s->at, bytes, here);
     s->at += here;
-    s->room -= here;
 }
 
 static uint32_t receive_data(struct connection *c, const uint8_t *bytes, uint32_t length)

@@ -109,8 +109,7 @@ bool scsi_command_begin(struct connection *connection)
     else if (immediate > 0 || c->unsolicited)
         take_memory(c);
     c->got = immediate;
-    connection->receive.sink =
-        (struct sink){.payload = &c->scsi.data_out, .room = c->scsi.data_out.bytes};
+    connection->receive.sink = (struct sink){.payload = &c->scsi.data_out};
     return true;
 }
 

@@ -268,6 +268,52 @@ static void unsolicited_data_that_is_too_much_is_refused(void **state)
     lab_close(&w);
 }
 
+/* Two headers and the first bytes of the second's data, in one piece. */
+static void send_begun(struct initiator *i, const union bhs *command, uint32_t length, uint32_t now)
+{
+    union bhs two[2] = {*command, {.data_out = {.opcode = DATA_OUT, .flags = FLAG_FINAL}}};
+    static uint8_t bytes[sizeof two + 4096];
+
+    two[1].data_out.data_segment_length = be24_of(length);
+    two[1].data_out.initiator_task_tag = command->any.initiator_task_tag;
+    two[1].data_out.target_transfer_tag = be32_of(TAG_NONE);
+    assert_in_range(now, 0, 4096);
+    memcpy(bytes, two, sizeof two);
+    memcpy(bytes + sizeof two, pattern, now);
+    initiator_send(i, bytes, (uint32_t)sizeof two + now);
+}
+
+/* The command has its turn, which takes less, while the PDU with its data arrives. */
+static void unsolicited_data_beyond_what_is_wanted_is_skipped(void **state)
+{
+    const uint32_t length = 131072, now = 300;
+    struct initiator_config config = {
+        .name = "iqn.a", .keys = "InitialR2T=No\nImmediateData=Yes\nFirstBurstLength=262144\n"};
+
+    (void)state;
+    fill(pattern, length, 7);
+    for (uint64_t seed = 1; seed <= 8; seed++) { /* the net may cut the first piece, too */
+        union bhs h = {.scsi_command = {.opcode = SCSI_COMMAND, .flags = FLAG_WRITE}};
+        struct initiator *i;
+        struct lab w;
+
+        lab_open_from(&w, iscsi_limits_small(), seed);
+        i = lab_ready_with(&w, config);
+        h.scsi_command.expected_data_transfer_length = be32_of(length);
+        h.scsi_command.cdb[0] = 0x2a;
+        h.scsi_command.cdb[8] = 1;
+        initiator_stamp(i, &h);
+        send_begun(i, &h, length, now);
+        sim_run_for(w.sim, 1000000);
+        initiator_send(i, pattern + now, length - now);
+        assert_int_equal(lab_response(&w, i, &h), 0);
+        assert_true(disk_holds(&w, 0, pattern, 512));
+        assert_int_equal(w.ram.bytes[512], 0);
+        lab_alive(&w, i);
+        lab_close(&w);
+    }
+}
+
 /* ---- lengths at the edge of 32 bits ---- */
 
 static void an_expected_length_at_the_edge_takes_no_memory(void **state)
@@ -340,6 +386,7 @@ int main(void)
         cmocka_unit_test(data_for_a_command_that_is_not_there_is_skipped),
         cmocka_unit_test(what_was_not_agreed_is_refused),
         cmocka_unit_test(unsolicited_data_that_is_too_much_is_refused),
+        cmocka_unit_test(unsolicited_data_beyond_what_is_wanted_is_skipped),
         cmocka_unit_test(an_expected_length_at_the_edge_takes_no_memory),
         cmocka_unit_test(without_memory_a_write_waits_or_is_told_so),
     };
