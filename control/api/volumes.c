@@ -139,6 +139,25 @@ static bool resize_pages(struct control *c, const struct volume_view *v,
     return ok;
 }
 
+/* Who does not serve it cannot grow it, and the wish would lie there until somebody does. */
+static bool resize_served(struct control *c, const struct volume_view *v, struct problem *p)
+{
+    const struct heartbeat_volume *open;
+    struct heartbeat_set set;
+    char why[HEARTBEAT_WHY_MAX];
+    bool served;
+
+    if (!board_snapshot(&c->board, &set))
+        return problem(p, E_NO_MEMORY, "no memory for the heartbeats");
+    open = view_serving(v, &set);
+    served = open && open->serving > 0;
+    view_state(v, &set, why);
+    board_release(&set);
+    return served ||
+           problem(p, E_CONFLICT, "volume %s is not served now (%s): it can be resized when it is",
+                   v->volume.name, why);
+}
+
 /* E_CONFLICT: something changed meanwhile, come again; else *p says why not. */
 static enum err resize_once(struct control *c, struct resize *z, struct record_transaction *t,
                             struct problem *p)
@@ -153,7 +172,8 @@ static enum err resize_once(struct control *c, struct resize *z, struct record_t
     z->volume = v.volume.volume;
     grown = v.volume;
     grown.bytes = z->bytes;
-    if (!resize_check(&v, z->bytes, p) || resize_records(&v, &grown, t) != E_OK ||
+    if (!resize_check(&v, z->bytes, p) || !resize_served(c, &v, p) ||
+        resize_records(&v, &grown, t) != E_OK ||
         (grown.bytes > v.volume.bytes && !resize_pages(c, &v, &grown, t, p)))
         err = E_INVALID;
     if (!err) {

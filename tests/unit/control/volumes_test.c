@@ -194,6 +194,20 @@ static void a_volume_grows_and_never_shrinks(void **state)
                    "not-found", "nope");
 }
 
+static void a_volume_that_nobody_serves_is_not_resized(void **state)
+{
+    struct cluster *c = *state;
+    struct reply r;
+
+    c->node.ignores = true;
+    expect_status(create(c, "web", GIB, ",\"wait\":false"), 201);
+    expect_problem(call(c->metad, "PATCH", "/v1/volumes/web", "{\"size_bytes\":2147483648}"), 409,
+                   "conflict", "volume web is not served now (its primary, node n1, has not");
+    r = call(c->metad, "GET", "/v1/volumes/web", NULL);
+    assert_int_equal(number_of(&r, "size_bytes"), GIB);
+    reply_done(&r);
+}
+
 static void a_deleted_volume_leaves_nothing(void **state)
 {
     struct cluster *c = *state;
@@ -296,6 +310,7 @@ int main(void)
         TEST(promises_are_counted),
         TEST(without_waiting_it_is_creating),
         TEST(a_volume_grows_and_never_shrinks),
+        TEST(a_volume_that_nobody_serves_is_not_resized),
         TEST(a_deleted_volume_leaves_nothing),
         TEST(a_restarted_node_gets_its_volumes_back),
         TEST(lists_are_paged),
