@@ -14,6 +14,7 @@
 
 #include "storaged/operation.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -46,6 +47,7 @@ static void read_done(struct records_call *call, enum err err)
 static void read_begin(struct agent *a, enum records_op op)
 {
     a->reading = true;
+    a->stale = false;
     a->read = (struct records_call){
         .op = op,
         .revision = a->view.revision,
@@ -84,15 +86,15 @@ static enum task_next fill(struct agent *a)
 {
     enum err err = a->answered;
 
-    if (!err && a->read.list.revision < a->view.revision)
-        err = E_CONFLICT; /* a keeper from before what we have seen (design 6.7) */
+    if (!err && (*a->strange || a->stale || a->read.list.revision < agent_revision(a)))
+        err = E_CONFLICT; /* another keeper, or one from before what we have seen (design 6.7) */
     if (!err && !a->held)
         err = view_fill(&a->view, &a->read.list);
     record_list_free(&a->read.list);
     a->answered = err;
     if (err)
         return reader_pause(a);
-    a->again = false;
+    a->again = a->suspect = false;
     reached(a);
     if (a->view.unreadable > 0)
         log_event(a->env->log, LOG_LEVEL_WARN, "storaged", "records_unreadable", "count=%u",
@@ -108,6 +110,8 @@ static enum task_next apply(struct agent *a)
 
     if (err == E_COMPACTED)
         return task_goto(&a->reader, READ);
+    if (!err && a->suspect)
+        err = E_CONFLICT;
     if (!err && !a->held) {
         changed = a->read.list.count > 0;
         err = view_apply(&a->view, &a->read.list);
@@ -225,7 +229,7 @@ static void act(struct agent *a)
     operations_forget(a);
     if (!agent_gather(a))
         return;
-    if (a->held) {
+    if (a->held || a->suspect) {
         a->acted(a);
         return;
     }
@@ -320,6 +324,35 @@ void agent_hold(struct agent *a)
 {
     a->held = true;
     agent_wake(a);
+}
+
+void agent_estrange(struct agent *a, const char *why)
+{
+    snprintf(a->strange, sizeof a->strange, "%s", why);
+    a->suspect = a->again = true;
+    agent_wake(a);
+}
+
+void agent_rejoin(struct agent *a)
+{
+    a->strange[0] = '\0';
+    a->stale = a->reading;
+    a->pause_ms = PAUSE_MS_FIRST;
+    if (timer_running(&a->pause)) {
+        timer_stop(&a->env->clock, &a->pause);
+        task_run(&a->reader);
+    }
+    agent_wake(a);
+}
+
+uint64_t agent_revision(const struct agent *a)
+{
+    return a->suspect ? a->trusted : a->view.revision;
+}
+
+void agent_trust(struct agent *a, uint64_t revision)
+{
+    a->trusted = revision;
 }
 
 const char *agent_trouble(const struct agent *a, struct identity volume)

@@ -34,7 +34,11 @@ struct agent {
     struct task reader, actor;
     struct records_call read;
     bool reading, wanted, held, stopping, away;
-    bool again; /* read everything anew: the view is not whole */
+    bool again;        /* read everything anew: the view is not whole */
+    bool suspect;      /* the view may hold another keeper's records */
+    bool stale;        /* the read under way may be answered by another keeper */
+    char strange[160]; /* why nothing is planned: another keeper answers; "": none does */
+    uint64_t trusted;  /* a revision that surely is our keeper's */
     enum err answered;
     struct timer pause, retry;
     uint32_t pause_ms;
@@ -51,6 +55,16 @@ void agent_wake(struct agent *a);
 
 /* For good: plans nothing any more, and the view stays as it is; what is under way goes on. */
 void agent_hold(struct agent *a);
+
+/*
+ * Another keeper answers at metad's address: nothing is planned and its records are left alone,
+ * until agent_rejoin() says that the first is back; then everything is read anew.
+ */
+void agent_estrange(struct agent *a, const char *why);
+void agent_rejoin(struct agent *a);
+/* What a heartbeat says; agent_trust(): a heartbeat that said so was answered by our keeper. */
+uint64_t agent_revision(const struct agent *a);
+void agent_trust(struct agent *a, uint64_t revision);
 
 /* Begins nothing any more; `stopped` when nothing is under way.  The link to metad was stopped. */
 void agent_stop(struct agent *a);

@@ -2,6 +2,8 @@
 /* storaged/heartbeat.c — when one goes out, and what its answer says of the keeper. */
 #include "storaged/heartbeat.h"
 
+#include <stdio.h>
+
 #define HEARTBEAT_US 500000u
 
 static void send(struct heartbeat *h);
@@ -11,21 +13,40 @@ static void due(struct timer *t)
     send(container_of(t, struct heartbeat, timer));
 }
 
+static void strange_keeper(struct heartbeat *h, struct identity lineage)
+{
+    char why[160];
+
+    snprintf(why, sizeof why,
+             "metad answers with keeper %s, not with %s that this process knew; a restart of "
+             "storaged takes it",
+             identity_show(lineage).text, identity_show(h->lineage).text);
+    h->strange = true;
+    log_event(h->env->log, LOG_LEVEL_ERROR, "storaged", "keeper_changed", "%s", why);
+    agent_estrange(h->agent, why);
+}
+
 /*
  * A keeper of another lineage has another history (design 6.7).  Nothing of it is acted upon; what
- * is served goes on, and heartbeats tell metad what this node has seen before.
+ * is served goes on, heartbeats say that and what this node has seen before, and when the first
+ * keeper answers again, all is read anew.
  */
 static void lineage_seen(struct heartbeat *h, struct identity lineage)
 {
     if (identity_none(h->lineage))
         h->lineage = lineage;
-    if (identity_equal(h->lineage, lineage) || h->strange)
+    if (!identity_equal(h->lineage, lineage)) {
+        if (!h->strange)
+            strange_keeper(h, lineage);
         return;
-    h->strange = true;
-    log_event(h->env->log, LOG_LEVEL_ERROR, "storaged", "keeper_changed",
-              "seen=%s now=%s: its records are not acted upon; a restart of storaged takes them",
-              identity_show(h->lineage).text, identity_show(lineage).text);
-    agent_hold(h->agent);
+    }
+    agent_trust(h->agent, h->revision);
+    if (!h->strange)
+        return;
+    h->strange = false;
+    log_event(h->env->log, LOG_LEVEL_INFO, "storaged", "keeper_back", "keeper=%s",
+              identity_show(lineage).text);
+    agent_rejoin(h->agent);
 }
 
 static void answered(struct metad_post *post, enum err err)
@@ -54,6 +75,7 @@ static void send(struct heartbeat *h)
     timer_stop(&h->env->clock, &h->timer);
     h->again = false;
     h->post = (struct metad_post){.done = answered};
+    h->revision = agent_revision(h->agent);
     if (agent_gather(h->agent))
         h->post.body = heartbeat_write(h->agent, h->lineage);
     if (!h->post.body) { /* no memory now */

@@ -24,6 +24,7 @@ struct heartbeat {
     struct timer timer;
     bool sending, again, stopping;
     bool strange;            /* metad's keeper is not the one that this process knew */
+    uint64_t revision;       /* that the last one told */
     struct identity lineage; /* of the keeper, as metad first said; none: not yet */
 };
 

@@ -165,12 +165,15 @@ char *heartbeat_write(struct agent *a, struct identity lineage)
     json_t *body =
         json_pack("{s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
                   identity_json(a->node.node), "incarnation", identity_json(a->incarnation), "name",
-                  a->node.name, "rack", a->node.rack, "revision", (json_int_t)a->view.revision,
+                  a->node.name, "rack", a->node.rack, "revision", (json_int_t)agent_revision(a),
                   "lineage", identity_json(lineage), "portals", portals_json(&a->node), "disks",
                   disks_json(a), "replicas", replicas_json(a), "volumes", volumes_json(a),
                   "attachments", attachments_json(a), "graves", graves_json(a));
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    char *text;
 
+    if (*a->strange)
+        json_object_set_new(body, "held", json_string(a->strange));
+    text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
     return text;
 }

@@ -43,7 +43,12 @@ struct scene {
     struct iscsi_target *target;
     struct iscsi_close target_close;
     struct agent agent;
-    bool disks_are, stopped;
+    struct heartbeat heartbeat;
+    struct metad_post *post; /* on its way to metad_heartbeat() of this file */
+    struct timer post_timer;
+    struct identity lineage; /* that metad answers with */
+    uint32_t calls, posts;
+    bool disks_are, stopped, heartbeat_gone;
     struct identity disk;
 };
 
@@ -64,6 +69,7 @@ static void called(struct records *r, struct records_call *c)
 {
     struct scene *s = container_of(r, struct scene, records);
 
+    s->calls++;
     if (!s->away && !(s->mute && c->op == RECORDS_TRANSACT)) {
         s->inner->call(s->inner, c);
         return;
@@ -409,6 +415,70 @@ static bool no_attachment_told(void *arg)
     return none;
 }
 
+/* ---- heartbeats, to a metad that is this scene ---- */
+
+static void post_answered(struct timer *t)
+{
+    struct scene *s = container_of(t, struct scene, post_timer);
+
+    s->post->lineage = s->lineage;
+    s->posts++;
+    s->post->done(s->post, E_OK);
+}
+
+void metad_heartbeat(struct metad *m, struct metad_post *p)
+{
+    struct scene *s = (struct scene *)m;
+
+    free(p->body);
+    s->post = p;
+    timer_start(&s->env->clock, &s->post_timer, 200, post_answered);
+}
+
+static void heartbeat_stopped(struct heartbeat *h)
+{
+    container_of(h, struct scene, heartbeat)->heartbeat_gone = true;
+}
+
+static bool heartbeat_gone(void *arg)
+{
+    return ((struct scene *)arg)->heartbeat_gone;
+}
+
+static void open_heartbeat(struct scene *s)
+{
+    s->lineage = ID(77);
+    s->heartbeat = (struct heartbeat){
+        .env = s->env,
+        .metad = (struct metad *)s,
+        .agent = &s->agent,
+        .stopped = heartbeat_stopped,
+    };
+    heartbeat_start(&s->heartbeat);
+}
+
+static void close_heartbeat(struct scene *s)
+{
+    heartbeat_stop(&s->heartbeat);
+    until(s, heartbeat_gone);
+}
+
+static bool held(void *arg)
+{
+    json_t *body = heartbeat_now_json(arg);
+    bool is = *text(body, "held");
+
+    json_decref(body);
+    return is;
+}
+
+static bool trusted_as_read(void *arg)
+{
+    const struct scene *s = arg;
+
+    return s->agent.trusted == s->agent.view.revision;
+}
+
 /* ---- stories ---- */
 
 static void a_node_registers_itself_and_its_disks(void **state)
@@ -675,6 +745,48 @@ static void an_older_keeper_is_not_acted_upon(void **state)
     s->inner = former;
 }
 
+/* Another keeper with more history, at metad's address for a while: heard, and not held against us.
+ */
+static void a_node_goes_on_when_its_keeper_is_back(void **state)
+{
+    struct scene *s = *state;
+    struct records *former = s->inner;
+    struct keeper *ours = s->keeper, *foreign;
+    struct node_record other = cluster_node(OTHER_NODE, "127.0.0.1:3261");
+    uint64_t revision;
+
+    create_volume(s);
+    until(s, served);
+    open_heartbeat(s);
+    until(s, trusted_as_read);
+    revision = s->agent.view.revision;
+    assert_int_equal(keeper_memory_open(ID(78), &foreign), E_OK);
+    assert_int_equal(records_of_keeper_open(s->env, foreign, 200, &s->inner), E_OK);
+    s->keeper = foreign;
+    for (uint32_t i = 0; i < 100; i++)
+        put(s, node_key(OTHER_NODE), node_write(&other, NULL));
+    s->keeper = ours;
+    s->lineage = ID(78);
+    put_volume(s, 64 * MIB, false); /* the watch under way ends with this */
+    until(s, held);
+    s->calls = 0;
+    sim_run_for(s->sim, 10000000);
+    assert_true(served(s));
+    assert_in_range(s->calls, 1, 20);                    /* and not without pause */
+    assert_true(s->agent.view.revision > revision + 50); /* of the other one */
+    assert_true(agent_revision(&s->agent) <= revision + 1);
+
+    records_of_keeper_close(s->inner);
+    s->inner = former;
+    s->lineage = ID(77);
+    put_volume(s, 128 * MIB, false);
+    until(s, served_with_128_mib);
+    assert_false(held(s));
+    assert_null(view_find(&s->agent.view, node_key(OTHER_NODE)));
+    close_heartbeat(s);
+    keeper_close(foreign);
+}
+
 /* P8: a page that calls it in sync, and nothing here: it stays lost, and the volume says why. */
 static void a_lost_replica_is_told_not_made(void **state)
 {
@@ -732,6 +844,7 @@ int main(void)
         each(an_attachment_is_known_then_drained),
         each(without_metad_a_volume_is_served),
         each(an_older_keeper_is_not_acted_upon),
+        each(a_node_goes_on_when_its_keeper_is_back),
         each(a_lost_replica_is_told_not_made),
         each(what_no_record_names_is_an_orphan_and_stays),
     };
