@@ -74,6 +74,8 @@ void open_log_commit(struct store_replica *r, uint64_t epoch, uint64_t seq, bool
 {
     if (epoch < r->commit_epoch)
         return;
+    if (epoch > r->commit_epoch)
+        r->commit_sealed = false; /* a seal is of its own epoch (notes 6) */
     if (epoch > r->commit_epoch || seq > r->commit_seq) {
         r->commit_seq = epoch > r->commit_epoch ? seq : max_u64(seq, r->commit_seq);
         r->commit_epoch = epoch;

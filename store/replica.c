@@ -94,8 +94,8 @@ void store_commit(struct store_replica *r, uint64_t epoch, uint64_t seq, bool se
 {
     if (epoch < r->commit_epoch)
         return;
-    r->commit_sealed = sealed || (r->commit_sealed && epoch == r->commit_epoch);
     open_log_commit(r, epoch, seq, sealed);
+    r->commit_sealed |= sealed;
     if (list_empty(&r->dirty_link))
         list_append(&r->store->commit_dirty, &r->dirty_link);
 }

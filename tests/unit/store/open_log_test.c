@@ -116,6 +116,48 @@ static void a_seal_clears_older_epochs_not_its_own(void **state)
     rig_end(&r);
 }
 
+/* notes 6c: epoch 6 takes over what 5, itself sealed, left open, and has not sealed yet. */
+static void a_seal_does_not_outlive_its_epoch(void **state)
+{
+    struct rig r = rig_begin(8, SIZE);
+
+    (void)state;
+    write_as(&r, 10, named(5, 1, 0));
+    write_as(&r, 20, named(5, 2, 0));
+    store_commit(r.replica, 5, 0, true);
+    assert_int_equal(rig_promise(&r, 6), E_OK); /* the seal is on disk */
+    write_as(&r, 10, named(6, 1, 0));
+    store_commit(r.replica, 6, 1, false);
+    assert_int_equal(rig_promise(&r, 6), E_OK); /* this word too */
+    expect_log(&r, 2, (struct extent[]){{10, 1}, {20, 1}});
+    rig_crash_and_reopen(&r);
+    expect_log(&r, 2, (struct extent[]){{10, 1}, {20, 1}});
+    rig_end(&r);
+}
+
+/* The same where the word waits: behind those of eight others it does not ride along at once. */
+static void a_seal_that_waits_does_not_outlive_its_epoch(void **state)
+{
+    struct rig r = rig_begin(9, SIZE);
+    struct store_replica *own = r.replica;
+
+    (void)state;
+    write_as(&r, 10, named(5, 1, 0));
+    write_as(&r, 20, named(5, 2, 0));
+    for (uint64_t i = 1; i <= 8; i++)
+        assert_int_equal(rig_make(&r, (struct identity){REPLICA.bits + i}, SIZE), E_OK);
+    for (uint64_t i = 1; i <= 8; i++)
+        store_commit(store_find(r.store, (struct identity){REPLICA.bits + i}), 1, 0, false);
+    r.replica = own;
+    store_commit(r.replica, 5, 0, true);
+    write_as(&r, 10, named(6, 1, 0));
+    assert_int_equal(rig_promise(&r, 6), E_OK);
+    expect_log(&r, 2, (struct extent[]){{10, 1}, {20, 1}});
+    store_commit(r.replica, 6, 1, true);
+    expect_log(&r, 0, NULL);
+    rig_end(&r);
+}
+
 static void a_commit_word_rides_on_the_next_record(void **state)
 {
     struct rig r = rig_begin(5, SIZE);
@@ -200,6 +242,8 @@ int main(void)
         cmocka_unit_test(the_log_survives_restarts_and_checkpoints),
         cmocka_unit_test(a_commit_word_clears_its_own_epoch_only),
         cmocka_unit_test(a_seal_clears_older_epochs_not_its_own),
+        cmocka_unit_test(a_seal_does_not_outlive_its_epoch),
+        cmocka_unit_test(a_seal_that_waits_does_not_outlive_its_epoch),
         cmocka_unit_test(a_commit_word_rides_on_the_next_record),
         cmocka_unit_test(too_many_extents_are_everything),
         cmocka_unit_test(a_set_stamps_what_is_open),
