@@ -122,8 +122,12 @@ static inline char *hear_all(int fd, size_t *ret_length)
 
     while ((n = recv(fd, bytes + length, room - length, 0)) > 0) {
         length += (size_t)n;
-        if (length == room)
-            bytes = realloc(bytes, (room *= 2) + 1);
+        if (length == room) {
+            char *more = realloc(bytes, (room *= 2) + 1);
+
+            assert_non_null(more);
+            bytes = more;
+        }
     }
     bytes[length] = '\0';
     *ret_length = length;
