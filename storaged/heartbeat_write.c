@@ -163,12 +163,14 @@ static json_t *graves_json(const struct agent *a)
 char *heartbeat_write(struct agent *a, struct identity lineage)
 {
     json_t *body =
-        json_pack("{s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "node",
+        json_pack("{s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "node",
                   identity_json(a->node.node), "incarnation", identity_json(a->incarnation), "name",
                   a->node.name, "rack", a->node.rack, "revision", (json_int_t)agent_revision(a),
                   "lineage", identity_json(lineage), "portals", portals_json(&a->node), "disks",
                   disks_json(a), "replicas", replicas_json(a), "volumes", volumes_json(a),
-                  "attachments", attachments_json(a), "graves", graves_json(a));
+                  "attachments", attachments_json(a), "graves", graves_json(a), "volumes_max",
+                  (json_int_t)a->limits->volumes_max, "attachments_max",
+                  (json_int_t)a->limits->attachments_max);
     char *text;
 
     if (*a->strange)

@@ -192,6 +192,16 @@ static bool revision_take(struct control *c, const json_t *b, struct heartbeat *
     return true;
 }
 
+static bool held_take(const json_t *b, struct heartbeat *h, struct problem *p)
+{
+    const char *held = "";
+
+    if (!body_text_maybe(b, "held", &held, p))
+        return false;
+    text_take(h->held, sizeof h->held, held);
+    return true;
+}
+
 /* calloc's failures are found here: a list with members but without memory. */
 static bool lists_complete(const struct heartbeat *h, struct problem *p)
 {
@@ -206,9 +216,9 @@ static bool heartbeat_read(struct control *c, const json_t *b, struct heartbeat 
     return body_identity(b, "node", &h->node, p) &&
            body_identity(b, "incarnation", &h->incarnation, p) &&
            body_name(b, "name", h->name, p) && body_name(b, "rack", h->rack, p) &&
-           revision_take(c, b, h, p) && portals_take(b, h, p) && disks_take(b, h, p) &&
-           replicas_take(b, h, p) && volumes_take(b, h, p) && attachments_take(b, h, p) &&
-           graves_take(b, h, p) && lists_complete(h, p);
+           revision_take(c, b, h, p) && held_take(b, h, p) && portals_take(b, h, p) &&
+           disks_take(b, h, p) && replicas_take(b, h, p) && volumes_take(b, h, p) &&
+           attachments_take(b, h, p) && graves_take(b, h, p) && lists_complete(h, p);
 }
 
 /* The keeper's revision now: nothing lies under a prefix that no key has. */
@@ -230,7 +240,7 @@ static bool heartbeat_take(struct control *c, const struct http_request *r, stru
 
     if (!body_read(r,
                    "node incarnation name rack revision lineage portals disks replicas volumes "
-                   "attachments graves",
+                   "attachments graves held",
                    &b, p))
         return false;
     h = heartbeat_new();
