@@ -60,6 +60,11 @@ bool body_text(const json_t *b, const char *name, const char **ret, struct probl
     return true;
 }
 
+bool body_text_maybe(const json_t *b, const char *name, const char **ret, struct problem *p)
+{
+    return !json_object_get(b, name) || body_text(b, name, ret, p);
+}
+
 bool body_u64(const json_t *b, const char *name, uint64_t *ret, struct problem *p)
 {
     const json_t *v = json_object_get(b, name);

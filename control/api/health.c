@@ -3,6 +3,8 @@
 #include "control/api/api.h"
 #include "control/api/view.h"
 
+#include <unistd.h>
+
 #define WHY_MAX 16u
 
 struct health {
@@ -22,14 +24,20 @@ static void look_at_nodes(struct health *h, const struct record_list *nodes,
                           const struct heartbeat_set *set)
 {
     for (uint32_t i = 0; i < nodes->count; i++) {
+        const struct heartbeat *alive;
         struct node_record r;
 
         h->nodes++;
         if (node_read(nodes->records[i].value, &r) != E_OK) {
             health_say(h, json_sprintf("the record %s cannot be read", nodes->records[i].key));
-        } else if (!heartbeats_alive(set, r.node)) {
+            continue;
+        }
+        alive = heartbeats_alive(set, r.node);
+        if (!alive) {
             h->nodes_silent++;
             health_say(h, json_sprintf("node %s is silent", r.name));
+        } else if (alive->held[0]) {
+            health_say(h, json_sprintf("node %s is held: %s", r.name, alive->held));
         }
     }
 }
@@ -83,11 +91,11 @@ static void look(struct control *c, struct health *h, const struct record_list l
     look_at_volumes(h, &lists[1], &lists[2], &set);
     board_release(&set);
     answer_json(a, 200,
-                json_pack("{ss sI sI sI sI so}", "status",
-                          json_array_size(h->why) ? "degraded" : "ok", "nodes",
-                          (json_int_t)h->nodes, "nodes_silent", (json_int_t)h->nodes_silent,
-                          "volumes", (json_int_t)h->volumes, "volumes_waiting",
-                          (json_int_t)h->volumes_waiting, "why", h->why));
+                json_pack("{ss sI sI sI sI sI so}", "status",
+                          json_array_size(h->why) ? "degraded" : "ok", "pid", (json_int_t)getpid(),
+                          "nodes", (json_int_t)h->nodes, "nodes_silent",
+                          (json_int_t)h->nodes_silent, "volumes", (json_int_t)h->volumes,
+                          "volumes_waiting", (json_int_t)h->volumes_waiting, "why", h->why));
 }
 
 void health_show(struct control *c, const struct http_request *r, struct http_answer *a)

@@ -36,6 +36,13 @@ static json_t *disks_json(const struct heartbeat *h)
     return list;
 }
 
+static const char *node_state(const struct heartbeat *h, const struct heartbeat_set *set)
+{
+    if (!h || !heartbeats_alive(set, h->node))
+        return "silent";
+    return h->held[0] ? "held" : "up";
+}
+
 static json_t *node_json(const struct node_record *r, const struct record_list *heads,
                          const struct heartbeat_set *set)
 {
@@ -44,7 +51,7 @@ static json_t *node_json(const struct node_record *r, const struct record_list *
 
     return json_pack(
         "{ss ss ss ss so so so sI so}", "id", identity_show(r->node).text, "name", r->name, "rack",
-        r->rack, "state", heartbeats_alive(set, r->node) ? "up" : "silent", "incarnation",
+        r->rack, "state", node_state(h, set), "incarnation",
         json_identity(h ? h->incarnation : (struct identity){0}), "portals",
         h ? strings(h->portals, h->portal_count) : strings(copy.portals, copy.portal_count),
         "disks", disks_json(h), "volumes", (json_int_t)volumes_of(heads, r->node), "seen_ms_ago",

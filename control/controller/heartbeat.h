@@ -47,6 +47,7 @@ struct heartbeat {
     uint64_t arrived_ms; /* on metad's clock */
     struct identity node, incarnation;
     char name[RECORD_NAME_MAX + 1], rack[RECORD_NAME_MAX + 1];
+    char held[HEARTBEAT_WHY_MAX]; /* why it changes nothing now; empty: not held */
     uint64_t revision; /* of the keeper, seen and acted on; 0: of another lineage, or none */
     uint32_t portal_count, disk_count, replica_count, volume_count, attachment_count, grave_count;
     char (*portals)[64];

@@ -26,6 +26,7 @@ struct node {
     pthread_t thread;
     json_int_t ahead; /* claims to have seen so much more */
     char lineage[20];
+    const char *held; /* says so, and why */
 };
 
 static inline json_t *hex(uint64_t n)
@@ -101,6 +102,8 @@ static inline void node_beat(struct node *n)
                   json_object_get(record, "value"), all, lists);
     }
     body = node_body(n, number_of(&range, "revision") + n->ahead, lists);
+    if (n->held)
+        json_object_set_new(body, "held", json_string(n->held));
     text = json_dumps(body, 0);
     r = call(n->metad, "POST", "/node/v1/heartbeat", text);
     assert_int_equal(r.status, 200);

@@ -119,6 +119,31 @@ static bool health_says(const struct metad *m, const char *part)
     return says;
 }
 
+static void a_held_node_is_reported(void **state)
+{
+    struct node n;
+    struct reply r;
+
+    node_start(&n, *state, 0xa1, "n1");
+    node_stop(&n);
+    n.held = "another history of the records";
+    node_beat(&n);
+    assert_true(health_says(*state, "node n1 is held: another history of the records"));
+    r = call(*state, "GET", "/healthz", NULL);
+    assert_string_equal(text_of(&r, "status"), "degraded");
+    assert_int_equal(number_of(&r, "pid"), getpid());
+    reply_done(&r);
+    node_beat(&n);
+    r = call(*state, "GET", "/v1/nodes", NULL);
+    assert_string_equal(json_string_value(json_object_get(
+                            json_array_get(json_object_get(r.json, "items"), 0), "state")),
+                        "held");
+    reply_done(&r);
+    n.held = "";
+    node_beat(&n);
+    assert_false(health_says(*state, "is held"));
+}
+
 /* C9: it is reported, nothing is placed on it, and none of them takes it from the other. */
 static void a_disk_in_two_nodes_is_nobodys(void **state)
 {
@@ -181,6 +206,7 @@ int main(void)
         TEST(a_node_that_never_spoke_is_silent),
         TEST(a_node_that_has_seen_the_founding_holds_nothing),
         TEST(a_keeper_older_than_a_node_is_reported),
+        TEST(a_held_node_is_reported),
         TEST(a_disk_in_two_nodes_is_nobodys),
         TEST(lists_are_paged),
     };
