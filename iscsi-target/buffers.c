@@ -44,6 +44,11 @@ void buffers_close(struct buffers *b)
     pool_close(&b->large);
 }
 
+bool buffers_idle(const struct buffers *b)
+{
+    return b->small.free_count == b->small.count && b->large.free_count == b->large.count;
+}
+
 static bool is_large(const struct buffers *b, const void *segment)
 {
     const uint8_t *at = segment;

@@ -35,6 +35,8 @@ void buffers_close(struct buffers *b);
 must_check bool payload_get(struct buffers *b, struct payload *p, uint32_t bytes);
 void payload_put(struct buffers *b, struct payload *p); /* also an empty one */
 
+bool buffers_idle(const struct buffers *b); /* nobody has any */
+
 /* Gives back what lies behind byte `bytes`; nothing to do if it is no longer than that. */
 void payload_cut(struct buffers *b, struct payload *p, uint32_t bytes);
 

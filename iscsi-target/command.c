@@ -8,6 +8,8 @@
  * What can go wrong:
  *   no memory, data came along      TASK SET FULL; its data is discarded
  *   no memory, no data yet          the R2T is withheld until a payload comes back
+ *   no memory for what it reads     it waits, too: memory goes round in the order of asking (C3)
+ *   no memory for a scratch         TASK SET FULL if it holds data-out: others may wait for that
  *   dropped before the block has it it ends at once, its CmdSN counts as received
  *   dropped when the block has it   it runs on, unseen (C2)
  */
@@ -41,8 +43,8 @@ static const struct task_state command_states[] = {
     [GATHER] = {"gather", TASK_AFTER(TURN) | TASK_AFTER(MEMORY)},
     [PERFORM] = {"perform", TASK_AFTER(GATHER)},
     [PERFORMING] = {"performing", TASK_AFTER(PERFORM)},
-    [ANSWER] = {"answer", TASK_AFTER(TURN) | TASK_AFTER(GATHER) | TASK_AFTER(PERFORM) |
-                              TASK_AFTER(PERFORMING)},
+    [ANSWER] = {"answer", TASK_AFTER(TURN) | TASK_AFTER(MEMORY) | TASK_AFTER(GATHER) |
+                              TASK_AFTER(PERFORM) | TASK_AFTER(PERFORMING)},
     [OVER] = {"over", TASK_AFTER(TURN) | TASK_AFTER(MEMORY) | TASK_AFTER(GATHER) |
                           TASK_AFTER(PERFORM) | TASK_AFTER(PERFORMING) | TASK_AFTER(ANSWER)},
 };
@@ -220,7 +222,6 @@ static void command_release(struct task *task)
     struct command *c = container_of(task, struct command, task);
     struct session *s = c->session;
     struct iscsi_target *t = s->target;
-    bool had_data = c->scsi.data_out.count + c->scsi.data_in.count > 0;
 
     if (s->connection && s->connection->receive.command == c)
         receive_discard(s->connection);
@@ -233,8 +234,7 @@ static void command_release(struct task *task)
     if (c->kind->over && s->connection)
         c->kind->over(c);
     pool_put(&t->command_pool, c);
-    if (had_data)
-        wake_starved(t);
+    wake_starved(t); /* what it had may have come back before: a failed read, a scratch */
     session_settle(s);
 }
 
@@ -258,26 +258,70 @@ enum task_next command_over(struct command *c)
     return task_goto(&c->task, OVER);
 }
 
+static bool memory_turn(const struct command *c)
+{
+    const struct list *starved = &c->session->target->starved;
+
+    return list_empty(starved) || starved->next == &c->wait_link;
+}
+
+static enum task_next memory_wait(struct command *c)
+{
+    if (list_empty(&c->wait_link))
+        list_append(&c->session->target->starved, &c->wait_link);
+    return TASK_WAIT;
+}
+
+/* The next one's turn.  Nothing to do if it never had to wait. */
+static void memory_had(struct command *c)
+{
+    if (list_empty(&c->wait_link))
+        return;
+    list_remove(&c->wait_link);
+    wake_starved(c->session->target);
+}
+
 /* All or nothing, in the order in which they asked, so that those who have some can finish. */
 static bool memory_get(struct command *c)
 {
-    struct iscsi_target *t = c->session->target;
-
-    if (list_empty(&c->wait_link))
-        list_append(&t->starved, &c->wait_link);
-    if (t->starved.next != &c->wait_link)
+    if (!memory_turn(c) || !payload_get(&c->session->target->buffers, &c->scsi.data_out, c->want))
         return false;
-    if (!payload_get(&t->buffers, &c->scsi.data_out, c->want))
-        return false;
-    list_remove(&c->wait_link);
-    wake_starved(t);
+    memory_had(c);
     return true;
+}
+
+/*
+ * Whoever waits for memory holds none (C3), so a command that has its data-out takes what there is,
+ * or does without.  At its turn, if nobody has any, there is nothing to wait for: it is too large.
+ */
+static bool memory_comes(const struct command *c)
+{
+    if (c->scsi.data_out.count > 0)
+        return false;
+    return !memory_turn(c) || !buffers_idle(&c->session->target->buffers);
+}
+
+static enum task_next memory_or_not(struct command *c)
+{
+    if (memory_get(c))
+        return task_goto(&c->task, GATHER);
+    if (memory_comes(c))
+        return memory_wait(c);
+    memory_had(c);
+    scsi_fail(&c->scsi, E_NO_MEMORY);
+    return command_answer(c);
 }
 
 static enum task_next scsi_performed_or_not(struct command *c)
 {
-    if (!scsi_perform(&c->scsi))
+    c->scsi.others_first = c->scsi.data_out.count == 0 && !memory_turn(c);
+    if (!scsi_perform(&c->scsi)) {
+        memory_had(c);
         return task_wait_in(&c->task, PERFORMING);
+    }
+    if (c->scsi.starved && memory_comes(c))
+        return memory_wait(c);
+    memory_had(c);
     data_in_start(c);
     return command_answer(c);
 }
@@ -297,9 +341,7 @@ static enum task_next command_step(struct task *t)
     case MEMORY:
         if (c->dropped)
             return task_goto(t, OVER);
-        if (!memory_get(c))
-            return TASK_WAIT;
-        return task_goto(t, GATHER);
+        return memory_or_not(c);
 
     case GATHER:
         if (c->dropped)
@@ -312,6 +354,8 @@ static enum task_next command_step(struct task *t)
         return TASK_WAIT;
 
     case PERFORM:
+        if (c->dropped)
+            return task_goto(t, OVER);
         return scsi_performed_or_not(c);
 
     case PERFORMING:

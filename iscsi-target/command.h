@@ -11,6 +11,7 @@
  * Promises: C1 data is placed only at the next byte that was asked for or allowed, within the
  *              payload that was taken for it (T1).
  *           C2 a dropped command that the block has runs on, and nobody is told how it ended (T4).
+ *           C3 a command that waits for memory holds none, so those that hold some can finish.
  */
 #ifndef ISCSI_TARGET_COMMAND_H
 #define ISCSI_TARGET_COMMAND_H
@@ -23,7 +24,7 @@ enum command_state {
     TURN,       /* its PDU arrives, or an earlier CmdSN is missing          */
     MEMORY,     /* there is none for its data yet: the R2T is withheld      */
     GATHER,     /* data-out arrives                                         */
-    PERFORM,    /* all data is there                                        */
+    PERFORM,    /* all data is there; it may wait for memory, as in MEMORY  */
     PERFORMING, /* the block has it                                         */
     ANSWER,     /* its PDUs stand in the sender's queue or are under way    */
     OVER,

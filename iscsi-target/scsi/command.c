@@ -10,10 +10,10 @@
  * sequence, one in flight, its rest in c->left.
  *
  * What can go wrong:
- *   no memory for data      TASK SET FULL before anything was handed down
- *   the block fails         the answer says so; what a long operation has not begun is not begun
- *   it is aborted           the request that is under way is its last (U3)
- *   data-out came short     reads below; the transport reports the residual
+ *   no memory for data      TASK SET FULL before anything was handed down; it can be performed
+ * again the block fails         the answer says so; what a long operation has not begun is not
+ * begun it is aborted           the request that is under way is its last (U3) data-out came short
+ * reads below; the transport reports the residual
  *
  * Promises: U1 a refused or failed command gives no data; its buffers are back.
  *           U2 `done` runs once, never inside scsi_perform().
@@ -58,6 +58,7 @@ bool scsi_decode(struct scsi_command *c)
     c->descriptor = c->step = 0;
     c->stopped = false;
     c->status = SCSI_GOOD;
+    c->starved = false;
     c->sense_bytes = 0;
     c->data_in.count = c->data_in.bytes = 0;
     c->request = (struct block_request){0};
@@ -89,11 +90,14 @@ static void tidy(struct scsi_command *c)
 bool scsi_perform(struct scsi_command *c)
 {
     assert(c->operation);
-    assert(c->status == SCSI_GOOD);
+    assert(c->status == SCSI_GOOD || c->starved);
 
+    c->status = SCSI_GOOD;
+    c->starved = false;
     if (!c->operation->perform(c))
         return false;
-    tidy(c);
+    if (!c->starved)
+        tidy(c);
     return true;
 }
 
@@ -147,6 +151,15 @@ struct extent scsi_take_left(struct scsi_command *c, uint64_t units)
     return taken;
 }
 
+bool scsi_take_memory(struct scsi_command *c, uint32_t bytes)
+{
+    if (!c->others_first && payload_get(c->buffers, &c->data_in, bytes))
+        return true;
+    scsi_fail(c, E_NO_MEMORY);
+    c->starved = true;
+    return false;
+}
+
 bool scsi_give(struct scsi_command *c, const uint8_t *bytes, uint32_t length)
 {
     uint32_t given = min_u32(length, c->data_in_bytes);
@@ -154,10 +167,9 @@ bool scsi_give(struct scsi_command *c, const uint8_t *bytes, uint32_t length)
     c->data_in_bytes = given;
     if (given == 0)
         return true;
-    if (!payload_get(c->buffers, &c->data_in, given)) {
-        scsi_fail(c, E_NO_MEMORY);
+    if (c->data_in.count == 0 && !scsi_take_memory(c, given))
         return true;
-    }
+    payload_cut(c->buffers, &c->data_in, given);
     payload_write(&c->data_in, 0, bytes, given);
     return true;
 }

@@ -70,7 +70,12 @@ void scsi_cut_to_data_out(struct scsi_command *c);
 /* WRITE SAME, COMPARE AND WRITE: 0E/03 if the initiator announced another size than theirs. */
 bool scsi_take_exactly(struct scsi_command *c, uint32_t data_out_bytes);
 
-/* Parameter data, cut to the allocation length that decode left in data_in_bytes.  True. */
+/* Memory for data_in, or for scratch, before anything is handed down; false: TASK SET FULL, and the
+ * command may be performed again. */
+must_check bool scsi_take_memory(struct scsi_command *c, uint32_t bytes);
+
+/* Parameter data, cut to the allocation length that decode left in data_in_bytes, in the memory
+ * that was taken for it if any was.  True. */
 bool scsi_give(struct scsi_command *c, const uint8_t *bytes, uint32_t length);
 
 /* Hands a request down; false: under way.  The pieces are the command's until it is answered. */

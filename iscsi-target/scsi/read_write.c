@@ -20,10 +20,8 @@ bool scsi_read_perform(struct scsi_command *c)
 {
     if (c->extent.count == 0)
         return true;
-    if (!payload_get(c->buffers, &c->data_in, c->data_in_bytes)) {
-        scsi_fail(c, E_NO_MEMORY);
+    if (!scsi_take_memory(c, c->data_in_bytes))
         return true;
-    }
     return scsi_submit(c, BLOCK_READ, c->extent, c->data_in.pieces, c->data_in.count);
 }
 

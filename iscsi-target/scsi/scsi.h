@@ -77,10 +77,12 @@ struct scsi_command {
     struct extent extent;    /* in 512-byte units                                            */
 
     /* from the transport, before perform */
+    bool others_first;       /* others wait for memory: there is none for this one now       */
     struct payload data_out; /* min(data_out_bytes, EDTL) bytes of it; the transport's       */
 
     /* the answer */
     uint8_t status;
+    bool starved; /* TASK SET FULL for want of memory, before anything happened */
     uint8_t sense[SCSI_SENSE_MAX];
     uint32_t sense_bytes;   /* 0 without CHECK CONDITION */
     struct payload data_in; /* taken from buffers here; the transport puts it back; its bytes
@@ -106,7 +108,8 @@ must_check bool scsi_decode(struct scsi_command *c);
 
 /* True if there is nothing to wait for below (INQUIRY …): it is answered when the call returns, and
  * done is not called.  False: `done` comes later, from the loop.  Short data-out is an error of the
- * command's own kind (data_out.bytes < data_out_bytes). */
+ * command's own kind (data_out.bytes < data_out_bytes).  If it left `starved` set, the transport
+ * may call it again when there is memory, instead of giving the answer. */
 must_check bool scsi_perform(struct scsi_command *c);
 
 /*

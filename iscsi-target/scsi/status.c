@@ -13,6 +13,7 @@
 
 #define HEADER_BYTES     8u
 #define DESCRIPTOR_BYTES 16u
+#define ANSWER_BYTES_MAX (HEADER_BYTES + SCSI_RUNS_MAX * DESCRIPTOR_BYTES)
 #define STATUS_UNITS     (8ull * 1024 * 1024 * 1024 / UNIT_BYTES)
 
 enum { MAPPED, DEALLOCATED };
@@ -37,12 +38,14 @@ bool scsi_get_lba_status_perform(struct scsi_command *c)
     if (c->data_in_bytes >= HEADER_BYTES + DESCRIPTOR_BYTES)
         room = (c->data_in_bytes - HEADER_BYTES) / DESCRIPTOR_BYTES;
     c->descriptor = min_u32(room, SCSI_RUNS_MAX);
+    if (!scsi_take_memory(c, min_u32(c->data_in_bytes, ANSWER_BYTES_MAX)))
+        return true;
     return scsi_submit(c, BLOCK_STATUS, c->extent, NULL, 0);
 }
 
 bool scsi_get_lba_status_go_on(struct scsi_command *c)
 {
-    uint8_t data[HEADER_BYTES + SCSI_RUNS_MAX * DESCRIPTOR_BYTES] = {0};
+    uint8_t data[ANSWER_BYTES_MAX] = {0};
     uint64_t lba = c->extent.start / scsi_block_units(c);
     uint32_t used = HEADER_BYTES;
 

@@ -76,10 +76,7 @@ static bool get_window(struct scsi_command *c)
 {
     uint32_t bytes = (uint32_t)min_u64(c->extent.count * UNIT_BYTES, WINDOW_BYTES);
 
-    if (payload_get(c->buffers, &c->data_in, bytes))
-        return true;
-    scsi_fail(c, E_NO_MEMORY);
-    return false;
+    return scsi_take_memory(c, bytes);
 }
 
 static bool read_window(struct scsi_command *c)

@@ -57,7 +57,7 @@ static enum block_op operation_for(const struct scsi_command *c, const uint8_t *
 /* Fills a segment, large if there is one, with the block. */
 static bool spread_pattern(struct scsi_command *c, const uint8_t *pattern)
 {
-    if (!payload_get(c->buffers, &c->data_in, SEGMENT_LARGE_BYTES))
+    if (!scsi_take_memory(c, SEGMENT_LARGE_BYTES))
         return false;
     payload_cut(c->buffers, &c->data_in, (uint32_t)c->data_in.pieces[0].iov_len);
     for (uint32_t at = 0; at < c->data_in.bytes; at += scsi_block_bytes(c))
@@ -101,10 +101,8 @@ bool scsi_write_same_perform(struct scsi_command *c)
     if (!without_data(c))
         payload_read(&c->data_out, 0, pattern, scsi_block_bytes(c));
     c->step = operation_for(c, pattern);
-    if (c->step == BLOCK_WRITE && !spread_pattern(c, pattern)) {
-        scsi_fail(c, E_NO_MEMORY);
+    if (c->step == BLOCK_WRITE && !spread_pattern(c, pattern))
         return true;
-    }
     c->left = c->extent;
     return next_step(c);
 }

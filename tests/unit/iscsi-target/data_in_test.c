@@ -136,12 +136,153 @@ static void a_refused_read_moves_nothing(void **state)
     lab_close(&w);
 }
 
+/* ---- memory ---- */
+
+#define MIB (1u << 20)
+
+static struct initiator_request many[16];
+static uint8_t into[16][MIB];
+
+static struct iscsi_limits little(void)
+{
+    struct iscsi_limits limits = iscsi_limits_small();
+
+    limits.buffer_bytes = 2 * MIB; /* 28 large segments: one command of 1 MiB at a time */
+    return limits;
+}
+
+static void read_many(struct lab *w, struct initiator *i)
+{
+    memset(many, 0, sizeof many);
+    for (uint32_t n = 0; n < array_length(many); n++)
+        initiator_read(i, &many[n], 2048ull * n, into[n], MIB);
+    sim_run_for(w->sim, 1000000);
+}
+
+static void expect_many(struct lab *w)
+{
+    for (uint32_t n = 0; n < array_length(many); n++) {
+        lab_until(w, initiator_answered, &many[n]);
+        assert_int_equal(many[n].err, E_OK);
+        assert_int_equal(many[n].status, 0);
+        assert_int_equal(many[n].got, MIB);
+        assert_memory_equal(into[n], w->ram.bytes + (uint64_t)MIB * n, MIB);
+    }
+}
+
+static void without_memory_a_read_waits(void **state)
+{
+    struct lab w;
+    struct initiator *i;
+
+    (void)state;
+    lab_open(&w, little());
+    i = lab_ready(&w, "iqn.a", 1);
+    fill(w.ram.bytes, LAB_DISK_BYTES, 9);
+    w.ram.stalled = true;
+    read_many(&w, i);
+    assert_false(many[1].answered);
+    ram_block_go_on(&w.ram);
+    expect_many(&w);
+    lab_alive(&w, i);
+    lab_close(&w);
+}
+
+/* Scratch and failed reads are given back before their command is over. */
+static void memory_comes_back_from_every_end(void **state)
+{
+    struct initiator_request verify = {.cdb = {0x2f, 0, 0, 0, 0, 0, 0, 8}}; /* 2048 blocks */
+    struct initiator_request tall[8] = {{.owner = NULL}};
+    struct lab w;
+    struct initiator *i;
+
+    (void)state;
+    lab_open(&w, little());
+    i = lab_ready(&w, "iqn.a", 1);
+    w.ram.stalled = true;
+    for (uint32_t n = 0; n < array_length(tall); n++) {
+        tall[n] = verify;
+        initiator_command(i, &tall[n]);
+    }
+    read_many(&w, i);
+    ram_block_go_on(&w.ram);
+    for (uint32_t n = 0; n < array_length(tall); n++) {
+        lab_until(&w, initiator_answered, &tall[n]);
+        assert_int_equal(tall[n].status, 0);
+    }
+    expect_many(&w);
+    lab_close(&w);
+}
+
+/* Writes that hold their data go ahead of reads that wait: neither blocks the other. */
+static void reads_and_writes_that_wait_all_finish(void **state)
+{
+    struct initiator_config config = {.name = "iqn.a", .isid = {0x80}, .no_immediate_data = true};
+    static struct initiator_request writes[8];
+    struct lab w;
+    struct initiator *i;
+
+    (void)state;
+    lab_open(&w, little());
+    i = lab_ready_with(&w, config);
+    w.ram.stalled = true;
+    for (uint32_t n = 0; n < array_length(writes); n++)
+        initiator_write(i, &writes[n], 2048ull * n, seen, MIB);
+    read_many(&w, i);
+    ram_block_go_on(&w.ram);
+    for (uint32_t n = 0; n < array_length(writes); n++) {
+        lab_until(&w, initiator_answered, &writes[n]);
+        assert_int_equal(writes[n].status, 0);
+    }
+    expect_many(&w);
+    lab_close(&w);
+}
+
+static void a_read_that_waits_ends_with_its_session(void **state)
+{
+    struct lab w;
+    struct initiator *i;
+
+    (void)state;
+    lab_open(&w, little());
+    i = lab_ready(&w, "iqn.a", 1);
+    w.ram.stalled = true;
+    read_many(&w, i);
+    initiator_close(i);
+    lab_until(&w, initiator_closed, i);
+    ram_block_go_on(&w.ram);
+    i = lab_ready(&w, "iqn.b", 1);
+    read_many(&w, i);
+    expect_many(&w);
+    lab_close(&w);
+}
+
+static void what_is_larger_than_all_memory_is_told_so(void **state)
+{
+    struct initiator_config config = {.name = "iqn.a", .isid = {0x80}, .no_immediate_data = true};
+    struct lab w;
+    struct initiator *i;
+
+    (void)state;
+    lab_open(&w, little());
+    i = lab_ready_with(&w, config);
+    assert_int_equal(lab_read(&w, i, 0, seen, 4 * MIB), 0x28); /* TASK SET FULL */
+    assert_int_equal(lab_write(&w, i, 0, seen, 4 * MIB), 0x28);
+    lab_alive(&w, i);
+    lab_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(data_is_cut_as_negotiated),
         cmocka_unit_test(what_did_not_move_is_counted),
         cmocka_unit_test(a_refused_read_moves_nothing),
+        cmocka_unit_test(without_memory_a_read_waits),
+        cmocka_unit_test(memory_comes_back_from_every_end),
+        cmocka_unit_test(reads_and_writes_that_wait_all_finish),
+        cmocka_unit_test(a_read_that_waits_ends_with_its_session),
+        cmocka_unit_test(what_is_larger_than_all_memory_is_told_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

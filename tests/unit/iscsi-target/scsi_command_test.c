@@ -220,6 +220,36 @@ TEST_512(without_memory_the_task_set_is_full)
     assert_int_equal(f->c.status, SCSI_TASK_SET_FULL);
     assert_int_equal(f->c.sense_bytes, 0);
     memory_back(f);
+    assert_true(scsi_perform(&f->c)); /* again */
+    assert_int_equal(f->c.status, SCSI_GOOD);
+    assert_int_equal(f->c.data_in.bytes, 36);
+    payload_put(f->c.buffers, &f->c.data_in);
+}
+
+TEST_512(without_memory_request_sense_keeps_what_it_would_tell)
+{
+    f->nexus.unit_attentions = 1u << SCSI_UA_CAPACITY;
+    memory_gone(f);
+    command_begin(f, (const uint8_t[]){0x03, 0, 0, 0, 18, 0}, 6);
+    assert_true(scsi_decode(&f->c));
+    assert_true(scsi_perform(&f->c));
+    assert_true(f->c.starved);
+    memory_back(f);
+    assert_true(scsi_perform(&f->c));
+    assert_false(f->c.starved);
+    assert_int_equal(((uint8_t *)f->c.data_in.pieces[0].iov_base)[12], 0x2a);
+    assert_int_equal(f->nexus.unit_attentions, 0);
+    payload_put(f->c.buffers, &f->c.data_in);
+}
+
+TEST_512(others_that_wait_for_memory_are_first)
+{
+    command_begin(f, (const uint8_t[]){0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0}, 10);
+    assert_true(scsi_decode(&f->c));
+    f->c.others_first = true;
+    assert_true(scsi_perform(&f->c));
+    assert_true(f->c.starved);
+    assert_false(disk_pump(&f->disk));
 }
 
 static void expect_class(const struct fixture *f, enum err err)
@@ -338,6 +368,8 @@ int main(void)
         cmocka_unit_test(the_table_knows_every_writing_opcode),
         cmocka_unit_test(a_read_only_unit_is_read),
         cmocka_unit_test(without_memory_the_task_set_is_full),
+        cmocka_unit_test(without_memory_request_sense_keeps_what_it_would_tell),
+        cmocka_unit_test(others_that_wait_for_memory_are_first),
         cmocka_unit_test(every_error_below_has_its_answer),
         cmocka_unit_test(the_errors_that_initiators_act_on_are_exact),
         cmocka_unit_test(a_lost_block_is_named_in_logical_blocks),
