@@ -295,8 +295,12 @@ static enum err take_group(struct replay *r, const struct format_group *h)
     while ((err = next_record(&c, &f, r->scratch)) == E_OK) {
         struct store_replica *replica = store_find(s, f.replica);
 
-        if (!makes_sense(replica, h, &f))
-            return E_DAMAGED;
+        if (!makes_sense(replica, h, &f)) { /* after a size was lost a write may be outside */
+            if (!replica)
+                return E_DAMAGED;
+            replica->damaged = true;
+            continue;
+        }
         if (f.kind == RECORD_WRITE)
             take_payload(r, h, &f);
         err = fact_apply(s, &f);

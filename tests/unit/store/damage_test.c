@@ -363,6 +363,32 @@ static void a_promise_lost_with_its_group_damages_the_replica(void **state)
     rig_end(&r);
 }
 
+/* Without its new size the writes behind it are outside; the disk opens, its others are well. */
+static void a_size_lost_with_its_group_damages_the_replica_alone(void **state)
+{
+    struct rig r = at_rest(32);
+    struct identity other = {REPLICA.bits + 1};
+    struct store_change grow = {
+        .kind = STORE_RESIZE, .replica = r.replica, .size_blocks = 2 * SIZE};
+    struct store_facts facts;
+    uint64_t begin;
+
+    (void)state;
+    assert_int_equal(rig_make(&r, other, SIZE), E_OK);
+    r.replica = store_find(r.store, REPLICA);
+    begin = r.store->journal.head;
+    assert_int_equal(rig_change(&r, &grow), E_OK);
+    assert_int_equal(rig_write(&r, SIZE + 100, 2, 6000), E_OK);
+    assert_int_equal(rig_write(&r, 50, 2, 6100), E_OK);
+    flip(&r, journal_at(&r, begin) + 140);
+    rig_crash_and_reopen(&r);
+    assert_true(rig_facts(&r).damaged);
+    expect_blocks(&r, 50, 2, 6100); /* what came behind is there */
+    store_facts(store_find(r.store, other), &facts);
+    assert_false(facts.damaged);
+    rig_end(&r);
+}
+
 /* notes 44: what was cut off at one crash must not come back at the next, nor speak. */
 static void a_tail_once_cut_off_never_comes_back(void **state)
 {
@@ -532,6 +558,7 @@ int main(void)
         cmocka_unit_test(a_rotten_payload_loses_one_block),
         cmocka_unit_test(two_rotten_groups_in_a_row_damage_the_replica),
         cmocka_unit_test(a_promise_lost_with_its_group_damages_the_replica),
+        cmocka_unit_test(a_size_lost_with_its_group_damages_the_replica_alone),
         cmocka_unit_test(a_tail_once_cut_off_never_comes_back),
         cmocka_unit_test(a_tail_once_cut_off_names_nothing_durable),
         cmocka_unit_test(a_lost_root_shows),

@@ -121,7 +121,7 @@ static uint64_t last_group(const struct rig *r, const struct geometry *g)
     return found;
 }
 
-static void a_size_beyond_a_shard_is_refused(void **state)
+static void a_size_beyond_a_shard_damages_its_replica(void **state)
 {
     struct rig r = rig_begin(8, SIZE);
     struct geometry g = r.store->geo;
@@ -141,7 +141,30 @@ static void a_size_beyond_a_shard_is_refused(void **state)
             offsetof(struct format_record, count),
         SHARD_BLOCKS + 1);
     (void)seal(&r, group, PAGE_BYTES);
-    assert_int_equal(rig_open(&r), E_DAMAGED);
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_true(rig_facts(&r).damaged);
+    assert_int_equal(rig_facts(&r).size_blocks, SIZE);
+    rig_end(&r);
+}
+
+static void a_replica_made_beyond_a_shard_is_refused(void **state)
+{
+    struct rig r = rig_begin(10, SIZE);
+    struct geometry g = r.store->geo;
+    struct format_group h;
+    uint64_t group;
+
+    (void)state;
+    assert_int_equal(rig_make(&r, (struct identity){REPLICA.bits + 1}, SIZE), E_OK);
+    rig_crash(&r, SIM_KILLED);
+    group = last_group(&r, &g);
+    sim_disk_peek(r.medium, group, &h, sizeof h);
+    put(&r,
+        group + sizeof h + le32_get(h.list_count) * sizeof(struct format_list_entry) +
+            offsetof(struct format_record, count),
+        SHARD_BLOCKS + 1);
+    (void)seal(&r, group, PAGE_BYTES);
+    assert_int_equal(rig_open(&r), E_DAMAGED); /* nobody who could be called damaged */
     rig_end(&r);
 }
 
@@ -170,7 +193,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_root_whose_counts_could_wrap_is_refused),
         cmocka_unit_test(an_open_write_outside_its_replica_is_none),
-        cmocka_unit_test(a_size_beyond_a_shard_is_refused),
+        cmocka_unit_test(a_size_beyond_a_shard_damages_its_replica),
+        cmocka_unit_test(a_replica_made_beyond_a_shard_is_refused),
         cmocka_unit_test(a_group_whose_sequence_could_wrap_is_none),
     };
 
