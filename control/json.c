@@ -87,6 +87,11 @@ bool body_u32(const json_t *b, const char *name, uint32_t *ret, struct problem *
     return true;
 }
 
+bool body_u32_maybe(const json_t *b, const char *name, uint32_t *ret, struct problem *p)
+{
+    return !json_object_get(b, name) || body_u32(b, name, ret, p);
+}
+
 bool body_identity(const json_t *b, const char *name, struct identity *ret, struct problem *p)
 {
     const json_t *v = json_object_get(b, name);

@@ -34,6 +34,7 @@ bool body_name(const json_t *b, const char *name, char ret[RECORD_NAME_MAX + 1],
 bool body_array(const json_t *b, const char *name, uint32_t max, json_t **ret, struct problem *p);
 /* May be missing: *ret stays what it is. */
 bool body_text_maybe(const json_t *b, const char *name, const char **ret, struct problem *p);
+bool body_u32_maybe(const json_t *b, const char *name, uint32_t *ret, struct problem *p);
 bool body_flag(const json_t *b, const char *name, bool *ret, struct problem *p);
 
 /* Takes the value; NULL (no memory) becomes a bare 503. */

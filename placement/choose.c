@@ -24,6 +24,26 @@ uint64_t placement_room(const struct placement_disk *d, uint32_t overcommit)
     return cap > d->promised_bytes ? cap - d->promised_bytes : 0;
 }
 
+/* The node's caps when it has as many volumes as it takes, else NULL. */
+static const struct placement_node *node_full(const struct placement_spec *spec,
+                                              struct identity node)
+{
+    for (uint32_t i = 0; i < spec->node_count; i++) {
+        const struct placement_node *n = &spec->nodes[i];
+
+        if (identity_equal(n->node, node) && n->volumes >= n->volumes_max)
+            return n;
+    }
+    return NULL;
+}
+
+/* May shards go to this disk's node at all? */
+static bool node_allowed(const struct placement_spec *spec, struct identity node)
+{
+    return (identity_none(spec->node) || identity_equal(spec->node, node)) &&
+           !node_full(spec, node);
+}
+
 struct candidate {
     struct identity node;
     uint64_t promised;
@@ -55,7 +75,7 @@ static uint32_t candidates(const struct placement_disk *disks, uint32_t disk_cou
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < disk_count; i++) {
-        if (identity_none(spec->node) || identity_equal(spec->node, disks[i].node))
+        if (node_allowed(spec, disks[i].node))
             candidate_of(list, &count, disks[i].node)->promised += disks[i].promised_bytes;
     }
     qsort(list, count, sizeof *list, candidate_order);
@@ -100,6 +120,27 @@ static bool place_on(struct placement_disk *disks, uint32_t disk_count,
     return true;
 }
 
+/* Adds the nodes that are full of volumes to a refusal, which they may have caused. */
+static void explain_full(const struct placement_spec *spec, char why[PLACEMENT_WHY])
+{
+    const struct placement_node *first = NULL;
+    uint32_t full = 0;
+    size_t at = strlen(why);
+
+    for (uint32_t i = 0; i < spec->node_count; i++) {
+        const struct placement_node *n = node_full(spec, spec->nodes[i].node);
+
+        if (n && full++ == 0)
+            first = n;
+    }
+    if (!first)
+        return;
+    at += (size_t)snprintf(why + at, PLACEMENT_WHY - at, "; node %s has %u volumes and takes %u",
+                           first->name, first->volumes, first->volumes_max);
+    if (full > 1 && at < PLACEMENT_WHY)
+        snprintf(why + at, PLACEMENT_WHY - at, ", and %u more nodes are full", full - 1);
+}
+
 /* Which cap was met, and how far it reaches. */
 static void explain(const struct placement_disk *disks, uint32_t disk_count,
                     const struct placement_spec *spec, char why[PLACEMENT_WHY])
@@ -109,7 +150,7 @@ static void explain(const struct placement_disk *disks, uint32_t disk_count,
     for (uint32_t i = 0; i < disk_count; i++) {
         uint64_t node = 0;
 
-        if (!identity_none(spec->node) && !identity_equal(spec->node, disks[i].node))
+        if (!node_allowed(spec, disks[i].node))
             continue;
         for (uint32_t j = 0; j < disk_count; j++) {
             if (identity_equal(disks[j].node, disks[i].node))
@@ -130,6 +171,7 @@ static void explain(const struct placement_disk *disks, uint32_t disk_count,
                  "(%u times their size)",
                  size_show(spec->bytes).text, size_show(largest_node).text,
                  size_show(largest_disk).text, spec->overcommit);
+    explain_full(spec, why);
 }
 
 enum err placement_choose(const struct placement_disk *disks, uint32_t disk_count,

@@ -8,6 +8,7 @@
  *
  * Promises: D1  what a disk promises never exceeds overcommit times its size.
  *           D2  nothing is placed on a silent node, on a read-only disk or on a full one.
+ *           D3  no new volume is placed on a node that has as many as it takes.
  */
 #ifndef PLACEMENT_PLACEMENT_H
 #define PLACEMENT_PLACEMENT_H
@@ -31,11 +32,20 @@ struct placement_disk {
     bool read_only;
 };
 
+/* What caps a node; one without is not capped. */
+struct placement_node {
+    struct identity node;
+    const char *name;
+    uint32_t volumes, volumes_max;
+};
+
 struct placement_spec {
     uint64_t bytes;       /* of the shards to be placed; the last one may be short */
     uint64_t shard_bytes; /* of each but the last                                  */
     uint32_t overcommit;
-    struct identity node; /* none: any; else only there */
+    struct identity node;               /* none: any; else only there */
+    const struct placement_node *nodes; /* caps for a new volume; one that grows has its place */
+    uint32_t node_count;
 };
 
 /*

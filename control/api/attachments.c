@@ -244,6 +244,52 @@ static bool others_allow(const struct record_list *others, const struct attachme
     return true;
 }
 
+/* Those of all volumes whose primary the node is, the ending ones with them: they are there yet. */
+static uint32_t attachments_at(const struct record_list *attachments,
+                               const struct record_list *heads, struct identity node)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < attachments->count; i++) {
+        struct attachment_record r;
+        struct head_record head;
+        const struct record *at;
+
+        if (attachment_read(attachments->records[i].value, &r) != E_OK)
+            continue;
+        at = record_list_find(heads, head_key(r.volume).text);
+        if (at && head_read(at->value, &head) == E_OK && identity_equal(head.primary, node))
+            count++;
+    }
+    return count;
+}
+
+/* Under c->placing, so that two requests do not take the same last place. */
+static bool node_allows(struct control *c, const struct volume_view *v, struct problem *p)
+{
+    struct record_list attachments = {0}, heads = {0};
+    const struct heartbeat *h;
+    struct heartbeat_set set;
+    uint32_t count;
+    bool ok = board_snapshot(&c->board, &set) || problem(p, E_NO_MEMORY, "no memory");
+
+    if (!ok)
+        return false;
+    h = heartbeats_last(&set, v->head.primary);
+    if (h && h->attachments_max != UINT32_MAX) {
+        ok = control_range(c, "attachment/", &attachments, p) &&
+             control_range(c, "head/", &heads, p);
+        count = attachments_at(&attachments, &heads, h->node);
+        if (ok && count >= h->attachments_max)
+            ok = problem(p, E_NO_SPACE, "node %s has %u attachments and takes %u", h->name, count,
+                         h->attachments_max);
+    }
+    record_list_free(&attachments);
+    record_list_free(&heads);
+    board_release(&set);
+    return ok;
+}
+
 static bool volume_allows(struct control *c, const struct volume_view *v,
                           const struct attachment_record *wish, struct problem *p)
 {
@@ -295,7 +341,7 @@ static enum err wish_store(struct control *c, const char *volume, struct attachm
         if (err)
             break;
         wish->volume = v.volume.volume;
-        err = volume_allows(c, &v, wish, p) ? E_OK : E_INVALID;
+        err = volume_allows(c, &v, wish, p) && node_allows(c, &v, p) ? E_OK : E_INVALID;
         if (!err) {
             err = wish_put(c, &v, wish);
             problem_fill(p, err, "volume %s changed meanwhile", v.volume.name);
@@ -328,9 +374,15 @@ void attachment_create(struct control *c, const struct http_request *r, struct h
     const char *volume = NULL;
     struct problem p;
     unsigned status;
+    enum err err = E_INVALID;
 
-    if (!body_read(r, "volume initiator shared read_only", &b, &p) ||
-        !wish_read(b, &wish, &volume, &p) || wish_store(c, volume, &wish, &p) != E_OK) {
+    if (body_read(r, "volume initiator shared read_only", &b, &p) &&
+        wish_read(b, &wish, &volume, &p)) {
+        pthread_mutex_lock(&c->placing);
+        err = wish_store(c, volume, &wish, &p);
+        pthread_mutex_unlock(&c->placing);
+    }
+    if (err) {
         answer_problem(a, &p);
         return;
     }

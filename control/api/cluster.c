@@ -77,29 +77,66 @@ static void promises_count(struct cluster *cluster, const struct record_list *vo
     }
 }
 
+/* Its primary is there: what it holds open, or will. */
+static uint32_t volumes_at(const struct record_list *heads, struct identity node)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < heads->count; i++) {
+        struct head_record r;
+
+        if (head_read(heads->records[i].value, &r) == E_OK && identity_equal(r.primary, node))
+            count++;
+    }
+    return count;
+}
+
+static void node_take(const struct heartbeat *h, const struct record_list *heads,
+                      struct cluster *cluster)
+{
+    if (h->volumes_max != UINT32_MAX)
+        cluster->nodes[cluster->node_count++] =
+            (struct placement_node){.node = h->node,
+                                    .name = h->name,
+                                    .volumes = volumes_at(heads, h->node),
+                                    .volumes_max = h->volumes_max};
+}
+
+void cluster_free(struct cluster *cluster)
+{
+    free(cluster->disks);
+    free(cluster->nodes);
+    *cluster = (struct cluster){0};
+}
+
 bool cluster_read(struct control *c, const struct heartbeat_set *set, struct cluster *ret,
                   struct problem *p)
 {
-    struct cluster cluster = {.disks = calloc((size_t)disks_alive(set) + 1, sizeof *cluster.disks)};
+    struct cluster cluster = {.disks = calloc((size_t)disks_alive(set) + 1, sizeof *cluster.disks),
+                              .nodes = calloc((size_t)set->count + 1, sizeof *cluster.nodes)};
     struct page_record *scratch = malloc(sizeof *scratch);
-    struct record_list volumes = {0}, pages = {0};
-    bool ok = cluster.disks && scratch;
+    struct record_list volumes = {0}, pages = {0}, heads = {0};
+    bool ok = cluster.disks && cluster.nodes && scratch;
 
     if (!ok)
         problem_fill(p, E_NO_MEMORY, "no memory for the view of the cluster");
-    ok = ok && control_range(c, "volume/", &volumes, p) && control_range(c, "page/", &pages, p);
+    ok = ok && control_range(c, "volume/", &volumes, p) && control_range(c, "page/", &pages, p) &&
+         control_range(c, "head/", &heads, p);
     if (ok) {
         for (uint32_t i = 0; i < set->count; i++) {
-            if (heartbeats_alive(set, set->items[i]->node))
-                disks_take(set, set->items[i], &cluster);
+            if (!heartbeats_alive(set, set->items[i]->node))
+                continue;
+            disks_take(set, set->items[i], &cluster);
+            node_take(set->items[i], &heads, &cluster);
         }
         promises_count(&cluster, &volumes, &pages, scratch);
         *ret = cluster;
     } else {
-        free(cluster.disks);
+        cluster_free(&cluster);
     }
     record_list_free(&volumes);
     record_list_free(&pages);
+    record_list_free(&heads);
     free(scratch);
     return ok;
 }
@@ -210,6 +247,10 @@ static bool grow_placed(const struct cluster *cluster, struct growth *g, uint32_
     ok = ok && (!g->last || last_shard_fits(cluster, g, page, p));
     if (ok && g->volume->bytes > before) {
         spec.bytes = g->volume->bytes - before;
+        if (g->bytes_before == 0) {
+            spec.nodes = cluster->nodes;
+            spec.node_count = cluster->node_count;
+        }
         err = placement_choose(cluster->disks, cluster->count, &spec, places, why);
         ok = err ? problem(p, err, "%s", why) : true;
         if (ok)

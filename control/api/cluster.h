@@ -9,9 +9,13 @@
 struct cluster {
     struct placement_disk *disks;
     uint32_t count;
+    struct placement_node *nodes; /* names are the heartbeats' */
+    uint32_t node_count;
 };
+void cluster_free(struct cluster *cluster);
 
-/* Every disk of a node that speaks, with what is promised on it; free() the disks. */
+/* Every disk of a node that speaks, with what is promised on it, and those nodes' caps;
+ * cluster_free() it before the heartbeats. */
 bool cluster_read(struct control *c, const struct heartbeat_set *set, struct cluster *ret,
                   struct problem *p);
 

@@ -58,6 +58,16 @@ static void look_at_disks(struct health *h, const struct heartbeat_set *set)
     }
 }
 
+/* One that is being made waits only if its primary says for what. */
+static bool waits(const struct volume_view *v, const struct heartbeat_set *set,
+                  char why[HEARTBEAT_WHY_MAX])
+{
+    enum volume_state state = view_state(v, set, why);
+    const struct heartbeat_volume *open = view_serving(v, set);
+
+    return state == VOLUME_WAITING || (state == VOLUME_CREATING && open && open->why[0]);
+}
+
 static void look_at_volumes(struct health *h, const struct record_list *volumes,
                             const struct record_list *heads, const struct heartbeat_set *set)
 {
@@ -69,7 +79,7 @@ static void look_at_volumes(struct health *h, const struct record_list *volumes,
         if (!view_of_records(volumes, heads, i, &v)) {
             health_say(h,
                        json_sprintf("the records of %s cannot be read", volumes->records[i].key));
-        } else if (view_state(&v, set, why) == VOLUME_WAITING) {
+        } else if (waits(&v, set, why)) {
             h->volumes_waiting++;
             health_say(h, json_sprintf("volume %s waits: %s", v.volume.name, why));
         }

@@ -127,7 +127,7 @@ static bool creation_store(struct control *c, struct creation *n, struct problem
     n->volume.volume = control_identity();
     ok = ok && cluster_read(c, &set, &cluster, p) && creation_place(&set, &cluster, n, t, p) &&
          creation_commit(c, n, t, p);
-    free(cluster.disks);
+    cluster_free(&cluster);
     board_release(&set);
     transaction_free(t);
     return ok;

@@ -133,7 +133,7 @@ static bool resize_pages(struct control *c, const struct volume_view *v,
     if (ok && identity_none(g.node))
         ok = problem(p, E_NOT_READY, "the volume has no primary now");
     ok = ok && cluster_grow(&cluster, &g, t, p);
-    free(cluster.disks);
+    cluster_free(&cluster);
     record_list_free(&pages);
     board_release(&set);
     return ok;

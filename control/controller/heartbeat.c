@@ -8,8 +8,10 @@ struct heartbeat *heartbeat_new(void)
 {
     struct heartbeat *h = calloc(1, sizeof *h);
 
-    if (h)
-        atomic_init(&h->references, 1);
+    if (!h)
+        return NULL;
+    atomic_init(&h->references, 1);
+    h->volumes_max = h->attachments_max = UINT32_MAX;
     return h;
 }
 

@@ -49,6 +49,7 @@ struct heartbeat {
     char name[RECORD_NAME_MAX + 1], rack[RECORD_NAME_MAX + 1];
     char held[HEARTBEAT_WHY_MAX]; /* why it changes nothing now; empty: not held */
     uint64_t revision; /* of the keeper, seen and acted on; 0: of another lineage, or none */
+    uint32_t volumes_max, attachments_max; /* it takes no more; UINT32_MAX: no cap known */
     uint32_t portal_count, disk_count, replica_count, volume_count, attachment_count, grave_count;
     char (*portals)[64];
     struct heartbeat_disk *disks;

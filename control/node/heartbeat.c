@@ -216,7 +216,9 @@ static bool heartbeat_read(struct control *c, const json_t *b, struct heartbeat 
     return body_identity(b, "node", &h->node, p) &&
            body_identity(b, "incarnation", &h->incarnation, p) &&
            body_name(b, "name", h->name, p) && body_name(b, "rack", h->rack, p) &&
-           revision_take(c, b, h, p) && held_take(b, h, p) && portals_take(b, h, p) &&
+           revision_take(c, b, h, p) && held_take(b, h, p) &&
+           body_u32_maybe(b, "volumes_max", &h->volumes_max, p) &&
+           body_u32_maybe(b, "attachments_max", &h->attachments_max, p) && portals_take(b, h, p) &&
            disks_take(b, h, p) && replicas_take(b, h, p) && volumes_take(b, h, p) &&
            attachments_take(b, h, p) && graves_take(b, h, p) && lists_complete(h, p);
 }
@@ -240,7 +242,7 @@ static bool heartbeat_take(struct control *c, const struct http_request *r, stru
 
     if (!body_read(r,
                    "node incarnation name rack revision lineage portals disks replicas volumes "
-                   "attachments graves held",
+                   "attachments graves held volumes_max attachments_max",
                    &b, p))
         return false;
     h = heartbeat_new();

@@ -125,6 +125,26 @@ static void shared_ones_share_and_an_initiator_has_one(void **state)
     expect_problem(attach(c, "iqn.2000-01.A:1", ",\"shared\":true"), 409, "conflict", first);
 }
 
+static void a_node_takes_so_many_attachments(void **state)
+{
+    struct cluster *c = *state;
+    char id[20];
+    struct reply r;
+
+    node_stop(&c->node);
+    c->node.most = 1;
+    c->node.stopping = false;
+    node_beat(&c->node);
+    assert_int_equal(pthread_create(&c->node.thread, NULL, node_run, &c->node), 0);
+    attached(attach(c, "iqn.2000-01.a:1", ",\"shared\":true"), id);
+    expect_problem(attach(c, "iqn.2000-01.a:2", ",\"shared\":true"), 507, "no-space",
+                   "node n1 has 1 attachments and takes 1");
+    r = on_id(c, "DELETE", id);
+    assert_int_equal(r.status, 204);
+    reply_done(&r);
+    attached(attach(c, "iqn.2000-01.a:2", ",\"shared\":true"), id);
+}
+
 static void a_wish_that_makes_no_sense_is_refused(void **state)
 {
     struct cluster *c = *state;
@@ -232,6 +252,7 @@ int main(void)
         TEST(an_attachment_says_all_that_an_initiator_needs),
         TEST(an_exclusive_attachment_stays_alone),
         TEST(shared_ones_share_and_an_initiator_has_one),
+        TEST(a_node_takes_so_many_attachments),
         TEST(a_wish_that_makes_no_sense_is_refused),
         TEST(an_attached_volume_is_not_deleted),
         TEST(the_list_may_be_of_one_volume),

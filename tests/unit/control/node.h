@@ -26,7 +26,9 @@ struct node {
     pthread_t thread;
     json_int_t ahead; /* claims to have seen so much more */
     char lineage[20];
-    const char *held; /* says so, and why */
+    const char *held;          /* says so, and why             */
+    atomic_int most;           /* volumes and attachments that it takes; 0: says nothing */
+    const char *_Atomic fails; /* opens nothing, and says why  */
 };
 
 static inline json_t *hex(uint64_t n)
@@ -52,11 +54,11 @@ static inline void node_sees(struct node *n, const char *key, const json_t *valu
             json_int_t bytes = json_integer_value(json_object_get(v, "bytes"));
             json_int_t shards = (json_int_t)volume_shards((uint64_t)bytes);
 
-            json_array_append_new(lists[0],
-                                  json_pack("{ss sO sI sI sI sI ss}", "volume", key + 5, "epoch",
-                                            json_object_get(value, "epoch"), "shards", shards,
-                                            "serving", shards, "generation", (json_int_t)1, "bytes",
-                                            bytes, "why", ""));
+            json_array_append_new(
+                lists[0], json_pack("{ss sO sI sI sI sI ss}", "volume", key + 5, "epoch",
+                                    json_object_get(value, "epoch"), "shards", shards, "serving",
+                                    n->fails ? 0 : shards, "generation", (json_int_t)1, "bytes",
+                                    bytes, "why", n->fails ? n->fails : ""));
         }
     } else if (strncmp(key, "attachment/", 11) == 0 && !n->ignores) {
         bool ending = json_is_true(json_object_get(value, "ending")) && !n->keeps;
@@ -104,6 +106,10 @@ static inline void node_beat(struct node *n)
     body = node_body(n, number_of(&range, "revision") + n->ahead, lists);
     if (n->held)
         json_object_set_new(body, "held", json_string(n->held));
+    if (n->most > 0) {
+        json_object_set_new(body, "volumes_max", json_integer(n->most));
+        json_object_set_new(body, "attachments_max", json_integer(n->most));
+    }
     text = json_dumps(body, 0);
     r = call(n->metad, "POST", "/node/v1/heartbeat", text);
     assert_int_equal(r.status, 200);

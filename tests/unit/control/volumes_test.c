@@ -208,6 +208,50 @@ static void a_volume_that_nobody_serves_is_not_resized(void **state)
     reply_done(&r);
 }
 
+/* A heartbeat with this cap has come in before it is relied on. */
+static void node_takes(struct cluster *c, int most)
+{
+    node_stop(&c->node);
+    c->node.most = most;
+    c->node.stopping = false;
+    node_beat(&c->node);
+    assert_int_equal(pthread_create(&c->node.thread, NULL, node_run, &c->node), 0);
+}
+
+static void a_node_takes_so_many_volumes(void **state)
+{
+    struct cluster *c = *state;
+
+    node_takes(c, 2);
+    expect_status(create(c, "a", GIB, ""), 201);
+    expect_status(create(c, "b", GIB, ""), 201);
+    expect_problem(create(c, "c", GIB, ""), 507, "no-space", "node n1 has 2 volumes and takes 2");
+    expect_status(call(c->metad, "PATCH", "/v1/volumes/b", "{\"size_bytes\":17179869184}"), 200);
+    expect_status(call(c->metad, "DELETE", "/v1/volumes/a", NULL), 204);
+    expect_status(create(c, "c", GIB, ""), 201);
+}
+
+static void one_that_cannot_be_made_is_reported(void **state)
+{
+    struct cluster *c = *state;
+    bool reported = false;
+
+    c->node.fails = "no room for one more volume";
+    expect_status(create(c, "web", GIB, ",\"wait\":false"), 201);
+    for (uint32_t i = 0; !reported; i++) {
+        struct reply r = call(c->metad, "GET", "/healthz", NULL);
+        const json_t *why = json_array_get(json_object_get(r.json, "why"), 0);
+
+        assert_true(i < 100000);
+        reported = why && strcmp(json_string_value(why),
+                                 "volume web waits: no room for one more volume") == 0;
+        assert_int_equal(number_of(&r, "volumes_waiting"), reported);
+        assert_string_equal(text_of(&r, "status"), reported ? "degraded" : "ok");
+        reply_done(&r);
+    }
+    c->node.fails = NULL;
+}
+
 static void a_deleted_volume_leaves_nothing(void **state)
 {
     struct cluster *c = *state;
@@ -311,6 +355,8 @@ int main(void)
         TEST(without_waiting_it_is_creating),
         TEST(a_volume_grows_and_never_shrinks),
         TEST(a_volume_that_nobody_serves_is_not_resized),
+        TEST(a_node_takes_so_many_volumes),
+        TEST(one_that_cannot_be_made_is_reported),
         TEST(a_deleted_volume_leaves_nothing),
         TEST(a_restarted_node_gets_its_volumes_back),
         TEST(lists_are_paged),

@@ -130,6 +130,30 @@ static void what_cannot_be_written_is_never_chosen(void **state)
     assert_int_equal(choose(&r, chosen, why), E_NO_SPACE);
 }
 
+/* D3 */
+static void a_node_full_of_volumes_is_passed_over(void **state)
+{
+    const struct placement_disk disks[] = {DISK(1, 1, 100, 0), DISK(2, 2, 100, 50)};
+    struct placement_node nodes[] = {{{1}, "n1", 64, 64}, {{2}, "n2", 63, 64}};
+    struct placement_spec spec = {.bytes = 8 * GIB,
+                                  .shard_bytes = 8 * GIB,
+                                  .overcommit = PLACEMENT_OVERCOMMIT,
+                                  .nodes = nodes,
+                                  .node_count = 2};
+    uint32_t chosen[1];
+    char why[PLACEMENT_WHY];
+
+    (void)state;
+    assert_int_equal(placement_choose(disks, 2, &spec, chosen, why), E_OK);
+    assert_int_equal(chosen[0], 1);
+    nodes[1].volumes++;
+    assert_int_equal(placement_choose(disks, 2, &spec, chosen, why), E_NO_SPACE);
+    assert_non_null(strstr(why, "node n1 has 64 volumes and takes 64, and 1 more nodes are full"));
+    nodes[0].volumes--;
+    assert_int_equal(placement_choose(disks, 2, &spec, chosen, why), E_OK);
+    assert_int_equal(chosen[0], 0);
+}
+
 /* The last shard may be short: only what it has counts. */
 static void a_short_last_shard_takes_only_its_own_bytes(void **state)
 {
@@ -179,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_chooses_what_it_says),
         cmocka_unit_test(what_cannot_be_written_is_never_chosen),
+        cmocka_unit_test(a_node_full_of_volumes_is_passed_over),
         cmocka_unit_test(a_short_last_shard_takes_only_its_own_bytes),
         cmocka_unit_test(the_order_of_the_view_does_not_matter),
         cmocka_unit_test(a_volume_beyond_the_shards_is_refused),
