@@ -135,6 +135,11 @@ struct replay {
     struct open_io io;
     uint8_t *window;
     uint64_t window_at, window_bytes; /* position of its first byte */
+    uint64_t refused;                 /* by the disk in all, before what is being read         */
+    uint64_t again_at;                /* a page of the group at the head, read again alone …   */
+    uint32_t tries;                   /* … so often                                            */
+    bool asked_again;                 /* that was done for this window                         */
+    bool head_refused;                /* and the disk goes on to refuse one of its pages       */
     uint8_t *blocks[GROUP_BLOCKS_MAX];
     struct record_scratch *scratch;
     enum err err;

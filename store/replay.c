@@ -12,6 +12,8 @@
  *   a bad group, its successor whole    its blocks are lost; a promise, SET or other word lost with
  *                                       it damages its replica
  *   several bad groups in a row         every replica is damaged: nobody knows what they held
+ *   a page that the disk refuses        read again, a few times; where nothing says whether it was
+ *                                       durable the disk is not opened: it is not the end
  *   a group names a root newer than     that root was lost, and what it said with it: every
  *   the newest we found (J5)            replica is damaged
  *
@@ -22,6 +24,7 @@
 enum replay_state {
     WINDOW,     /* part of the ring is read, up to where it wraps */
     REST,       /* … the part behind                              */
+    AGAIN,      /* pages of the head's group, one by one          */
     GROUPS,     /* as many as the window holds                    */
     CHECKPOINT, /* the stage was full                             */
     END,
@@ -47,6 +50,8 @@ static void read_window(struct replay *r)
     uint64_t start = s->journal.head % s->geo.journal_bytes;
 
     r->window_at = s->journal.head;
+    r->refused = r->io.refused;
+    r->asked_again = r->head_refused = false;
     open_io_read(&r->io, r->window, s->geo.journal_offset + start,
                  min_u64(r->window_bytes, s->geo.journal_bytes - start));
 }
@@ -198,6 +203,60 @@ static enum looked look(struct replay *r)
     if (payload_proved(r, h))
         return LOOK_WHOLE;
     return r->window_at == j->head ? LOOK_PAYLOAD : LOOK_MORE;
+}
+
+/* ---- pages that the disk refused: they say nothing, a torn write says that it is torn ---- */
+
+#define PAGE_TRIES 4u
+
+/* How far the group at the head reaches, as far as its first page can tell. */
+static uint64_t head_bytes(const struct replay *r)
+{
+    const struct journal *j = &r->store->journal;
+    const struct format_group *h = at_position(r, j->head);
+
+    if (le32_get(h->head.magic) != GROUP_MAGIC || le64_get(h->head.page) != j->head ||
+        le64_get(h->incarnation) != j->incarnation || le64_get(h->sequence) != j->sequence)
+        return PAGE_BYTES;
+    return min_u64(max_u64(bytes_of(h), PAGE_BYTES), r->window_bytes);
+}
+
+static void read_page_again(struct replay *r)
+{
+    const struct geometry *g = &r->store->geo;
+
+    r->refused = r->io.refused;
+    open_io_read(&r->io, r->window + (r->again_at - r->window_at),
+                 g->journal_offset + r->again_at % g->journal_bytes, PAGE_BYTES);
+}
+
+/* True: the window has pages that were refused; AGAIN asks for those that matter. */
+static bool ask_again(struct replay *r)
+{
+    if (r->asked_again || r->io.refused == r->refused)
+        return false;
+    r->asked_again = true;
+    r->again_at = r->store->journal.head;
+    r->tries = 1;
+    read_page_again(r);
+    return true;
+}
+
+static enum task_next again(struct replay *r)
+{
+    bool refused = r->io.refused > r->refused;
+
+    if (refused && r->tries++ < PAGE_TRIES) {
+        read_page_again(r);
+        return TASK_WAIT;
+    }
+    r->head_refused |= refused;
+    r->tries = 1;
+    r->again_at += PAGE_BYTES;
+    if (r->again_at - r->store->journal.head >= head_bytes(r))
+        return task_goto(&r->task, GROUPS);
+    read_page_again(r);
+    return TASK_WAIT;
 }
 
 /* ---- past a group that is not whole ---- */
@@ -361,6 +420,8 @@ static enum task_next end_or_damage(struct replay *r, bool payload)
     struct store *s = r->store;
     struct beyond beyond;
 
+    if (ask_again(r))
+        return task_wait_in(&r->task, AGAIN);
     look_beyond(r, &beyond);
     if (beyond.durable >= s->journal.sequence && payload)
         return take(r);
@@ -368,6 +429,8 @@ static enum task_next end_or_damage(struct replay *r, bool payload)
         lose_group(s, beyond.next);
         return window_anew(r);
     }
+    if (r->head_refused)
+        return fail(r, E_DISK, "the disk refuses to read the end of its journal");
     if (beyond.root > s->root_number) { /* J5 */
         s->root_number = beyond.root;
         damage_all(s);
@@ -404,6 +467,8 @@ static enum task_next replay_step(struct task *t)
         return task_goto(t, GROUPS);
     case GROUPS:
         return groups(r);
+    case AGAIN:
+        return again(r);
     case CHECKPOINT:
         if (r->store->checkpoint.err)
             return fail(r, E_DISK, "a checkpoint during replay failed");
@@ -428,7 +493,8 @@ static void replay_done(struct task *t)
 static const struct task_state replay_states[] = {
     [WINDOW] = {"window", TASK_FIRST | TASK_AFTER(GROUPS)},
     [REST] = {"rest", TASK_AFTER(WINDOW)},
-    [GROUPS] = {"groups", TASK_AFTER(REST) | TASK_AFTER(CHECKPOINT)},
+    [GROUPS] = {"groups", TASK_AFTER(REST) | TASK_AFTER(AGAIN) | TASK_AFTER(CHECKPOINT)},
+    [AGAIN] = {"again", TASK_AFTER(GROUPS)},
     [CHECKPOINT] = {"checkpoint", TASK_AFTER(GROUPS)},
     [END] = {"end", TASK_AFTER(GROUPS) | TASK_AFTER(CHECKPOINT)},
 };

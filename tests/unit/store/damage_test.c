@@ -537,6 +537,103 @@ static void a_disk_that_fails_in_a_checkpoint_loses_nothing(void **state)
     rig_end(&r);
 }
 
+/* A disk in front of the disk that refuses to read one of its pages. */
+struct refusing {
+    struct disk disk;
+    struct disk *below;
+    uint64_t page;
+    uint32_t times; /* so often */
+    void (*done)(struct disk_io *, enum err);
+};
+static struct refusing refusing;
+
+static void refused(struct disk_io *io, enum err err)
+{
+    (void)err;
+    refusing.done(io, E_DISK);
+}
+
+static void refusing_submit(struct disk *d, struct disk_io *io)
+{
+    uint64_t bytes = 0;
+
+    (void)d;
+    for (uint32_t i = 0; i < io->piece_count; i++)
+        bytes += io->pieces[i].iov_len;
+    if (io->op == DISK_READ && refusing.times > 0 && io->offset <= refusing.page &&
+        refusing.page < io->offset + bytes) {
+        refusing.times--;
+        refusing.done = io->done;
+        io->done = refused;
+    }
+    disk_submit(refusing.below, io);
+}
+
+/* Opens what three_groups() left, on a disk that refuses `page`, seen from the groups. */
+static enum err open_refusing(struct rig *r, uint64_t at, uint32_t times)
+{
+    static const struct disk_ops ops = {.submit = refusing_submit};
+
+    refusing.page = journal_at(r, at);
+    refusing.times = times;
+    rig_crash(r, SIM_POWER_LOST);
+    refusing.below = r->disk;
+    refusing.disk = *r->disk;
+    refusing.disk.ops = &ops;
+    r->disk = &refusing.disk;
+    return rig_open(r);
+}
+
+/* Its head, then its payload: answered writes, of which nobody else knows. */
+static void a_refused_page_is_not_the_end_of_the_journal(void **state)
+{
+    (void)state;
+    for (uint64_t page = 0; page < 3; page += 2) {
+        uint64_t begin[3];
+        struct rig r = three_groups(33, begin);
+
+        assert_int_equal(open_refusing(&r, begin[2] + page * PAGE_BYTES, UINT32_MAX), E_DISK);
+        assert_non_null(strstr(r.why, "refuses to read the end of its journal"));
+        refusing.times = 0; /* it reads again */
+        assert_int_equal(rig_open(&r), E_OK);
+        expect_blocks(&r, 10, 2, 5100);
+        expect_blocks(&r, 20, 2, 5200);
+        rig_end(&r);
+    }
+}
+
+static void a_page_refused_now_and_then_is_read_again(void **state)
+{
+    uint64_t begin[3];
+
+    (void)state;
+    for (uint32_t i = 1; i < 3; i++) { /* in the middle, and at the end */
+        struct rig r = three_groups(34, begin);
+
+        assert_int_equal(open_refusing(&r, begin[i], 6), E_OK);
+        expect_blocks(&r, 0, 2, 5000);
+        expect_blocks(&r, 10, 2, 5100);
+        expect_blocks(&r, 20, 2, 5200);
+        rig_end(&r);
+    }
+}
+
+static void a_refused_page_elsewhere_hinders_nobody(void **state)
+{
+    uint64_t begin[3];
+    struct rig r = three_groups(35, begin);
+
+    (void)state;
+    assert_int_equal(open_refusing(&r, begin[1], UINT32_MAX), E_OK); /* the next one names it */
+    expect_medium(&r, 10);
+    expect_blocks(&r, 20, 2, 5200);
+    rig_end(&r);
+    r = three_groups(36, begin);
+    assert_int_equal(open_refusing(&r, r.store->journal.head + 5 * PAGE_BYTES, UINT32_MAX), E_OK);
+    expect_blocks(&r, 20, 2, 5200);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -564,6 +661,9 @@ int main(void)
         cmocka_unit_test(a_lost_root_shows),
         cmocka_unit_test(a_group_with_another_predecessor_is_not_the_next),
         cmocka_unit_test(a_rotten_log_page_says_everything),
+        cmocka_unit_test(a_refused_page_is_not_the_end_of_the_journal),
+        cmocka_unit_test(a_page_refused_now_and_then_is_read_again),
+        cmocka_unit_test(a_refused_page_elsewhere_hinders_nobody),
         cmocka_unit_test(a_disk_that_fails_leaves_what_is_staged_readable),
         cmocka_unit_test(a_disk_that_fails_in_a_checkpoint_loses_nothing),
     };
