@@ -18,7 +18,7 @@
 
 #define SECOND_US    1000000ull
 #define ENDING_US    (5 * SECOND_US)
-#define TICK_US      SECOND_US        /* design 14: no window stays shut longer  */
+#define TICK_US      (SECOND_US / 2)  /* design 14: a window is shut for two of them at most */
 #define LIFE_US      (2 * SECOND_US)  /* design 14: a busy connection shows life */
 #define PING_IDLE_US (15 * SECOND_US) /* iscsi.md 3.2: an idle initiator is pinged */
 #define TEXT_US      (5 * SECOND_US)  /* between two requests of one negotiation */

@@ -35,6 +35,7 @@ struct session {
     struct parameters parameters;
 
     uint32_t exp_cmd_sn, max_cmd_sn;
+    uint32_t ticked_cmd_sn; /* exp_cmd_sn at the last tick */
     uint32_t slots, late, immediates;
     struct list commands;            /* every living one, oldest first           */
     struct list held;                /* that wait for an earlier CmdSN           */
@@ -65,6 +66,6 @@ void window_arrived(struct command *c); /* delivers it, or holds it until its tu
 void window_release(struct session *s); /* a granted command is over */
 void window_grow(struct session *s);    /* before a PDU shows MaxCmdSN */
 bool window_shut(const struct session *s);
-bool window_open_late(struct session *s); /* true: it was shut, and is open for late commands */
+bool window_open_late(struct session *s); /* at each tick; true: it stayed shut, and is open now */
 
 #endif

@@ -5,9 +5,10 @@
  * The window is the memory we have: MaxCmdSN grows by the slots that can be granted, and never
  * shrinks.  Commands are delivered in order of CmdSN; one that comes before its turn is held.
  *
- * A window that stays shut would keep out pings, too (libiscsi's are not immediate): once a second
- * a shut one opens by LATE_SLOTS for commands that are only told TASK SET FULL (design 8).  They
- * have memory of their own.
+ * A window that stays shut would keep out pings, too (libiscsi's are not immediate): one that was
+ * shut from one tick to the next opens by LATE_SLOTS for commands that are only told TASK SET FULL
+ * (design 8).  They have memory of their own.  A full queue that moves is shut at most moments, and
+ * stays as it is.
  *
  * Promise: W1 what is sure of live sessions, plus what they were granted beyond it, plus what ended
  *             sessions still use, plus slots_free, is limits.commands_max.
@@ -84,9 +85,13 @@ bool window_shut(const struct session *s)
     return s->max_cmd_sn == s->exp_cmd_sn - 1;
 }
 
+/* MaxCmdSN never shrinks: shut now and no command since the last tick, so it was shut all along. */
 bool window_open_late(struct session *s)
 {
-    if (s->ended || s->late > 0 || !window_shut(s))
+    bool moved = s->exp_cmd_sn != s->ticked_cmd_sn;
+
+    s->ticked_cmd_sn = s->exp_cmd_sn;
+    if (s->ended || s->late > 0 || moved || !window_shut(s))
         return false;
     s->late = LATE_SLOTS;
     s->max_cmd_sn += LATE_SLOTS;

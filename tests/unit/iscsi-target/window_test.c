@@ -238,6 +238,39 @@ static void a_window_does_not_stay_shut(void **state)
     lab_close(&w);
 }
 
+/* The block answers ten times a second, and the window is full again at once. */
+static void a_full_queue_that_moves_is_not_told_so(void **state)
+{
+    struct iscsi_limits limits = iscsi_limits_small();
+    static struct initiator_request r[8];
+    struct lab w;
+    struct initiator *i;
+
+    (void)state;
+    limits.window = 8;
+    limits.sessions_max = 1;
+    limits.commands_max = 16;
+    lab_open(&w, limits);
+    i = lab_ready(&w, "iqn.a", 1);
+    for (int n = 0; n < 50; n++) {
+        uint32_t count = initiator_window(i);
+
+        assert_in_range(count, 1, 8);
+        w.ram.stalled = true;
+        memset(r, 0, sizeof r);
+        for (uint32_t m = 0; m < count; m++)
+            initiator_write(i, &r[m], 8ull * m, block, sizeof block);
+        sim_run_for(w.sim, 100000);
+        assert_int_equal(initiator_window(i), 0);
+        ram_block_go_on(&w.ram);
+        for (uint32_t m = 0; m < count; m++) {
+            lab_until(&w, initiator_answered, &r[m]);
+            assert_int_equal(r[m].status, 0);
+        }
+    }
+    lab_close(&w);
+}
+
 static void commands_that_nobody_waits_for_hold_their_slots(void **state)
 {
     struct iscsi_limits limits = iscsi_limits_small();
@@ -299,6 +332,7 @@ int main(void)
         cmocka_unit_test(the_window_is_the_memory_there_is),
         cmocka_unit_test(a_window_of_one_goes_on),
         cmocka_unit_test(a_window_does_not_stay_shut),
+        cmocka_unit_test(a_full_queue_that_moves_is_not_told_so),
         cmocka_unit_test(commands_that_nobody_waits_for_hold_their_slots),
         cmocka_unit_test(immediate_commands_are_bounded),
     };
