@@ -4,7 +4,8 @@
  *
  * The parameter list: 8 bytes of header (UNMAP DATA LENGTH, UNMAP BLOCK DESCRIPTOR DATA LENGTH),
  * then descriptors of 16 bytes.  The whole list is judged before the first range is unmapped; a
- * descriptor of no blocks is no error wherever it points.  Ranges go down in order, in steps.
+ * descriptor of no blocks is no error wherever it points.  Ranges go down in order, in steps;
+ * descriptors that go on where the one before ends are one range.
  */
 #include "base/wire.h"
 #include "iscsi-target/scsi/command.h"
@@ -68,19 +69,34 @@ static bool judge(struct scsi_command *c, uint32_t count)
     return true;
 }
 
-/* c->step descriptors in all, c->descriptor the next to take, c->left the rest of the one before.
+/*
+ * The next range into c->left: a descriptor and those behind it that go on where it ends, so that
+ * a list of single blocks costs one change below, not one each.  c->step descriptors in all,
+ * c->descriptor the next to take.
  */
+static void take_descriptors(struct scsi_command *c)
+{
+    uint64_t units = scsi_block_units(c);
+
+    for (; c->descriptor < c->step; c->descriptor++) {
+        struct scsi_range range = descriptor(c, c->descriptor);
+
+        if (range.blocks == 0)
+            continue;
+        if (c->left.count == 0)
+            c->left.start = range.lba * units;
+        else if (range.lba * units != extent_end(c->left))
+            return;
+        c->left.count += range.blocks * units;
+    }
+}
+
 static bool next_step(struct scsi_command *c)
 {
-    while (c->left.count == 0) {
-        struct scsi_range range;
-
-        if (c->descriptor == c->step)
-            return true;
-        range = descriptor(c, c->descriptor++);
-        c->left.start = range.lba * scsi_block_units(c);
-        c->left.count = range.blocks * scsi_block_units(c);
-    }
+    if (c->left.count == 0)
+        take_descriptors(c);
+    if (c->left.count == 0)
+        return true;
     return scsi_submit(c, BLOCK_UNMAP, scsi_take_left(c, SCSI_STEP_UNITS), NULL, 0);
 }
 

@@ -50,6 +50,22 @@ TEST_512(unmap_frees_each_range_of_its_list)
     assert_int_equal(f->disk.bytes[8 * 512 - 1], 0xee);
 }
 
+TEST_512(unmap_takes_ranges_that_go_on_as_one)
+{
+    fill_disk(f, 0xee);
+    put_list(5);
+    put_descriptor(0, 8, 1);
+    put_descriptor(1, 9, 2);
+    put_descriptor(2, 500, 0);
+    put_descriptor(3, 11, 5);
+    put_descriptor(4, 24, 8);
+    expect_good(run_unmap(f, 8 + 80));
+    assert_int_equal(f->disk.steps, 2);
+    assert_false(f->disk.mapped[1]);
+    assert_true(f->disk.mapped[2]);
+    assert_false(f->disk.mapped[3]);
+}
+
 TEST_4K(unmap_counts_in_logical_blocks)
 {
     fill_disk(f, 0xee);
@@ -191,6 +207,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unmap_frees_each_range_of_its_list),
+        cmocka_unit_test(unmap_takes_ranges_that_go_on_as_one),
         cmocka_unit_test(unmap_counts_in_logical_blocks),
         cmocka_unit_test(one_wrong_range_refuses_the_whole_list),
         cmocka_unit_test(ranges_of_no_blocks_are_fine_anywhere),
