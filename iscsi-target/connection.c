@@ -209,8 +209,19 @@ void connection_accept(struct iscsi_target *t, struct net_conn *net)
 /*
  * iscsi.md 3.2: a window that stays shut opens for late commands; a busy connection that has sent
  * nothing for 2 s shows that we live; an idle one is pinged; one that brought nothing for a minute,
- * not even the answer to a ping, is dead.
+ * not even the answer to a ping, is dead.  Nobody pings in a discovery session (RFC 7143 4.3).
  */
+static void show_life(struct connection *c, uint64_t now)
+{
+    if (c->phase != PHASE_FULL)
+        return;
+    if (now - c->received_us >= PING_IDLE_US && now - c->pinged_us >= PING_IDLE_US)
+        nop_ping(c, true);
+    else if (window_open_late(c->session) ||
+             (!list_empty(&c->session->commands) && now - c->sender.sent_us >= LIFE_US))
+        nop_ping(c, false);
+}
+
 static void tick(struct timer *t)
 {
     struct connection *c = container_of(t, struct connection, timer);
@@ -222,11 +233,7 @@ static void tick(struct timer *t)
     }
     if (text_abandoned(c, now))
         connection_text_put(c);
-    if (now - c->received_us >= PING_IDLE_US && now - c->pinged_us >= PING_IDLE_US)
-        nop_ping(c, true);
-    else if (window_open_late(c->session) ||
-             (!list_empty(&c->session->commands) && now - c->sender.sent_us >= LIFE_US))
-        nop_ping(c, false);
+    show_life(c, now);
     timer_start(&c->target->env->clock, &c->timer, TICK_US, tick);
 }
 

@@ -201,6 +201,24 @@ static void whoever_never_answers_is_gone_after_a_minute(void **state)
     lab_close(&w);
 }
 
+static void a_discovery_session_is_not_pinged(void **state)
+{
+    struct initiator_config config = {.name = "iqn.a"};
+    struct lab w;
+    struct initiator *i;
+    uint64_t began;
+
+    (void)state;
+    lab_begin(&w);
+    i = lab_connect(&w, &config);
+    assert_true(i->full);
+    began = sim_now_us(w.sim);
+    lab_until(&w, initiator_closed, i); /* silent as it is, it ends as any other */
+    assert_null(initiator_take(i));
+    assert_in_range(sim_now_us(w.sim) - began, 59000000, 64000000);
+    lab_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -213,6 +231,7 @@ int main(void)
         cmocka_unit_test(an_idle_connection_is_pinged),
         cmocka_unit_test(a_slow_block_ends_no_session),
         cmocka_unit_test(whoever_never_answers_is_gone_after_a_minute),
+        cmocka_unit_test(a_discovery_session_is_not_pinged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
