@@ -3,7 +3,8 @@
  * iscsi-target/reject.c — what cannot be understood is sent back with a reason (RFC 7143 11.17).
  *
  * The data of a Reject is the whole header of the PDU, additional segments included.  A connection
- * that has more of them coming than it reads is closed: nothing it sends makes sense.
+ * that has more of them coming than it reads is closed: nothing it sends makes sense.  A few are
+ * sure of every connection, so that those who send nonsense do not close the others.
  */
 #include "iscsi-target/pdu.h"
 #include "iscsi-target/target.h"
@@ -11,6 +12,19 @@
 #include <string.h>
 
 #define REJECTS_MAX 16u /* of one connection at a time */
+
+static bool is_shared(uint32_t nth)
+{
+    return nth > REJECTS_SURE;
+}
+
+static bool reject_may(const struct connection *c)
+{
+    if (!is_shared(c->rejects + 1))
+        return true;
+    return c->rejects < REJECTS_MAX &&
+           c->target->rejects_shared < target_sizes(&c->target->limits).rejects_shared;
+}
 
 struct reject {
     struct source source;
@@ -44,13 +58,13 @@ static void reject_sent(struct source *source)
 {
     struct reject *r = container_of(source, struct reject, source);
 
-    r->connection->rejects--;
+    r->connection->target->rejects_shared -= is_shared(r->connection->rejects--);
     pool_put(&r->connection->target->reject_pool, r);
 }
 
 void header_reject(struct connection *c, uint8_t reason, const uint8_t *header, uint32_t bytes)
 {
-    struct reject *r = c->rejects < REJECTS_MAX ? pool_get(&c->target->reject_pool) : NULL;
+    struct reject *r = reject_may(c) ? pool_get(&c->target->reject_pool) : NULL;
 
     if (!r) {
         connection_end_gently(c);
@@ -61,7 +75,7 @@ void header_reject(struct connection *c, uint8_t reason, const uint8_t *header, 
     list_init(&r->source.link);
     r->source.next = reject_next;
     r->source.sent = reject_sent;
-    c->rejects++;
+    c->target->rejects_shared += is_shared(++c->rejects);
     send_urgent(c, &r->source);
 }
 

@@ -41,13 +41,15 @@ struct target_sizes target_sizes(const struct iscsi_limits *l)
     uint32_t sure = l->commands_max / (2 * l->sessions_max);
     uint32_t sessions = l->sessions_max * SESSIONS_SPARE;
     uint32_t leaving = l->commands_max / LEAVING_SHARE;
+    uint32_t connections = (l->sessions_max + l->half_open_max) * CONNECTIONS_SPARE;
 
     return (struct target_sizes){
-        .connections = (l->sessions_max + l->half_open_max) * CONNECTIONS_SPARE,
+        .connections = connections,
         .sessions = sessions,
         .commands = l->commands_max + leaving + sessions * (IMMEDIATES_MAX + LATE_SLOTS),
         .texts = l->half_open_max + TEXTS_BORROWED_MAX,
-        .rejects = l->sessions_max,
+        .rejects = connections * REJECTS_SURE + l->sessions_max,
+        .rejects_shared = l->sessions_max,
         .slots_sure = min_u32(max_u32(sure, 1), l->window),
         .leaving = leaving,
     };

@@ -8,6 +8,7 @@
 
 #define PORTALS_MAX        4u
 #define TEXTS_BORROWED_MAX 8u /* text negotiations of all sessions at a time */
+#define REJECTS_SURE       2u /* of every connection */
 
 struct portal {
     struct net_listener listener;
@@ -35,8 +36,9 @@ struct iscsi_target {
     uint32_t slots_sure; /* of every live session */
     uint32_t slots_free; /* neither sure of a session nor granted */
     uint32_t texts_borrowed;
-    uint32_t leaving;    /* commands whose slot was given back before their last byte left */
-    struct list starved; /* commands that wait for memory */
+    uint32_t rejects_shared; /* beyond those that are sure of each connection */
+    uint32_t leaving;        /* commands whose slot was given back before their last byte left */
+    struct list starved;     /* commands that wait for memory */
 
     struct task settle; /* looks whether drains and close are done */
     struct list drains;
@@ -45,7 +47,7 @@ struct iscsi_target {
 
 /* How many of each the pools hold, for `l`. */
 struct target_sizes {
-    uint32_t connections, sessions, commands, texts, rejects, slots_sure, leaving;
+    uint32_t connections, sessions, commands, texts, rejects, rejects_shared, slots_sure, leaving;
 };
 struct target_sizes target_sizes(const struct iscsi_limits *l);
 

@@ -130,6 +130,33 @@ static void a_discovery_session_does_nothing_else(void **state)
     lab_close(&w);
 }
 
+/* Each sends as many headers as get it as many Rejects as one may have, in one piece. */
+static void nonsense_of_others_does_not_end_a_session(void **state)
+{
+    struct iscsi_limits limits = iscsi_limits_small();
+    static uint8_t nonsense[14 * BHS_BYTES];
+    union bhs h = {.any = {.opcode = 0x3f | OPCODE_IMMEDIATE, .flags = FLAG_FINAL}};
+    struct initiator *honest, *i[6];
+    struct lab w;
+
+    (void)state;
+    for (uint32_t n = 0; n < sizeof nonsense; n += BHS_BYTES)
+        memcpy(nonsense + n, &h, BHS_BYTES);
+    limits.sessions_max = 8; /* so many Rejects are shared */
+    lab_open(&w, limits);
+    honest = lab_ready(&w, "iqn.honest", 1);
+    for (uint8_t n = 0; n < array_length(i); n++)
+        i[n] = lab_ready(&w, "iqn.a", n);
+    for (int round = 0; round < 50; round++) {
+        for (uint32_t n = 0; n < array_length(i); n++)
+            initiator_send(i[n], nonsense, sizeof nonsense);
+        initiator_send(honest, &h, BHS_BYTES);
+        lab_expect_reject(&w, honest, REJECT_NOT_SUPPORTED, h.any.opcode);
+    }
+    lab_alive(&w, honest);
+    lab_close(&w);
+}
+
 static void a_segment_above_the_limit_ends_the_session(void **state)
 {
     union bhs h = {.any = {.opcode = NOP_OUT | OPCODE_IMMEDIATE, .flags = FLAG_FINAL}};
@@ -302,6 +329,7 @@ int main(void)
         cmocka_unit_test(a_connection_may_end_anywhere),
         cmocka_unit_test(every_opcode_that_is_none_is_rejected),
         cmocka_unit_test(a_discovery_session_does_nothing_else),
+        cmocka_unit_test(nonsense_of_others_does_not_end_a_session),
         cmocka_unit_test(a_segment_above_the_limit_ends_the_session),
         cmocka_unit_test(additional_headers_must_fill_their_length),
         cmocka_unit_test(a_tag_in_use_is_rejected),
