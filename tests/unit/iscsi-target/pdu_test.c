@@ -145,8 +145,8 @@ static void nonsense_of_others_does_not_end_a_session(void **state)
     limits.sessions_max = 8; /* so many Rejects are shared */
     lab_open(&w, limits);
     honest = lab_ready(&w, "iqn.honest", 1);
-    for (uint8_t n = 0; n < array_length(i); n++)
-        i[n] = lab_ready(&w, "iqn.a", n);
+    for (uint32_t n = 0; n < array_length(i); n++)
+        i[n] = lab_ready(&w, "iqn.a", (uint8_t)n);
     for (int round = 0; round < 50; round++) {
         for (uint32_t n = 0; n < array_length(i); n++)
             initiator_send(i[n], nonsense, sizeof nonsense);
