@@ -3,10 +3,13 @@
 #include "cli/cluster.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -120,6 +123,22 @@ bool cluster_write(const struct cluster *c)
     return ok;
 }
 
+int cluster_lock(const char *dir)
+{
+    char path[CLUSTER_PATH_MAX];
+    int fd;
+
+    errno = ENAMETOOLONG;
+    if (!path_join(path, dir, "cluster.lock"))
+        return -1;
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    if (fd >= 0 && flock(fd, LOCK_EX) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
 static bool port_ours(const struct cluster *c, uint16_t port)
 {
     char tail[8];
@@ -138,7 +157,7 @@ static bool port_ours(const struct cluster *c, uint16_t port)
     return false;
 }
 
-static bool port_bindable(uint16_t port)
+bool port_bindable(uint16_t port)
 {
     struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
     int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

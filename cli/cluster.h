@@ -43,11 +43,17 @@ bool cluster_dir(const char *option, char ret[CLUSTER_PATH_MAX]);
 bool cluster_read(const char *dir, struct cluster *ret);
 /* In one piece: the old file or the new one.  False: errno says why. */
 bool cluster_write(const struct cluster *c);
+/* Waits for `up` or `down` of the same folder; the lock goes with the file, or the process.  -1:
+ * errno says why. */
+int cluster_lock(const char *dir);
 /* What `up --json` prints and cluster.json holds; the caller's. */
 json_t *cluster_json(const struct cluster *c);
 
 /* Paths of folder + name that fit, else false. */
 bool path_join(char ret[CLUSTER_PATH_MAX], const char *folder, const char *name);
+
+/* Whether nobody listens at that port of 127.0.0.1. */
+bool port_bindable(uint16_t port);
 
 /*
  * The next TCP port from `first` on that is free on 127.0.0.1 and not used by this cluster;

@@ -3,6 +3,9 @@
 #include "cli/cli.h"
 #include "cli/process.h"
 
+#include <errno.h>
+#include <string.h>
+
 #define END_SECONDS 15u
 
 /* True: it is gone; says what happened. */
@@ -28,6 +31,10 @@ enum cli_exit down_run(struct cli *cli, const struct arguments *a)
     (void)a;
     if (!cluster_dir(cli->dir, dir) || !cluster_read(dir, &cluster)) {
         fprintf(cli->err, "dolmen: no cluster was started in %s\n", dir);
+        return CLI_FAILED;
+    }
+    if (cluster_lock(dir) < 0 || !cluster_read(dir, &cluster)) { /* as an `up` beside us left it */
+        fprintf(cli->err, "dolmen: the cluster in %s cannot be locked: %s\n", dir, strerror(errno));
         return CLI_FAILED;
     }
     for (uint32_t i = 0; i < cluster.node_count; i++) { /* all at once, then wait for each */

@@ -16,11 +16,9 @@
 #include "cli/process.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,34 +61,26 @@ static bool folder_make(struct up *u, const char *path)
     return true;
 }
 
-/* Two `up` at once would take the same ports.  The lock goes with the process. */
-static bool lock(struct up *u)
+/* A number from 1 to the most; nothing else. */
+static bool nodes_parse(const char *text, uint32_t *ret)
 {
-    char path[CLUSTER_PATH_MAX];
-    int fd;
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
 
-    if (!path_join(path, u->cluster.dir, "cluster.lock"))
+    if (*text < '0' || *text > '9' || *end != '\0' || number < 1 || number > CLUSTER_NODES_MAX)
         return false;
-    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return failed(u, "cannot open", path);
-    if (flock(fd, LOCK_EX) != 0)
-        return failed(u, "cannot lock", path);
+    *ret = (uint32_t)number;
     return true;
 }
 
 static bool options(struct up *u, const struct arguments *a)
 {
     uint64_t bytes;
-    char *end;
 
     u->nodes = u->cluster.node_count > 0 ? u->cluster.node_count : 1;
-    if (a->options[0]) {
-        u->nodes = (uint32_t)strtoul(a->options[0], &end, 10);
-        if (*end != '\0' || u->nodes < 1 || u->nodes > CLUSTER_NODES_MAX) {
-            fprintf(u->cli->err, "dolmen: --nodes is a number from 1 to %u\n", CLUSTER_NODES_MAX);
-            return false;
-        }
+    if (a->options[0] && !nodes_parse(a->options[0], &u->nodes)) {
+        fprintf(u->cli->err, "dolmen: --nodes is a number from 1 to %u\n", CLUSTER_NODES_MAX);
+        return false;
     }
     if (u->nodes < u->cluster.node_count) {
         fprintf(u->cli->err, "dolmen: the cluster in %s has %u nodes already; it does not shrink\n",
@@ -230,42 +220,63 @@ static bool start(struct up *u, const char *name, struct cluster_process *p)
     return cluster_write(&u->cluster) || failed(u, "cannot write cluster.json in", u->cluster.dir);
 }
 
-static bool not_ready(struct up *u, const char *name, const struct cluster_process *p)
-{
-    bool alive = process_alive(p);
+/* What is started, and how it is known to be ready. */
+struct starting {
+    const char *name, *address; /* ends with ":PORT" */
+    const struct cluster_process *process;
+    bool (*ready)(struct up *, uint32_t);
+    uint32_t index;
+};
 
-    fprintf(u->cli->err, "dolmen: %s %s; the last lines of %s:\n", name,
-            alive ? "runs but is not ready" : "has ended", p->log);
-    process_log_tail(p->log, LOG_LINES, u->cli->err);
+static bool not_ready(struct up *u, const struct starting *s)
+{
+    const char *colon = strrchr(s->address, ':');
+    uint32_t port = colon ? (uint32_t)strtoul(colon + 1, NULL, 10) : 0;
+    bool alive = process_alive(s->process);
+
+    if (!alive && port != 0 && !port_bindable((uint16_t)port)) {
+        fprintf(u->cli->err, "dolmen: %s has ended: another process has port %u; its log says:\n",
+                s->name, port);
+        process_log_tail(s->process->log, 1, u->cli->err);
+        return false;
+    }
+    fprintf(u->cli->err, "dolmen: %s %s; the last lines of %s:\n", s->name,
+            alive ? "runs but is not ready" : "has ended", s->process->log);
+    process_log_tail(s->process->log, LOG_LINES, u->cli->err);
     return false;
 }
 
 /* Asks `ready` until it says so, the process has ended, or it stood still for too long. */
-static bool wait_ready(struct up *u, const char *name, const struct cluster_process *p,
-                       bool (*ready)(struct up *, uint32_t), uint32_t index)
+static bool wait_ready(struct up *u, const struct starting *s)
 {
+    const struct cluster_process *p = s->process;
     uint64_t bytes = process_log_bytes(p->log);
     uint32_t waited = 0, quiet = 0;
 
-    while (!ready(u, index)) {
+    while (process_alive(p)) {
         uint64_t now = process_log_bytes(p->log);
 
-        if (!process_alive(p) || quiet >= READY_MS || waited >= READY_MS_MAX)
-            return not_ready(u, name, p);
+        if (s->ready(u, s->index) && process_alive(p))
+            return true;
+        if (quiet >= READY_MS || waited >= READY_MS_MAX)
+            break;
         quiet = now == bytes ? quiet + POLL_MS : 0;
         bytes = now;
         waited += POLL_MS;
         pause_ms(POLL_MS);
     }
-    return true;
+    return not_ready(u, s);
 }
 
+/* That metad answers, and that it is ours: another one may have the port. */
 static bool metad_ready(struct up *u, uint32_t index)
 {
     struct http_answer answer;
     bool ok = http_call(u->cluster.url, "GET", "/healthz", NULL, &answer);
+    const json_t *pid = json_object_get(answer.body, "pid");
 
     (void)index;
+    ok = ok && (!pid || json_integer_value(pid) == u->cluster.metad.pid);
     http_answer_done(&answer);
     return ok;
 }
@@ -311,9 +322,12 @@ static bool start_nodes(struct up *u)
         if (!start(u, "storaged", &c->nodes[i].process))
             return false;
     }
-    for (uint32_t i = 0; i < c->node_count; i++)
-        if (!wait_ready(u, c->nodes[i].name, &c->nodes[i].process, node_ready, i))
+    for (uint32_t i = 0; i < c->node_count; i++) {
+        const struct cluster_node *n = &c->nodes[i];
+
+        if (!wait_ready(u, &(struct starting){n->name, n->portal, &n->process, node_ready, i}))
             return false;
+    }
     return true;
 }
 
@@ -323,7 +337,7 @@ static bool start_metad(struct up *u)
 
     if (!process_alive(p) && !start(u, "metad", p))
         return false;
-    return wait_ready(u, "metad", p, metad_ready, 0);
+    return wait_ready(u, &(struct starting){"metad", u->cluster.url, p, metad_ready, 0});
 }
 
 /* ---- the whole ---- */
@@ -349,26 +363,43 @@ static void print_json(struct up *u)
     json_decref(cluster);
 }
 
+static enum cli_exit up_locked(struct up *u, const struct arguments *a)
+{
+    char dir[CLUSTER_PATH_MAX];
+
+    snprintf(dir, sizeof dir, "%s", u->cluster.dir);
+    cluster_read(dir, &u->cluster); /* none yet: zeros and the folder's name */
+    if (!options(u, a))
+        return CLI_USAGE;
+    if (!configure(u) || !start_metad(u) || !start_nodes(u))
+        return CLI_FAILED;
+    if (u->cli->json)
+        print_json(u);
+    else
+        print_cluster(u);
+    return CLI_OK;
+}
+
 enum cli_exit up_run(struct cli *cli, const struct arguments *a)
 {
     struct up u = {.cli = cli};
     char dir[CLUSTER_PATH_MAX];
+    enum cli_exit result;
+    int lock;
 
     if (!cluster_dir(cli->dir, dir)) {
         fprintf(cli->err, "dolmen: the path of the folder is too long\n");
         return CLI_FAILED;
     }
     snprintf(u.cluster.dir, sizeof u.cluster.dir, "%s", dir);
-    if (!folder_make(&u, dir) || !lock(&u))
+    if (!folder_make(&u, dir))
         return CLI_FAILED;
-    cluster_read(dir, &u.cluster); /* none yet: zeros and the folder's name */
-    if (!options(&u, a))
-        return CLI_USAGE;
-    if (!configure(&u) || !start_metad(&u) || !start_nodes(&u))
+    lock = cluster_lock(dir);
+    if (lock < 0) {
+        failed(&u, "cannot lock cluster.lock in", dir);
         return CLI_FAILED;
-    if (cli->json)
-        print_json(&u);
-    else
-        print_cluster(&u);
-    return CLI_OK;
+    }
+    result = up_locked(&u, a);
+    close(lock);
+    return result;
 }

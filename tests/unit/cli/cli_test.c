@@ -70,6 +70,26 @@ static void what_is_not_understood_is_said(void **state)
     }
 }
 
+static void a_number_of_nodes_is_taken_whole(void **state)
+{
+    static const char *const numbers[] = {"4294967297", "0",  "33",
+                                          "-1",         "1x", "99999999999999999999"};
+    char dir[] = "/tmp/dolmen-cli-XXXXXX", words[128];
+    struct run r;
+
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        snprintf(words, sizeof words, "--dir %s up --nodes %s", dir, numbers[i]);
+        run(&r, words);
+        assert_int_equal(r.result, CLI_USAGE);
+        contains(r.err, "--nodes is a number from 1 to 32");
+    }
+    snprintf(words, sizeof words, "%s/cluster.lock", dir);
+    assert_int_equal(unlink(words), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 /* Every command has help that names its words, its options and an end. */
 static void every_command_has_help(void **state)
 {
@@ -321,6 +341,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_understood_is_said),
+        cmocka_unit_test(a_number_of_nodes_is_taken_whole),
         cmocka_unit_test(every_command_has_help),
         cmocka_unit_test(without_a_cluster_the_way_out_is_said),
         cmocka_unit_test(a_volume_is_created_with_what_was_asked),

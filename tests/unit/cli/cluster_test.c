@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* cluster.json, ports, and processes that are known again by id and start time. */
+#include "cli/cli.h"
 #include "cli/cluster.h"
 #include "cli/process.h"
 
@@ -30,7 +31,7 @@ static int each_new(void **state)
 
 static int each_done(void **state)
 {
-    static const char *const files[] = {"cluster.json", "log", "daemon"};
+    static const char *const files[] = {"cluster.json", "cluster.lock", "log", "daemon"};
     char path[128];
 
     (void)state;
@@ -119,6 +120,46 @@ static const char *daemon_write(const char *script)
     fclose(file);
     chmod(path, 0755);
     return path;
+}
+
+static pid_t down_in_child(int lock)
+{
+    pid_t pid = fork();
+    char *argv[] = {(char *)(uintptr_t) "dolmen", (char *)(uintptr_t) "--dir", dir,
+                    (char *)(uintptr_t) "down"};
+    FILE *null;
+
+    if (pid != 0)
+        return pid;
+    close(lock); /* or the child would keep it, too */
+    null = fopen("/dev/null", "w");
+    _exit(cli_run(4, argv, null, null));
+}
+
+/* Down beside an `up`: it ends what that has started, and writes no older cluster.json over it. */
+static void down_waits_for_up(void **state)
+{
+    struct cluster c = {.url = "http://127.0.0.1:1"};
+    int lock, status;
+    pid_t down;
+
+    (void)state;
+    snprintf(c.dir, sizeof c.dir, "%s", dir);
+    assert_true(cluster_write(&c));
+    lock = cluster_lock(dir);
+    assert_true(lock >= 0);
+    down = down_in_child(lock);
+    for (uint32_t i = 0; i < 300; i++) { /* it would have ended, were it not for the lock */
+        assert_int_equal(waitpid(down, &status, WNOHANG), 0);
+        pause_ms(1);
+    }
+    snprintf(c.url, sizeof c.url, "http://127.0.0.1:2");
+    assert_true(cluster_write(&c));
+    close(lock);
+    assert_int_equal(waitpid(down, &status, 0), down);
+    assert_int_equal(status, 0);
+    assert_true(cluster_read(dir, &c));
+    assert_string_equal(c.url, "http://127.0.0.1:2");
 }
 
 static struct cluster_process process_new(void)
@@ -213,6 +254,7 @@ int main(void)
         each(a_cluster_is_read_as_it_was_written),
         each(the_folder_comes_from_option_environment_or_user),
         each(a_port_in_use_or_promised_is_passed_over),
+        each(down_waits_for_up),
         each(a_process_is_started_known_and_ended),
         each(a_process_that_does_not_listen_is_killed),
         each(a_log_is_shown_from_its_end),
