@@ -10,7 +10,10 @@
 
 #include <assert.h>
 
-/* P2: exactly the epoch that was promised, durably; neither an older nor a newer one. */
+/*
+ * P2: exactly the epoch that was promised, durably; neither an older nor a newer one.  From the
+ * request for a newer promise on it is none: what came behind it would be in no report.
+ */
 static bool serves_our_epoch(const struct replica *r)
 {
     struct store_facts facts;
@@ -18,7 +21,7 @@ static bool serves_our_epoch(const struct replica *r)
     if (!r->local)
         return false;
     store_facts(r->local, &facts);
-    return facts.promised == r->shard->epoch;
+    return facts.promised == r->shard->epoch && facts.asked == r->shard->epoch;
 }
 
 static void answer(struct replica *r, enum err err)
@@ -65,7 +68,7 @@ void message_promise(struct replica *r)
         return;
     }
     store_facts(r->local, &r->facts);
-    if (r->facts.promised > r->shard->epoch) {
+    if (r->facts.asked > r->shard->epoch) {
         answer(r, E_STALE_EPOCH);
         return;
     }

@@ -76,6 +76,7 @@ struct store_replica {
     struct identity identity, volume;
     uint32_t shard;
     uint64_t size_blocks, promised;
+    uint64_t asked; /* the newest epoch that was given to be promised; in memory alone */
     struct store_set set;
     uint64_t last_epoch, last_seq, commit_epoch, commit_seq;
     uint64_t floor_generation, floor_snapshot;

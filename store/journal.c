@@ -245,6 +245,8 @@ void store_change(struct store *s, struct store_change *c)
     assert(!s->journal.stopping);
     c->store = s;
     c->blocks_done = 0;
+    if (c->kind == STORE_PROMISE)
+        c->replica->asked = max_u64(c->replica->asked, c->epoch);
     list_append(&s->journal.queue, &c->link);
     task_run(&s->journal.task);
 }

@@ -78,6 +78,7 @@ void store_facts(const struct store_replica *r, struct store_facts *ret)
         .shard = r->shard,
         .size_blocks = r->size_blocks,
         .promised = r->promised,
+        .asked = max_u64(r->asked, r->promised),
         .set = r->set,
         .last_epoch = r->last_epoch,
         .last_seq = r->last_seq,

@@ -41,7 +41,7 @@ struct store_replica;
 
 /* What a device holds, asked before it is formatted; blocking, for start.  E_OK: nothing known.
  * E_FOREIGN: *ret_text says what, e.g. "ext4 file system" (static text of at most 80 bytes).
- * E_EXISTS: a Dolmen store. */
+ * E_EXISTS: a Dolmen store, or what is left of one.  E_DISK, E_SYSTEM: it cannot be told. */
 enum err store_probe(const char *path, char ret_text[80]);
 
 struct store_format {
@@ -125,6 +125,8 @@ struct store_facts {
     uint32_t shard;
     uint64_t size_blocks;
     uint64_t promised;                 /* the only epoch it serves; 0: never asked          */
+    uint64_t asked;                    /* … and the newest that it was asked to promise: as  */
+                                       /* soon as that is above, it serves none              */
     struct store_set set;              /* the last it stored; generation 0: none            */
     uint64_t last_epoch, last_seq;     /* the last write applied                            */
     uint64_t commit_epoch, commit_seq; /* the newest word that writes are complete         */

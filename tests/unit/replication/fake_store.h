@@ -133,6 +133,8 @@ static inline void fake_restart(struct store *s, struct env *env)
 void store_change(struct store *s, struct store_change *c)
 {
     c->store = s;
+    if (c->kind == STORE_PROMISE)
+        c->replica->facts.asked = max_u64(c->replica->facts.asked, c->epoch);
     if (c->kind == STORE_WRITE || c->kind == STORE_UNMAP) /* the word tells the truth */
         assert(c->stamp.commit_seq <=
                (c->replica->seen_epoch == c->stamp.epoch ? c->replica->seen_seq : 0));
@@ -160,6 +162,7 @@ void store_commit(struct store_replica *r, uint64_t epoch, uint64_t seq, bool se
 void store_facts(const struct store_replica *r, struct store_facts *ret)
 {
     *ret = r->facts;
+    ret->asked = max_u64(ret->asked, ret->promised);
 }
 
 bool store_fits(const struct store_replica *r, struct extent blocks)

@@ -171,6 +171,41 @@ static void a_failed_disk_leaves_the_write_unanswered(void **state)
     rig_done(&g);
 }
 
+static void nobody_waits_for(struct store_change *c, enum err err)
+{
+    (void)c;
+    assert_int_equal(err, E_OK);
+}
+
+/* P2: behind the question it takes nothing of ours, though the answer is not durable yet: a write
+ * between the two would be in no report. */
+static void a_replica_that_is_asked_refuses_our_requests(void **state)
+{
+    struct rig g;
+    struct rig_write *w;
+    struct store_change promise;
+
+    (void)state;
+    rig_open(&g, 21);
+    rig_serve_first(&g);
+    assert_int_equal(rig_write(&g, 0, 1, 'a'), E_OK);
+    g.store->stopped = true;
+    promise = (struct store_change){.kind = STORE_PROMISE,
+                                    .replica = g.replica,
+                                    .epoch = g.config.epoch + 1,
+                                    .done = nobody_waits_for};
+    store_change(g.store, &promise);
+    w = rig_write_begin(&g, 1, 1, 'b');
+    sim_run_for(g.sim, IDLE_US); /* nor a commit word */
+    assert_int_equal(g.replica->seen_seq, 1);
+    assert_int_equal(g.store->commits, 0);
+    fake_go_on(g.store);
+    assert_int_equal(rig_write_end(&g, w), E_NOT_PRIMARY);
+    assert_int_equal(g.replica->facts.last_seq, 1);
+    assert_int_equal(rep_shard_state(g.shard), REP_SUPERSEDED);
+    rig_done(&g);
+}
+
 /* P2: from the moment a replica has promised another epoch it takes nothing of ours. */
 static void a_newer_promise_fences(void **state)
 {
@@ -266,6 +301,7 @@ static void growing_makes_the_replica_larger(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_replica_that_is_asked_refuses_our_requests),
         cmocka_unit_test(numbers_go_out_in_order_without_gaps),
         cmocka_unit_test(an_idle_shard_has_nothing_open),
         cmocka_unit_test(the_word_rides_on_writes),

@@ -109,6 +109,13 @@ static void give_one(struct rig *r, uint32_t i)
     store_change(r->store, &o->change);
 }
 
+static void promise_answered(struct store_change *c, enum err err)
+{
+    (void)c;
+    assert_int_equal(err, E_OK);
+    answered++;
+}
+
 static bool all_answered(void *arg)
 {
     return answered == *(uint32_t *)arg;
@@ -253,6 +260,27 @@ static void a_slow_read_meets_write_home(void **state)
     rig_end(&r);
 }
 
+/* P2: the question counts from when it is asked, the promise from when it is durable. */
+static void a_promise_is_asked_before_it_is_durable(void **state)
+{
+    struct rig r = spied(6, false);
+    struct store_change promise = {
+        .kind = STORE_PROMISE, .replica = r.replica, .epoch = 6, .done = promise_answered};
+    uint32_t one = 1;
+
+    (void)state;
+    assert_int_equal(rig_promise(&r, 5), E_OK);
+    answered = 0;
+    store_change(r.store, &promise);
+    assert_int_equal(rig_facts(&r).promised, 5);
+    assert_int_equal(rig_facts(&r).asked, 6);
+    assert_true(sim_run_until(r.sim, all_answered, &one, BOUND_US));
+    assert_int_equal(rig_facts(&r).promised, 6);
+    rig_reopen(&r);
+    assert_int_equal(rig_facts(&r).asked, 6);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -261,6 +289,7 @@ int main(void)
         cmocka_unit_test(a_checkpoint_keeps_its_order),
         cmocka_unit_test(a_write_through_disk_gets_no_syncs),
         cmocka_unit_test(a_slow_read_meets_write_home),
+        cmocka_unit_test(a_promise_is_asked_before_it_is_durable),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
