@@ -41,12 +41,14 @@ static bool is_unmap(const struct leg *leg)
     return leg_zeroes(leg) && !leg->head;
 }
 
-/* A part of one block, to be zeroed, that reads as zeroes already. */
+/* A part of one block, to be zeroed, that reads as zeroes already.  The map of a shard that does
+ * not serve tells nothing: its claims are let go so that its requests fail in their normal way. */
 static bool is_zero_already(const struct leg *leg)
 {
     uint64_t count;
 
-    return leg_zeroes(leg) && leg->head && !rep_mapped(leg->rep, leg->blocks.start, 1, &count);
+    return leg_zeroes(leg) && leg->head && rep_shard_state(leg->rep) == REP_SERVING &&
+           !rep_mapped(leg->rep, leg->blocks.start, 1, &count);
 }
 
 static enum task_next held(struct leg *leg)

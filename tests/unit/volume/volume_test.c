@@ -324,6 +324,24 @@ static void a_superseded_volume_says_so(void **state)
     vol_done(&g);
 }
 
+/* A part of a block that holds nothing, which would be zeroed by doing nothing. */
+static void a_superseded_volume_zeroes_nothing(void **state)
+{
+    const enum block_op ops[] = {BLOCK_WRITE_ZEROES, BLOCK_UNMAP};
+    struct vol g;
+
+    (void)state;
+    vol_init(&g, 22, 1, 100);
+    vol_serve(&g);
+    for (size_t i = 0; i < array_length(ops); i++)
+        assert_int_equal(ask(&g, ops[i], 3, 2, 0), E_OK);
+    KEPT(&g)->facts.promised = 7;
+    assert_int_equal(ask(&g, BLOCK_WRITE, 40, 3, 'a'), E_NOT_PRIMARY);
+    for (size_t i = 0; i < array_length(ops); i++)
+        assert_int_equal(ask(&g, ops[i], 3, 2, 0), E_NOT_PRIMARY);
+    vol_done(&g);
+}
+
 static void status_tells_data_from_nothing(void **state)
 {
     struct vol g;
@@ -455,6 +473,7 @@ int main(void)
         cmocka_unit_test(the_window_is_entered_in_order),
         cmocka_unit_test(a_full_disk_refuses_writes_and_serves_the_rest),
         cmocka_unit_test(a_superseded_volume_says_so),
+        cmocka_unit_test(a_superseded_volume_zeroes_nothing),
         cmocka_unit_test(status_tells_data_from_nothing),
         cmocka_unit_test(runs_end_where_the_array_does),
         cmocka_unit_test(many_pieces_are_gathered),
