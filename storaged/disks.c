@@ -3,7 +3,7 @@
  * storaged/disks.c — one disk after the other: what does it hold? format, open; and close.
  *
  *   blank, or a file that is not there and has a size   formatted, then opened
- *   a Dolmen store                                      opened
+ *   a Dolmen store, whole or not                        opened, or refused: never formatted
  *   something else                                      refused: it is somebody's data
  */
 #include "storaged/disks.h"

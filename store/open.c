@@ -159,6 +159,22 @@ static enum err features_of(struct store *s, const uint8_t *page)
     return format_features((const void *)page, &s->read_only);
 }
 
+/* What is told of superblocks of which none can be used; E_DAMAGED: at least one has our magic. */
+static const char *superblocks_say(const struct store_open *o, enum err err)
+{
+    for (uint32_t copy = 0; copy < 2; copy++) {
+        const struct format_superblock *b =
+            (const void *)(o->opening->pages + (size_t)copy * PAGE_BYTES);
+        struct format_name name = {SUPERBLOCK_MAGIC, {le64_get(b->head.disk)}, copy, 0};
+
+        if (format_prove(b, PAGE_BYTES, &name) == E_OK &&
+            le64_get(b->size_bytes) > o->disk->size_bytes)
+            return "the device is smaller than the store on it";
+    }
+    return err == E_DAMAGED ? "both superblocks are damaged"
+                            : "has no superblock of a Dolmen store";
+}
+
 static enum task_next take_superblock(struct store_open *o)
 {
     struct opening *n = o->opening;
@@ -176,8 +192,7 @@ static enum task_next take_superblock(struct store_open *o)
     if (err && n->io.refused > 0)
         return fail(o, E_DISK, "the disk refuses to read its superblocks");
     if (err)
-        return fail(o, worst,
-                    worst == E_DAMAGED ? "both superblocks are damaged" : "holds no Dolmen store");
+        return fail(o, worst, superblocks_say(o, worst));
     if (features_of(s, n->pages + (size_t)copy * PAGE_BYTES))
         return fail(o, E_UNSUPPORTED, "uses a feature that this version does not know");
     err = parts_open(s);

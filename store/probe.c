@@ -2,8 +2,10 @@
 /*
  * store/probe.c — what a device holds before it becomes ours.
  *
- * Our own superblock is looked for first, then libblkid names file systems, RAID members and
- * partition tables.  What cannot be told is not called empty: E_SYSTEM.
+ * Our own is looked for first: the magic of a superblock, or of the root behind the first of them,
+ * is enough.  A store that is damaged, or whose device shrank, is still somebody's store (P10), and
+ * open says what ails it.  Then libblkid names file systems, RAID members and partition tables.
+ * What cannot be told is not called empty: E_DISK where a page cannot be read, else E_SYSTEM.
  */
 #include "store/inside.h"
 
@@ -16,32 +18,49 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-static uint64_t size_of(int fd)
+static bool size_of(int fd, uint64_t *ret)
 {
     struct stat st;
-    uint64_t bytes = 0;
 
+    *ret = 0;
     if (fstat(fd, &st) < 0)
-        return 0;
-    if (S_ISREG(st.st_mode))
-        return (uint64_t)st.st_size;
-    return ioctl(fd, BLKGETSIZE64, &bytes) < 0 ? 0 : bytes;
+        return false;
+    if (!S_ISREG(st.st_mode))
+        return ioctl(fd, BLKGETSIZE64, ret) == 0;
+    *ret = (uint64_t)st.st_size;
+    return true;
 }
 
-static bool has_superblock(int fd, uint64_t bytes)
+/* A page that is ours begins with `magic`, however little else of it is whole. */
+static enum err look_at(int fd, uint64_t offset, uint32_t magic)
 {
     uint8_t page[PAGE_BYTES];
-    struct identity disk;
-    struct geometry geo;
+    struct format_name name = {.magic = magic};
 
-    for (uint32_t copy = 0; copy < 2 && bytes >= UINT64_C(2) * PAGE_BYTES; copy++) {
-        off_t at = (off_t)superblock_offset(bytes, copy);
+    if (pread(fd, page, sizeof page, (off_t)offset) != (ssize_t)sizeof page)
+        return E_DISK;
+    return format_prove(page, sizeof page, &name) == E_NOT_FOUND ? E_OK : E_EXISTS;
+}
 
-        if (pread(fd, page, sizeof page, at) == (ssize_t)sizeof page &&
-            superblock_decode(page, copy, bytes, &geo, &disk) == E_OK)
-            return true;
+/* E_OK: nothing of ours is there; E_DISK: nor may it be where the disk refuses to read. */
+static enum err probe_ours(int fd, uint64_t bytes)
+{
+    const struct {
+        uint64_t offset;
+        uint32_t magic;
+    } places[] = {{superblock_offset(bytes, 0), SUPERBLOCK_MAGIC},
+                  {superblock_offset(bytes, 1), SUPERBLOCK_MAGIC},
+                  {PAGE_BYTES, ROOT_MAGIC}};
+    enum err err = E_OK;
+
+    for (uint32_t i = 0; i < array_length(places) && err != E_EXISTS; i++) {
+        enum err found = E_OK;
+
+        if (places[i].offset < bytes && bytes - places[i].offset >= PAGE_BYTES)
+            found = look_at(fd, places[i].offset, places[i].magic);
+        err = found ? found : err;
     }
-    return false;
+    return err;
 }
 
 static bool value_of(blkid_probe probe, const char *name, const char **ret)
@@ -100,15 +119,11 @@ enum err store_probe(const char *path, char ret_text[80])
     ret_text[0] = 0;
     if (fd < 0)
         return err_of_errno(errno);
-    bytes = size_of(fd);
-    if (has_superblock(fd, bytes)) {
+    err = size_of(fd, &bytes) ? probe_ours(fd, bytes) : E_SYSTEM;
+    if (err == E_EXISTS)
         snprintf(ret_text, 80, "a Dolmen store");
-        err = E_EXISTS;
-    } else if (bytes == 0) {
-        err = E_OK; /* an empty file */
-    } else {
+    if (!err && bytes > 0) /* else: an empty file */
         err = probe_foreign(fd, ret_text);
-    }
     close(fd);
     return err;
 }

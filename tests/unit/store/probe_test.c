@@ -2,10 +2,24 @@
 /* tests/unit/store/probe_test.c — what a device holds: nothing, something else, a store of ours. */
 #include "tests/unit/store/rig.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
 #define BYTES (UINT64_C(8) << 20)
+
+static uint64_t refused_from = UINT64_MAX; /* offsets that the disk does not read … */
+static uint64_t refused_to;                /* … up to here */
+
+/* In the place of the C library's: a disk with bad sectors. */
+ssize_t pread(int fd, void *buffer, size_t length, off_t offset)
+{
+    if ((uint64_t)offset >= refused_from && (uint64_t)offset < refused_to) {
+        errno = EIO;
+        return -1;
+    }
+    return lseek(fd, offset, SEEK_SET) < 0 ? -1 : read(fd, buffer, length);
+}
 
 static char path[] = "/tmp/dolmen-probe-XXXXXX";
 static int file = -1;
@@ -98,6 +112,85 @@ static void our_own_is_known_by_either_superblock(void **state)
     }
 }
 
+/* A file as format leaves it: both superblocks and the first root. */
+static void formatted(struct geometry *ret)
+{
+    uint8_t page[PAGE_BYTES];
+
+    assert_int_equal(ftruncate(file, 0), 0);
+    assert_int_equal(ftruncate(file, (off_t)RIG_BYTES), 0);
+    assert_int_equal(geometry_choose(RIG_BYTES, RIG_JOURNAL, ret), E_OK);
+    for (uint32_t copy = 0; copy < 2; copy++) {
+        superblock_encode(page, copy, DISK, ret);
+        put(superblock_offset(RIG_BYTES, copy), page, sizeof page);
+    }
+    memset(page, 0, sizeof page);
+    format_seal(page, sizeof page, &(struct format_name){ROOT_MAGIC, DISK, 0, 1});
+    put(ret->root_offset[0], page, sizeof page);
+}
+
+static void expect_ours(void)
+{
+    char text[80];
+
+    assert_int_equal(store_probe(path, text), E_EXISTS);
+    assert_string_equal(text, "a Dolmen store");
+}
+
+static void a_shrunk_device_is_still_ours(void **state)
+{
+    struct geometry g;
+
+    (void)state;
+    formatted(&g);
+    assert_int_equal(ftruncate(file, (off_t)(RIG_BYTES - PAGE_BYTES)), 0);
+    expect_ours();
+    assert_int_equal(ftruncate(file, PAGE_BYTES), 0);
+    expect_ours();
+}
+
+static void rotten_superblocks_are_still_ours(void **state)
+{
+    static const uint8_t zeros[PAGE_BYTES];
+    struct geometry g;
+    uint8_t rot = 0xff;
+
+    (void)state;
+    formatted(&g);
+    put(superblock_offset(RIG_BYTES, 0) + 3000, &rot, 1);
+    put(superblock_offset(RIG_BYTES, 1) + 3000, &rot, 1);
+    put(g.root_offset[0], zeros, sizeof zeros);
+    expect_ours();
+}
+
+static void a_root_alone_is_still_ours(void **state)
+{
+    static const uint8_t zeros[PAGE_BYTES];
+    struct geometry g;
+
+    (void)state;
+    formatted(&g);
+    put(superblock_offset(RIG_BYTES, 0), zeros, sizeof zeros);
+    put(superblock_offset(RIG_BYTES, 1), zeros, sizeof zeros);
+    expect_ours();
+}
+
+static void what_cannot_be_read_is_not_empty(void **state)
+{
+    struct geometry g;
+    char text[80];
+
+    (void)state;
+    blank();
+    refused_from = 0;
+    refused_to = PAGE_BYTES;
+    assert_int_equal(store_probe(path, text), E_DISK);
+    formatted(&g); /* what is left is enough to know it by */
+    expect_ours();
+    refused_from = UINT64_MAX;
+    assert_int_equal(store_probe("/", text), E_SYSTEM); /* has no size */
+}
+
 static void what_is_not_there_is_not_empty(void **state)
 {
     char text[80];
@@ -113,6 +206,10 @@ int main(void)
         cmocka_unit_test(a_file_system_is_named),
         cmocka_unit_test(a_partition_table_is_named),
         cmocka_unit_test(our_own_is_known_by_either_superblock),
+        cmocka_unit_test(a_shrunk_device_is_still_ours),
+        cmocka_unit_test(rotten_superblocks_are_still_ours),
+        cmocka_unit_test(a_root_alone_is_still_ours),
+        cmocka_unit_test(what_cannot_be_read_is_not_empty),
         cmocka_unit_test(what_is_not_there_is_not_empty),
     };
 
