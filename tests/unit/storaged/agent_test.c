@@ -7,6 +7,28 @@
 
 /* ---- what can be seen ---- */
 
+static struct head_record head_now(struct scene *s)
+{
+    struct record_list l = {0};
+    struct head_record head;
+
+    assert_int_equal(keeper_range(s->keeper, head_key(VOLUME).text, &l), E_OK);
+    assert_int_equal(head_read(l.records[0].value, &head), E_OK);
+    record_list_free(&l);
+    return head;
+}
+
+static struct page_shard shard_now(struct scene *s)
+{
+    struct record_list l = {0};
+    struct page_record page;
+
+    assert_int_equal(keeper_range(s->keeper, page_key(VOLUME, 0).text, &l), E_OK);
+    assert_int_equal(page_read(l.records[0].value, &page), E_OK);
+    record_list_free(&l);
+    return page.shards[0];
+}
+
 static bool registered(void *arg)
 {
     struct scene *s = arg;

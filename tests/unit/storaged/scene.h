@@ -91,17 +91,6 @@ static void put(struct scene *s, struct record_key key, char *json)
     transaction_done(&t);
 }
 
-static struct head_record head_now(struct scene *s)
-{
-    struct record_list l = {0};
-    struct head_record head;
-
-    assert_int_equal(keeper_range(s->keeper, head_key(VOLUME).text, &l), E_OK);
-    assert_int_equal(head_read(l.records[0].value, &head), E_OK);
-    record_list_free(&l);
-    return head;
-}
-
 static void put_head(struct scene *s, uint64_t epoch, struct identity incarnation)
 {
     struct record_list l = {0};
@@ -132,17 +121,6 @@ static void create_volume(struct scene *s)
     put_volume(s, 64 * MIB, false);
     put(s, page_key(VOLUME, 0), page_write(&page, NULL));
     put_head(s, 1, US);
-}
-
-static struct page_shard shard_now(struct scene *s)
-{
-    struct record_list l = {0};
-    struct page_record page;
-
-    assert_int_equal(keeper_range(s->keeper, page_key(VOLUME, 0).text, &l), E_OK);
-    assert_int_equal(page_read(l.records[0].value, &page), E_OK);
-    record_list_free(&l);
-    return page.shards[0];
 }
 
 /* ---- the node ---- */
