@@ -290,6 +290,31 @@ static void look_beyond(const struct replay *r, struct beyond *ret)
     }
 }
 
+/* How many chunks the loss of one entry stages, at most. */
+static uint64_t chunks_lost(struct store *s, const struct format_list_entry *e)
+{
+    const struct store_replica *r = store_find(s, (struct identity){le64_get(e->replica)});
+    struct extent lost = {le64_get(e->start), le32_get(e->count)};
+    uint64_t chunks = 0;
+
+    if (!r || (e->kind != RECORD_WRITE && e->kind != RECORD_UNMAP) ||
+        !extent_within(lost, r->size_blocks))
+        return 0;
+    for (uint64_t i = lost.start / CHUNK_BLOCKS; i * CHUNK_BLOCKS < extent_end(lost); i++)
+        chunks += e->kind == RECORD_WRITE || map_entry(r, (uint32_t)i) ? 1 : 0;
+    return chunks;
+}
+
+/* Whether what the group at the head held can be called lost, by block, with what is staged. */
+static bool stage_takes_loss(struct store *s, const struct format_group *next)
+{
+    uint64_t chunks = 0;
+
+    for (uint32_t i = 0; i < le32_get(next->list_count); i++)
+        chunks += chunks_lost(s, &list_of(next)[i]);
+    return chunks <= s->stage.chunks.free_count;
+}
+
 static void damage_all(struct store *s)
 {
     for_each_replica(r, s)
@@ -392,17 +417,27 @@ static enum task_next window_anew(struct replay *r)
     return task_wait_in(&r->task, WINDOW);
 }
 
+/* What is staged goes home, then the group at the head is looked at again. */
+static enum task_next make_room(struct replay *r)
+{
+    checkpoint_begin(r->store, &r->task);
+    return task_wait_in(&r->task, CHECKPOINT);
+}
+
+static bool can_make_room(const struct replay *r)
+{
+    return !r->store->read_only && !list_empty(&r->store->stage.list);
+}
+
 static enum task_next take(struct replay *r)
 {
     const struct format_group *h = at_position(r, r->store->journal.head);
-    bool read_only = r->store->read_only;
     enum err err;
 
     if (!stage_has_room(r->store, h)) {
-        if (read_only || list_empty(&r->store->stage.list))
-            return fail(r, E_NO_MEMORY, "the stage is too small for the journal");
-        checkpoint_begin(r->store, &r->task);
-        return task_wait_in(&r->task, CHECKPOINT);
+        if (can_make_room(r))
+            return make_room(r);
+        return fail(r, E_NO_MEMORY, "the stage is too small for the journal");
     }
     err = format_features(&h->head, &r->store->read_only);
     if (!err)
@@ -426,6 +461,8 @@ static enum task_next end_or_damage(struct replay *r, bool payload)
     if (beyond.durable >= s->journal.sequence && payload)
         return take(r);
     if (beyond.next && beyond.durable >= s->journal.sequence) {
+        if (!stage_takes_loss(s, beyond.next) && can_make_room(r))
+            return make_room(r);
         lose_group(s, beyond.next);
         return window_anew(r);
     }

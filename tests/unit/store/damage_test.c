@@ -389,6 +389,70 @@ static void a_size_lost_with_its_group_damages_the_replica_alone(void **state)
     rig_end(&r);
 }
 
+#define MANY 1700u /* chunks of a replica: more than the stage has room for */
+
+static uint32_t unmapped;
+
+static void unmap_answered(struct store_change *c, enum err err)
+{
+    (void)c;
+    assert_int_equal(err, E_OK);
+    unmapped++;
+}
+
+static bool all_unmapped(void *arg)
+{
+    return unmapped == *(uint32_t *)arg;
+}
+
+/* A block of each of the first `count` chunks, as few groups: that many chunks are staged. */
+static void unmap_in_chunks(struct rig *r, uint32_t count)
+{
+    struct store_change *c = calloc(count, sizeof *c);
+
+    unmapped = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        c[i] = (struct store_change){.kind = STORE_UNMAP,
+                                     .replica = r->replica,
+                                     .extent = {(uint64_t)i * CHUNK_BLOCKS + 1, 1},
+                                     .stamp = {.generation = 1, .epoch = 1, .seq = ++r->seq},
+                                     .done = unmap_answered};
+        store_change(r->store, &c[i]);
+    }
+    assert_true(sim_run_until(r->sim, all_unmapped, &count, BOUND_US));
+    free(c);
+}
+
+/* What names it needs more chunks than the stage has left: they go home first. */
+static void a_large_loss_finds_room_in_the_stage(void **state)
+{
+    struct rig r = {.sim = sim_open(37)};
+    uint64_t begin, first = 1000, last = MANY - 1;
+
+    (void)state;
+    r.medium = sim_disk_make(r.sim, "disk", UINT64_C(160) << 20);
+    rig_start(&r);
+    assert_int_equal(rig_format(&r), E_OK);
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_int_equal(rig_make(&r, REPLICA, MANY * CHUNK_BLOCKS), E_OK);
+    for (uint64_t i = 0; i < MANY; i++)
+        assert_int_equal(rig_write(&r, i * CHUNK_BLOCKS, 1, i + 1), E_OK);
+    rig_reopen(&r);
+    unmap_in_chunks(&r, (uint32_t)first);
+    assert_true(r.store->stage.chunks.free_count < MANY - first);
+    begin = r.store->journal.head;
+    assert_int_equal(rig_unmap(&r, first * CHUNK_BLOCKS, (MANY - first) * CHUNK_BLOCKS), E_OK);
+    assert_int_equal(rig_write(&r, 0, 1, 77), E_OK);
+    flip(&r, journal_at(&r, begin) + 140);
+    rig_crash_and_reopen(&r);
+    assert_false(rig_facts(&r).damaged);
+    expect_medium(&r, first * CHUNK_BLOCKS);
+    expect_medium(&r, last * CHUNK_BLOCKS);
+    expect_blocks(&r, (first - 1) * CHUNK_BLOCKS, 1, 1000);
+    expect_blocks(&r, 0, 1, 77);
+    rig_end(&r);
+}
+
 /* notes 44: what was cut off at one crash must not come back at the next, nor speak. */
 static void a_tail_once_cut_off_never_comes_back(void **state)
 {
@@ -656,6 +720,7 @@ int main(void)
         cmocka_unit_test(two_rotten_groups_in_a_row_damage_the_replica),
         cmocka_unit_test(a_promise_lost_with_its_group_damages_the_replica),
         cmocka_unit_test(a_size_lost_with_its_group_damages_the_replica_alone),
+        cmocka_unit_test(a_large_loss_finds_room_in_the_stage),
         cmocka_unit_test(a_tail_once_cut_off_never_comes_back),
         cmocka_unit_test(a_tail_once_cut_off_names_nothing_durable),
         cmocka_unit_test(a_lost_root_shows),
