@@ -209,7 +209,6 @@ static enum err volumes_start(struct node *n)
         .arbiter = &n->arbiter,
         .target = n->target,
         .limits = &n->limits,
-        .node = n->folder.node,
         .changed = volumes_changed,
     };
     return volumes_init(&n->volumes);

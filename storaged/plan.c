@@ -187,11 +187,11 @@ static void plan_shard(struct planner *p, const struct volume_record *volume, ui
     }
     for (uint32_t i = 0; i < s->replica_count; i++) {
         uint32_t place = s->replicas[i].disk;
+        struct identity disk = page->disks[place].disk;
 
-        if (!identity_equal(page->disks[place].node, p->facts->node.node))
-            continue;
-        if (!fact_disk(p->facts, page->disks[place].disk)) {
-            ready->missing_disk = page->disks[place].disk;
+        if (!fact_disk(p->facts, disk)) { /* a disk is where it is open, whoever had it before */
+            if (identity_equal(page->disks[place].node, p->facts->node.node))
+                ready->missing_disk = disk;
             continue;
         }
         local = true;

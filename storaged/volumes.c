@@ -137,15 +137,13 @@ static void replica_config(struct node_volumes *vs, const struct page_record *pa
 {
     struct rep_replica *to = &ret->rep.replicas[ret->rep.replica_count++];
     struct identity disk = page->disks[from->disk].disk;
-    struct node_disk *here = NULL;
+    struct node_disk *here = disks_find(vs->disks, disk);
 
     *to = (struct rep_replica){
         .identity = from->replica,
         .in_sync = from->in_sync,
         .behind = from->behind,
     };
-    if (identity_equal(page->disks[from->disk].node, vs->node))
-        here = disks_find(vs->disks, disk);
     if (!here)
         return;
     ret->store = here->store;

@@ -22,7 +22,6 @@ struct node_volumes {
     struct node_arbiter *arbiter;
     struct iscsi_target *target;
     const struct limits *limits;
-    struct identity node;
     void (*changed)(struct node_volumes *); /* a fact of them: from the loop */
 
     struct pool volume_pool, attachment_pool;

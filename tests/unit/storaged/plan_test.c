@@ -230,6 +230,18 @@ static void a_volume_is_opened_for_this_process_only(void **state)
     nothing(s);
 }
 
+/* Its page still names the node that had the disk before. */
+static void a_disk_that_came_from_another_node_brings_its_volumes(void **state)
+{
+    struct scene *s = *state;
+
+    s->facts.volume_count = 0;
+    s->page = cluster_page(OTHER_NODE, DISK, 1);
+    s->page.shards[0].is_new = false;
+    s->page.shards[0].replicas[0].in_sync = true;
+    only(s, ACTION_OPEN_VOLUME);
+}
+
 static void a_volume_waits_for_pages_and_disks(void **state)
 {
     struct scene *s = *state;
@@ -407,6 +419,7 @@ int main(void)
         each(nothing_is_made_on_a_disk_of_another_node_or_one_not_open),
         each(a_graved_replica_is_not_made),
         each(a_volume_is_opened_for_this_process_only),
+        each(a_disk_that_came_from_another_node_brings_its_volumes),
         each(a_volume_waits_for_pages_and_disks),
         each(a_volume_that_is_ours_no_more_is_closed),
         each(a_volume_that_grew_is_resized_when_its_replicas_are_made),

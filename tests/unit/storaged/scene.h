@@ -199,7 +199,6 @@ static void open_agent(struct scene *s)
         .arbiter = &s->arbiter,
         .target = s->target,
         .limits = &s->limits,
-        .node = NODE,
         .changed = volumes_changed,
     };
     assert_int_equal(volumes_init(&s->volumes), E_OK);
