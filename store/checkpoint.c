@@ -8,7 +8,7 @@
  *
  *   data of staged blocks, in place, by address → sync
  *   table pages to their other places, then index pages to theirs → sync
- *   root copy 1 → durable → root copy 2 → durable
+ *   one copy of the root → durable → the other → durable
  *   in memory: freed chunks are free, the stage is empty, the tail moves
  *
  * What can go wrong:
@@ -22,6 +22,8 @@
  *           C2  until the root is durable, nothing that the former root speaks of is overwritten,
  *               except homes whose content the journal holds.
  *           C3  a freed chunk is handed out after the root that records it (notes 42).
+ *           C4  a copy of the root that alone holds the newest is written last: where power failed
+ *               between the copies, the older one's pages are what the next checkpoint rewrites.
  */
 #include "store/inside.h"
 
@@ -32,8 +34,8 @@ enum checkpoint_state {
     TABLE,       /* table pages, log pages    */
     INDEX,       /* index pages               */
     TABLE_SYNC,  /* … all durable             */
-    ROOT_FIRST,  /* copy 1                    */
-    ROOT_SECOND, /* copy 2                    */
+    ROOT_FIRST,  /* one copy (C4)             */
+    ROOT_SECOND, /* the other                 */
     END,
 };
 
@@ -342,10 +344,10 @@ static enum task_next checkpoint_step(struct task *t)
     case TABLE_SYNC:
         s->log_pages = c->log_count;
         c->root_used = root_encode(s, c->root);
-        write_root(s, 0);
+        write_root(s, c->root_first);
         return task_goto(t, ROOT_FIRST);
     case ROOT_FIRST:
-        write_root(s, 1);
+        write_root(s, c->root_first ^ 1);
         return task_goto(t, ROOT_SECOND);
     case ROOT_SECOND:
         settle(s);

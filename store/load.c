@@ -57,6 +57,7 @@ static enum err take_root(struct load *l)
     l->why = "both copies of the root are damaged";
     if (first == 0 && second == 0)
         return E_DAMAGED;
+    s->checkpoint.root_first = first > second ? 1 : 0; /* C4 */
     l->why = "the root uses a feature that this version does not know";
     err = format_features((const void *)newer, &s->read_only);
     if (err)

@@ -106,6 +106,7 @@ struct checkpoint {
     uint8_t *job_memory;
     uint8_t *root;
     size_t root_used;
+    uint32_t root_first; /* the copy to write first (C4) */
     struct disk_io io;
     struct iovec piece;
     bool io_busy;

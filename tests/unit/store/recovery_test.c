@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/store/recovery_test.c — the power is lost while a store recovers from a loss of power:
+ * before a write of open's checkpoint, or in the middle of one.
+ */
+#include "tests/unit/store/bad_disk.h"
+
+#define SIZE   2000u
+#define WRITES 12u /* of open: at least as many as it makes here */
+
+struct attempt {
+    struct rig_wait wait;
+    struct store_open open;
+    struct store_close close;
+};
+
+static bool over_or_dead(void *arg)
+{
+    return ((struct rig_wait *)arg)->over || sim_dead(bad.rig->env);
+}
+
+/* Until it is done, or dead; whether it is done. */
+static bool outlives(struct rig *r, struct attempt *a)
+{
+    assert_true(sim_run_until(r->sim, over_or_dead, &a->wait, BOUND_US));
+    if (a->wait.over)
+        return true;
+    sim_abandon(r->sim, a);
+    return false;
+}
+
+/* Whether it was opened before the disk tore a write. */
+static bool opens(struct rig *r)
+{
+    struct attempt *a = calloc(1, sizeof *a);
+
+    a->open = (struct store_open){.env = r->env,
+                                  .disk = r->disk,
+                                  .limits = rig_limits(),
+                                  .done = rig_open_done,
+                                  .own = &a->wait};
+    store_open(&a->open);
+    if (!outlives(r, a))
+        return false;
+    assert_int_equal(a->wait.err, E_OK);
+    r->store = a->open.store;
+    r->replica = store_find(r->store, REPLICA);
+    free(a);
+    return true;
+}
+
+/* Whether it was closed before the disk tore a write. */
+static bool closes(struct rig *r)
+{
+    struct attempt *a = calloc(1, sizeof *a);
+    struct store *s = r->store;
+
+    r->store = NULL;
+    a->close = (struct store_close){.done = rig_close_done, .own = &a->wait};
+    store_close(s, &a->close);
+    if (!outlives(r, a)) {
+        sim_abandon(r->sim, s);
+        return false;
+    }
+    free(a);
+    return true;
+}
+
+/* The process is gone; a new one has the disk, which is well. */
+static void next_life(struct rig *r)
+{
+    rig_crash(r, SIM_POWER_LOST);
+    bad_begin(r);
+}
+
+static void expect_all_is_well(struct rig *r)
+{
+    assert_non_null(r->replica);
+    assert_false(rig_facts(r).damaged);
+    expect_blocks(r, 0, 100, 1000);
+    expect_blocks(r, 100, 60, 5000);
+}
+
+/* Blocks 0 to 99 are home, 100 to 159 are in the journal; the activity log names them. */
+static struct rig half_home(uint64_t seed)
+{
+    struct rig r = rig_begin(seed, SIZE);
+
+    assert_int_equal(rig_write(&r, 0, 100, 1000), E_OK);
+    rig_reopen(&r);
+    assert_int_equal(rig_write(&r, 100, 60, 5000), E_OK);
+    return r;
+}
+
+static void the_newest_root_is_not_written_over(void **state)
+{
+    (void)state;
+    for (uint32_t copy = 0; copy < 2; copy++) {
+        struct rig r = half_home(1 + copy);
+        uint64_t place[2] = {r.store->geo.root_offset[0], r.store->geo.root_offset[1]};
+
+        bad_begin(&r); /* one copy of the root is torn, the other is of this checkpoint or before */
+        bad.tear_from = place[copy];
+        assert_false(closes(&r));
+        for (uint32_t life = 0; life < 2; life++) { /* and so is one of the recovery's root */
+            next_life(&r);
+            bad.tear_from = place[life];
+            assert_false(opens(&r));
+        }
+        next_life(&r);
+        assert_true(opens(&r));
+        expect_all_is_well(&r);
+        rig_end(&r);
+    }
+}
+
+/* Three lives end in the middle of a write: of a close, of its recovery, and of the one after. */
+static bool torn_three_times(uint64_t seed)
+{
+    struct rig r = half_home(seed);
+    uint32_t tears[2] = {1 + (uint32_t)seed, 1 + (uint32_t)sim_draw(r.sim, WRITES)};
+
+    setenv("CMOCKA_TEST_ABORT", "1", 1); /* a child that fails ends, instead of the next test */
+    bad_begin(&r);
+    bad.tear_at = 1 + (uint32_t)sim_draw(r.sim, WRITES);
+    (void)closes(&r);
+    for (uint32_t life = 0; life < 2; life++) {
+        next_life(&r);
+        bad.tear_at = tears[life];
+        if (opens(&r))
+            expect_all_is_well(&r);
+    }
+    next_life(&r);
+    assert_true(opens(&r));
+    expect_all_is_well(&r);
+    rig_end(&r);
+    return true;
+}
+
+static void recovery_outlives_any_torn_write(void **state)
+{
+    (void)state;
+    rig_image_take(); /* once, for all children */
+    assert_int_equal(sim_seeds(0, WRITES, torn_three_times), 0);
+}
+
+static void a_store_on_a_smaller_device_says_so(void **state)
+{
+    struct rig r = half_home(3);
+
+    (void)state;
+    rig_close(&r);
+    r.disk->size_bytes -= PAGE_BYTES;
+    assert_int_equal(rig_open(&r), E_DAMAGED);
+    assert_non_null(strstr(r.why, "smaller than the store on it"));
+    rig_end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_newest_root_is_not_written_over),
+        cmocka_unit_test(recovery_outlives_any_torn_write),
+        cmocka_unit_test(a_store_on_a_smaller_device_says_so),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
