@@ -206,26 +206,27 @@ enum err fact_apply(struct store *s, const struct fact *f)
 /* ---- what was lost with a group ---- */
 
 /* The blocks of chunk `index` that the extent covers are lost; false: no room to say so. */
-static bool lose_in_chunk(struct store *s, struct store_replica *r, struct extent e, uint32_t index)
+static bool lose_in_chunk(struct store *s, struct store_replica *r, const struct fact *f,
+                          uint32_t index)
 {
     struct staged_chunk *c;
     uint32_t first, end;
 
     if (take_chunk(s, r, index, &c))
         return false;
-    part_of_chunk(e, index, &first, &end);
-    c->stamp = max_u64(c->stamp, r->set.generation);
+    part_of_chunk(f->extent, index, &first, &end);
+    c->stamp = max_u64(c->stamp, f->stamp.generation);
     for (uint32_t b = first; b < end; b++)
         stage_set(s, c, b, BLOCK_LOST, NULL);
     return true;
 }
 
-static void lose_blocks(struct store *s, struct store_replica *r, struct extent e, bool unmap)
+static void lose_blocks(struct store *s, struct store_replica *r, const struct fact *f)
 {
-    for (uint32_t i = first_chunk(e); i < end_chunk(e); i++) {
-        if (unmap && !map_entry(r, i))
+    for (uint32_t i = first_chunk(f->extent); i < end_chunk(f->extent); i++) {
+        if (f->kind == RECORD_UNMAP && !map_entry(r, i))
             continue; /* it reads as zeros whether the unmap was done or not */
-        if (!lose_in_chunk(s, r, e, i))
+        if (!lose_in_chunk(s, r, f, i))
             r->damaged = true;
     }
 }
@@ -233,18 +234,20 @@ static void lose_blocks(struct store *s, struct store_replica *r, struct extent 
 void fact_lost(struct store *s, const struct format_list_entry *e)
 {
     struct store_replica *r = store_find(s, (struct identity){le64_get(e->replica)});
-    bool unmap = e->kind == RECORD_UNMAP;
-    struct fact f = {.flags = e->flags,
+    struct fact f = {.kind = (enum record_kind)e->kind,
+                     .flags = e->flags,
                      .extent = {le64_get(e->start), le32_get(e->count)},
-                     .stamp = {.epoch = le64_get(e->epoch), .seq = le64_get(e->seq)}};
+                     .stamp = {.generation = le64_get(e->generation),
+                               .epoch = le64_get(e->epoch),
+                               .seq = le64_get(e->seq)}};
 
-    if (!r || e->kind == RECORD_COMMIT)
+    if (!r || f.kind == RECORD_COMMIT)
         return;
-    if ((e->kind != RECORD_WRITE && !unmap) || !extent_within(f.extent, r->size_blocks)) {
+    if ((f.kind != RECORD_WRITE && f.kind != RECORD_UNMAP) ||
+        !extent_within(f.extent, r->size_blocks)) {
         r->damaged = true; /* a promise, a set, a size: nobody knows which */
         return;
     }
-    f.stamp.generation = r->set.generation;
     apply_name(r, &f);
-    lose_blocks(s, r, f.extent, unmap);
+    lose_blocks(s, r, &f);
 }

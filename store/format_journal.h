@@ -48,11 +48,12 @@ struct format_list_entry {
     le64 replica;
     le64 start;
     le64 epoch, seq;
+    le64 generation; /* the newest its sender knew */
     le32 count;
     uint8_t kind, flags;
     le16 reserve;
 };
-static_assert(sizeof(struct format_list_entry) == 40, "a list entry");
+static_assert(sizeof(struct format_list_entry) == 48, "a list entry");
 
 /*
  * Followed by what its kind needs: WRITE the checksums (le32 each); MAKE, DELETE, RESIZE, PROMISE,

@@ -81,6 +81,7 @@ void list_entry_encode(struct format_list_entry *ret, const struct fact *f)
         .start = le64_of(f->extent.start),
         .epoch = le64_of(f->stamp.epoch),
         .seq = le64_of(f->stamp.seq),
+        .generation = le64_of(f->stamp.generation),
         .count = le32_of((uint32_t)f->extent.count),
         .kind = (uint8_t)f->kind,
         .flags = f->flags,

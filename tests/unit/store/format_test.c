@@ -223,6 +223,25 @@ static void a_write_record_is_laid_out_as_documented(void **state)
     assert_memory_equal(back.checksums, checksums, sizeof checksums);
 }
 
+static void a_list_entry_is_laid_out_as_documented(void **state)
+{
+    struct fact f = a_write(NULL);
+    struct format_list_entry e;
+
+    (void)state;
+    list_entry_encode(&e, &f);
+    memcpy(page, &e, sizeof e);
+    expect_bytes(page, "010000000000000b" /* replica */
+                       "2301000000000000" /* start */
+                       "0600000000000000" /* epoch */
+                       "0700000000000000" /* seq */
+                       "0400000000000000" /* generation */
+                       "03000000"         /* count */
+                       "01"               /* WRITE */
+                       "03"               /* sealed, part */
+                       "0000");
+}
+
 static void a_set_record_comes_back(void **state)
 {
     static struct record_scratch x;
@@ -294,6 +313,7 @@ int main(void)
         cmocka_unit_test(what_cannot_be_a_store_is_refused),
         cmocka_unit_test(a_superblock_comes_back),
         cmocka_unit_test(a_write_record_is_laid_out_as_documented),
+        cmocka_unit_test(a_list_entry_is_laid_out_as_documented),
         cmocka_unit_test(a_set_record_comes_back),
         cmocka_unit_test(what_is_no_record_is_refused),
         cmocka_unit_test(a_map_record_stands_for_its_chunk_only),

@@ -208,6 +208,19 @@ static uint64_t stamp_of(struct rig *r, uint64_t block)
     return le64_get(p->records[chunk % CHECKSUM_RECORDS].stamp);
 }
 
+/* The generation of the one open write of this block. */
+static uint64_t generation_of(const struct rig *r, uint64_t block)
+{
+    list_for_each(l, &r->replica->open) {
+        struct open_write *w = container_of(l, struct open_write, link);
+
+        if (w->extent.start == block)
+            return w->generation;
+    }
+    fail_msg("block %lu is not open", (unsigned long)block);
+    return 0;
+}
+
 static void give_set(struct rig *r, uint64_t generation, uint64_t snapshot)
 {
     struct store_change c = {.kind = STORE_SET,
@@ -235,6 +248,29 @@ static void a_set_stamps_what_is_open(void **state)
     rig_end(&r);
 }
 
+/* Blocks lost with their group count to the generation that they were written in. */
+static void what_was_lost_keeps_its_generation(void **state)
+{
+    struct rig r = rig_begin(10, SIZE);
+    struct store_stamp late = named(1, 1, 0);
+    uint64_t begin, at;
+    uint8_t byte;
+
+    (void)state;
+    late.generation = 7;
+    give_set(&r, 5, 0);
+    begin = r.store->journal.head;
+    write_as(&r, 0, late);
+    write_as(&r, 100, named(1, 2, 0));
+    at = r.store->geo.journal_offset + begin + 140;
+    sim_disk_peek(r.medium, at, &byte, 1);
+    byte ^= 0x10;
+    sim_disk_poke(r.medium, at, &byte, 1);
+    rig_crash_and_reopen(&r);
+    assert_int_equal(generation_of(&r, 0), 7);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -247,6 +283,7 @@ int main(void)
         cmocka_unit_test(a_commit_word_rides_on_the_next_record),
         cmocka_unit_test(too_many_extents_are_everything),
         cmocka_unit_test(a_set_stamps_what_is_open),
+        cmocka_unit_test(what_was_lost_keeps_its_generation),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
