@@ -156,7 +156,7 @@ static enum task_next look(struct node_disks *d)
     enum disk_content content;
     char what[80], why[120];
 
-    if (d->at == d->count)
+    if (d->at == d->count || d->stopping)
         return task_goto(&d->task, ALL);
     content = disk_content(c->path, what);
     if (!content_allows(d, content, what))
@@ -180,6 +180,8 @@ static enum task_next format_ended(struct node_disks *d)
 
     if (!d->err)
         return task_goto(&d->task, OPEN);
+    if (d->stopping) /* it is begun again at the next start */
+        return task_goto(&d->task, NEXT);
     snprintf(why, sizeof why, "cannot be formatted: %s", err_text(d->err));
     refused(d, why);
     return task_goto(&d->task, NEXT);
@@ -320,6 +322,13 @@ void disks_close(struct node_disks *d, void (*done)(struct node_disks *))
     d->done = done;
     d->at = 0;
     task_start(&d->task, &disks_kind, &d->env->tasks, CLOSE);
+}
+
+void disks_stop(struct node_disks *d)
+{
+    d->stopping = true;
+    if (d->busy && d->task.state == FORMAT)
+        store_format_stop(&d->format);
 }
 
 uint32_t disks_opened(const struct node_disks *d)

@@ -28,7 +28,7 @@ struct node_disks {
     const struct node_config *config;
     struct task task;
     uint32_t at;
-    bool busy;
+    bool busy, stopping;
     enum err err;
     struct store_format format;
     struct store_open open;
@@ -39,6 +39,8 @@ struct node_disks {
 /* Opens one after the other, then `done`.  config is the caller's, for good. */
 void disks_open(struct node_disks *d, struct env *env, const struct node_config *config,
                 const struct store_limits *limits, void (*done)(struct node_disks *));
+/* While they are being opened: looks at no further one, breaks off a format; `done` comes soon. */
+void disks_stop(struct node_disks *d);
 uint32_t disks_opened(const struct node_disks *d);
 
 /* NULL: not open here. */

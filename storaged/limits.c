@@ -20,8 +20,6 @@ struct limits limits_small(void)
     };
 
     l.reactor.workers = METAD_LANES + 2; /* the links to metad, the signals, one to spare */
-    if (l.volume.requests_max < l.iscsi.commands_max)
-        l.volume.requests_max = l.iscsi.commands_max; /* the target keeps to it */
     return l;
 }
 

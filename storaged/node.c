@@ -84,6 +84,8 @@ static void signalled(struct work *w)
     struct node *n = container_of(w, struct node, signals);
 
     n->signals_gone = n->stopping = true;
+    if (n->task.state == DISKS)
+        disks_stop(&n->disks);
     task_run(&n->task);
 }
 

@@ -242,3 +242,12 @@ void store_format(struct store_format *f)
     }
     task_start(&f->task, &format_kind, &f->env->tasks, m->err ? END : ERASE);
 }
+
+void store_format_stop(struct store_format *f)
+{
+    struct making *m = f->making;
+
+    if (!m->err)
+        m->err = E_CLOSED;
+    task_run(&f->task);
+}

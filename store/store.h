@@ -63,6 +63,10 @@ struct store_format {
  * E_DISK. */
 void store_format(struct store_format *f);
 
+/* Breaks it off: done comes with E_CLOSED when the disk has answered what is under way; what is
+ * left is no store, or at the very end a whole one.  Only between store_format() and done. */
+void store_format_stop(struct store_format *f);
+
 struct store_limits {
     uint32_t replicas_max;   /* open at once; 0: what the format has room for  */
     uint64_t map_bytes;      /* chunk maps of all replicas                     */

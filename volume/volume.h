@@ -24,7 +24,7 @@
 struct volume;
 
 struct volume_limits {
-    uint32_t requests_max;    /* of the struct block, at once; the target keeps to it */
+    uint32_t requests_max;    /* of the struct block, at once; further ones wait in line */
     uint32_t writes_max;      /* pieces on their way to replicas (256)                */
     uint64_t write_bytes_max; /* … and their bytes (32 MiB)                          */
 };

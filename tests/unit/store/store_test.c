@@ -445,6 +445,35 @@ static void a_file_is_written_in_full_and_a_device_is_not(void **state)
     assert_true(bytes_formatted(false) < RIG_BYTES / 2);
 }
 
+static bool half_formatted(void *arg)
+{
+    const struct store_format *f = arg;
+
+    return f->bytes_done > f->bytes_total / 2;
+}
+
+static void a_format_that_is_broken_off_leaves_no_store(void **state)
+{
+    struct rig r = {.sim = sim_open(27)};
+    struct rig_wait w = {0};
+    struct store_format f = {
+        .identity = DISK, .journal_bytes = RIG_JOURNAL, .done = rig_format_done, .own = &w};
+
+    (void)state;
+    r.medium = sim_disk_make(r.sim, "disk", RIG_BYTES);
+    rig_start(&r);
+    r.disk->is_file = true;
+    f.env = r.env;
+    f.disk = r.disk;
+    store_format(&f);
+    assert_true(sim_run_until(r.sim, half_formatted, &f, BOUND_US));
+    store_format_stop(&f);
+    assert_int_equal(rig_await(&r, &w), E_CLOSED);
+    assert_true(f.bytes_done < f.bytes_total);
+    assert_int_equal(rig_open(&r), E_NOT_FOUND);
+    rig_end(&r);
+}
+
 /* Memory for the maps is a limit of this process, no damage of the disk. */
 static void too_little_memory_for_the_maps_harms_nothing(void **state)
 {
@@ -472,6 +501,7 @@ static void too_little_memory_for_the_maps_harms_nothing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_format_that_is_broken_off_leaves_no_store),
         cmocka_unit_test(a_file_is_written_in_full_and_a_device_is_not),
         cmocka_unit_test(a_block_is_read_back),
         cmocka_unit_test(writes_overlap),
