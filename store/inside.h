@@ -97,7 +97,10 @@ static inline uint64_t reserve_chunks(const struct store *s)
  * one that is believed can never wrap. */
 #define COUNTS_MOST (UINT64_C(1) << 62)
 
-/* Reads a range for open; a page that the disk refuses reads as zeros, which prove nothing. */
+#define READ_TRIES  4u /* of a table page that the disk refuses: one error may pass */
+
+/* Reads a range for open; a page that the disk refuses READ_TRIES times reads as zeros, which
+ * prove nothing. */
 struct open_io {
     struct disk *disk;
     struct task *waiter;
@@ -106,6 +109,8 @@ struct open_io {
     uint64_t at; /* page by page, after the whole failed */
     bool single, busy;
     uint64_t refused; /* pages, ever */
+    uint64_t mask;    /* of the first 64 pages of the range: the refused ones */
+    uint32_t tries;   /* of the page */
     struct disk_io io;
     struct iovec piece;
 };
@@ -117,9 +122,10 @@ struct load {
     struct task *waiter;
     struct store *store;
     struct open_io io;
-    uint8_t *buffer; /* LOAD_PAGES pages of each place */
-    uint64_t at;     /* page */
-    uint32_t place;  /* which one is being read */
+    uint8_t *buffer;     /* LOAD_PAGES pages of each place */
+    uint64_t at;         /* page */
+    uint32_t place;      /* which one is being read */
+    uint64_t refused[2]; /* a bit a page of the window, by place */
     enum err err;
     const char *why;
 };

@@ -10,6 +10,7 @@
  *   an index page        every table page that it names is bad
  *   a map page           its chunks count as taken; the sums of the replicas that lost something
  *                        do not come out, and these are damaged: behind 0
+ *   a page that the disk refuses to read, and not for once: E_DISK, nothing is settled by that
  *   a log page           its replica's activity log says "everything"
  */
 #include "store/inside.h"
@@ -56,7 +57,7 @@ static enum err take_root(struct load *l)
 
     l->why = "both copies of the root are damaged";
     if (first == 0 && second == 0)
-        return E_DAMAGED;
+        return l->io.refused > 0 ? E_DISK : E_DAMAGED;
     s->checkpoint.root_first = first > second ? 1 : 0; /* C4 */
     l->why = "the root uses a feature that this version does not know";
     err = format_features((const void *)newer, &s->read_only);
@@ -217,14 +218,20 @@ static bool wants_place(const struct load *l, const struct sweep *w, uint32_t pl
 
 static void take_window(struct load *l, const struct sweep *w)
 {
+    l->why = "the memory set aside for chunk maps is too small";
     for (uint64_t p = l->at; p < window_end(l, w) && !l->err; p++) {
-        uint32_t place = entry_at(l, w, p)->flags & PAGE_PLACE;
+        uint32_t flags = entry_at(l, w, p)->flags;
+        uint32_t place = flags & PAGE_PLACE;
         uint64_t nth = (uint64_t)place * LOAD_PAGES + (p - l->at);
 
+        if ((flags & PAGE_WRITTEN) && !(flags & PAGE_BAD) && l->refused[place] >> (p - l->at) & 1) {
+            l->why = "the disk refuses to read its tables";
+            l->err = E_DISK;
+            return;
+        }
         l->err = w->take(l->store, p, l->buffer + nth * PAGE_BYTES);
     }
-    if (l->err)
-        l->why = "the memory set aside for chunk maps is too small";
+    l->refused[0] = l->refused[1] = 0;
 }
 
 /* True: all pages were taken; false: a read is under way. */
@@ -232,6 +239,8 @@ static bool sweep(struct load *l, const struct sweep *w)
 {
     const struct geometry *g = &l->store->geo;
 
+    if (l->place > 0) /* a read is done */
+        l->refused[l->place - 1] = l->io.mask;
     for (; l->at < w->end && !l->err; l->at += LOAD_PAGES, l->place = 0) {
         for (; l->place < 2; l->place++) {
             if (!wants_place(l, w, l->place))

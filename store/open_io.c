@@ -1,8 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/open_io.c — how open reads: one range at a time, and no page is lost with its neighbour. */
+/* store/open_io.c — how open reads: one range at a time, no page is lost with its neighbour, and
+ * none by an error that passes. */
 #include "store/inside.h"
 
 static void submit(struct open_io *o);
+
+static void give_up(struct open_io *o)
+{
+    memset(o->buffer + o->at, 0, PAGE_BYTES);
+    o->refused++;
+    if (o->at / PAGE_BYTES < 64)
+        o->mask |= UINT64_C(1) << o->at / PAGE_BYTES;
+}
 
 static void done(struct disk_io *io, enum err err)
 {
@@ -10,16 +19,19 @@ static void done(struct disk_io *io, enum err err)
 
     if (err && !o->single) { /* once more, page by page */
         o->single = true;
-        o->at = 0;
+        o->at = o->tries = 0;
+        submit(o);
+        return;
+    }
+    if (err && ++o->tries < READ_TRIES) {
         submit(o);
         return;
     }
     if (o->single) {
-        if (err) {
-            memset(o->buffer + o->at, 0, PAGE_BYTES);
-            o->refused++;
-        }
+        if (err)
+            give_up(o);
         o->at += PAGE_BYTES;
+        o->tries = 0;
         if (o->at < o->bytes) {
             submit(o);
             return;
@@ -49,6 +61,7 @@ void open_io_read(struct open_io *o, uint8_t *buffer, uint64_t offset, uint64_t 
     o->offset = offset;
     o->bytes = bytes;
     o->single = false;
+    o->mask = 0;
     o->busy = true;
     submit(o);
 }

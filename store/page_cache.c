@@ -44,19 +44,44 @@ static void pin(struct cached_page *p)
         list_remove(&p->link);
 }
 
+/* Nobody has it pinned, and no read of it is under way. */
+static void release(struct store *s, struct cached_page *p)
+{
+    struct list *l;
+
+    if (p->state != PAGE_GOOD) { /* the next one to ask may have more luck with the disk */
+        map_remove(&s->cache.map, p->number);
+        p->state = PAGE_FREE;
+    }
+    list_append(&s->cache.evictable, &p->link);
+    while ((l = list_take(&s->cache.starved))) {
+        struct store_page_use *next = container_of(l, struct store_page_use, link);
+
+        next->linked = false;
+        task_run(next->task);
+    }
+}
+
 static void loaded(struct disk_io *io, enum err err)
 {
     struct cached_page *p = container_of(io, struct cached_page, io);
-    bool good = !err && page_proved(p->store, p->number, p->bytes);
     struct list *l;
 
-    p->state = good ? PAGE_GOOD : PAGE_UNPROVED;
+    if (err && ++p->tries < READ_TRIES) {
+        disk_submit(p->store->disk, &p->io);
+        return;
+    }
+    p->state = page_proved(p->store, p->number, p->bytes) ? PAGE_GOOD : PAGE_UNPROVED;
+    if (err)
+        p->state = PAGE_REFUSED;
     while ((l = list_take(&p->uses))) {
         struct store_page_use *use = container_of(l, struct store_page_use, link);
 
         use->linked = false;
         task_run(use->task);
     }
+    if (p->pins == 0)
+        release(p->store, p);
 }
 
 /* A page that was never written needs no disk, one known to be bad gets none. */
@@ -70,6 +95,7 @@ static void load(struct store *s, struct cached_page *p)
         return;
     }
     p->state = PAGE_LOADING;
+    p->tries = 0;
     p->piece = (struct iovec){p->bytes, PAGE_BYTES};
     p->io = (struct disk_io){.op = DISK_READ,
                              .offset = page_offset(&s->geo, p->number, e->flags & PAGE_PLACE),
@@ -143,25 +169,13 @@ bool page_want(struct store *s, struct store_page_use *use, uint64_t page, struc
 void page_drop(struct store *s, struct store_page_use *use)
 {
     struct cached_page *p = use->page;
-    struct list *l;
 
     if (use->linked)
         list_remove(&use->link);
     use->linked = false;
     use->page = NULL;
-    if (!p || --p->pins > 0)
-        return;
-    if (p->state == PAGE_UNPROVED) { /* the next one to ask may have more luck with the disk */
-        map_remove(&s->cache.map, p->number);
-        p->state = PAGE_FREE;
-    }
-    list_append(&s->cache.evictable, &p->link);
-    while ((l = list_take(&s->cache.starved))) {
-        struct store_page_use *next = container_of(l, struct store_page_use, link);
-
-        next->linked = false;
-        task_run(next->task);
-    }
+    if (p && --p->pins == 0 && p->state != PAGE_LOADING)
+        release(s, p); /* else: when it is loaded */
 }
 
 const uint8_t *page_at_hand(const struct store *s, uint64_t page)

@@ -58,6 +58,10 @@ static bool fetch(struct page_job *j)
     if (is_cached(j)) {
         if (!page_want(s, &j->use, j->page, &j->task))
             return false;
+        if (j->use.page->state == PAGE_REFUSED) { /* it may be whole: nothing is written over it */
+            j->err = E_DISK;
+            return true;
+        }
         j->bytes = j->use.page->bytes;
         chunk_table_update(s, j->page, j->bytes, j->use.page->state == PAGE_UNPROVED);
         j->use.page->state = PAGE_GOOD;
@@ -119,6 +123,8 @@ static enum task_next page_job_step(struct task *t)
     case FETCH:
         if (!fetch(j))
             return TASK_WAIT;
+        if (j->err)
+            return task_goto(t, END);
         put(j);
         return task_wait_in(t, PUT);
     case PUT:
@@ -147,7 +153,7 @@ static void page_job_done(struct task *t)
 static const struct task_state page_job_states[] = {
     [FETCH] = {"fetch", TASK_FIRST},
     [PUT] = {"put", TASK_AFTER(FETCH)},
-    [END] = {"end", TASK_AFTER(PUT)},
+    [END] = {"end", TASK_AFTER(FETCH) | TASK_AFTER(PUT)},
 };
 static const struct task_kind page_job_kind = {
     .name = "store_page_job",

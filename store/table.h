@@ -31,7 +31,13 @@ bool page_proved(const struct store *s, uint64_t page, const void *bytes);
 /* Writes into a map or checksum page what the checkpoint under way has to say in it. */
 void chunk_table_update(struct store *s, uint64_t page, uint8_t *bytes, bool bad);
 
-enum page_state { PAGE_FREE, PAGE_LOADING, PAGE_GOOD, PAGE_UNPROVED };
+enum page_state {
+    PAGE_FREE,
+    PAGE_LOADING,
+    PAGE_GOOD,
+    PAGE_UNPROVED, /* what the disk holds is not the page   */
+    PAGE_REFUSED,  /* the disk does not say what it holds   */
+};
 
 struct cached_page {
     struct list link; /* among the evictable, least recently used first */
@@ -43,6 +49,7 @@ struct cached_page {
     struct store *store;
     struct disk_io io;
     struct iovec piece;
+    uint32_t tries; /* reads that the disk refused */
 };
 
 struct page_cache {
@@ -56,8 +63,8 @@ struct page_cache {
 
 must_check enum err page_cache_open(struct store *s, uint32_t count);
 void page_cache_close(struct page_cache *c);
-/* True: use->page is at hand (GOOD or UNPROVED) and pinned.  False: the task is run when it is
- * worth asking again. */
+/* True: use->page is at hand (GOOD, UNPROVED, REFUSED) and pinned.  False: the task is run when it
+ * is worth asking again. */
 bool page_want(struct store *s, struct store_page_use *use, uint64_t page, struct task *task);
 void page_drop(struct store *s, struct store_page_use *use); /* held, waited for, or neither */
 const uint8_t *page_at_hand(const struct store *s, uint64_t page); /* NULL: not cached */
