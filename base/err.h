@@ -28,7 +28,7 @@ enum err_class {
     X(TIMED_OUT,     RETRY,   "no answer came in time")                          \
     X(UNREACHABLE,   RETRY,   "the peer cannot be reached")                      \
     X(IN_DOUBT,      RETRY,   "the outcome is unknown")                          \
-    X(CONFLICT,      RETRY,   "the record has changed meanwhile")                \
+    X(CONFLICT,      RETRY,   "it conflicts with what is there now")             \
     X(COMPACTED,     RETRY,   "the watch is too old: read again")                \
     X(CLOSED,        RETRY,   "it was closed before an answer")                  \
     X(MEDIUM,        DATA,    "a block failed its checksum")                     \

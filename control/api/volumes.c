@@ -260,7 +260,7 @@ static bool attached(struct control *c, const struct volume_view *v, struct prob
     }
     record_list_free(&list);
     if (count > 0)
-        problem_fill(p, E_CONFLICT, "volume %s has %u attachments: delete them first",
+        problem_fill(p, E_CONFLICT, "volume %s is attached (%u): delete its attachments first",
                      v->volume.name, count);
     return count > 0;
 }

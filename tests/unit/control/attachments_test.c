@@ -170,7 +170,7 @@ static void an_attached_volume_is_not_deleted(void **state)
 
     attached(attach(c, "iqn.2000-01.a:1", ""), id);
     expect_problem(call(c->metad, "DELETE", "/v1/volumes/web", NULL), 409, "conflict",
-                   "1 attachments");
+                   "is attached (1)");
     r = on_id(c, "DELETE", id);
     assert_int_equal(r.status, 204);
     reply_done(&r);
