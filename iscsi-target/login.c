@@ -147,8 +147,8 @@ bool login_begin(struct connection *c)
         refuse(c, status);
         return false;
     }
-    c->receive.sink = (struct sink){
-        .flat = c->text->in, .at = c->text->in_bytes, .room = TEXT_BYTES_MAX - c->text->in_bytes};
+    c->receive.sink =
+        (struct sink){.flat = c->text->in, .at = c->text->in_bytes, .room = TEXT_BYTES_MAX};
     return true;
 }
 

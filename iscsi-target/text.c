@@ -200,8 +200,8 @@ static uint8_t refused_because(const struct connection *c, const struct bhs_any 
 
 static void text_sink(struct connection *c)
 {
-    c->receive.sink = (struct sink){
-        .flat = c->text->in, .at = c->text->in_bytes, .room = TEXT_BYTES_MAX - c->text->in_bytes};
+    c->receive.sink =
+        (struct sink){.flat = c->text->in, .at = c->text->in_bytes, .room = TEXT_BYTES_MAX};
 }
 
 bool text_begin(struct connection *c)

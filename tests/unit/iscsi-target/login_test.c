@@ -189,16 +189,21 @@ static void text_may_come_in_several_pdus(void **state)
 
 /* ---- text beyond bounds ---- */
 
-static char *many_keys(uint32_t bytes)
+static char *keys_of(uint32_t bytes, const char *value)
 {
     char *keys = malloc(bytes + 1);
     uint32_t at = 0;
 
     assert_non_null(keys);
-    for (uint32_t n = 0; at + 12 < bytes; n++)
-        at += (uint32_t)snprintf(keys + at, bytes - at, "X-%06x=1\n", n);
+    for (uint32_t n = 0; at + 11 + strlen(value) < bytes; n++)
+        at += (uint32_t)snprintf(keys + at, bytes - at, "X-%06x=%s\n", n, value);
     keys[at] = 0;
     return keys;
+}
+
+static char *many_keys(uint32_t bytes)
+{
+    return keys_of(bytes, "1");
 }
 
 /* Sends pieces of at most 8 KiB with C, each answered, until refused or the last is sent. */
@@ -216,6 +221,28 @@ static void login_in_pieces(struct lab *w, struct initiator *i, char *keys)
         keys[at + here] = after;
         free(lab_pdu(w, i));
     }
+}
+
+/* What counts comes last, behind more than half of what a request may hold. */
+static void a_long_text_is_whole(void **state)
+{
+    struct lab w;
+    struct initiator *i;
+    char value[201] = {0}, *keys;
+    const char *last = "InitiatorName=iqn.a\nTargetName=" LAB_TARGET "\n";
+
+    (void)state;
+    lab_begin(&w);
+    i = lab_raw(&w);
+    memset(value, 'a', sizeof value - 1);
+    keys = keys_of(60000, value);
+    keys[50000 / 210 * 210] = 0; /* room for what counts */
+    assert_true(strlen(keys) > 48000 && strlen(keys) + strlen(last) < 60000);
+    memcpy(keys + strlen(keys), last, strlen(last) + 1);
+    login_in_pieces(&w, i, keys);
+    assert_true(i->full);
+    free(keys);
+    lab_close(&w);
 }
 
 static void text_beyond_64_kib_is_refused(void **state)
@@ -458,6 +485,7 @@ int main(void)
         cmocka_unit_test(answers_every_attempt_with_its_status),
         cmocka_unit_test(a_name_may_have_223_bytes_and_no_more),
         cmocka_unit_test(text_may_come_in_several_pdus),
+        cmocka_unit_test(a_long_text_is_whole),
         cmocka_unit_test(text_beyond_64_kib_is_refused),
         cmocka_unit_test(a_long_answer_comes_in_pieces),
         cmocka_unit_test(a_redirect_may_come_behind_a_long_answer),
