@@ -80,13 +80,14 @@ static void task_set_full(struct command *c)
     c->unsolicited = false;
 }
 
-/* Memory for what comes without being asked for; without it, TASK SET FULL (T2). */
+/* Memory for what comes without being asked for; without it, or where others wait for some and
+ * would be passed, TASK SET FULL (T2). */
 static void take_memory(struct command *c)
 {
     struct iscsi_target *t = c->session->target;
     uint32_t bytes = min_u32(c->edtl, t->limits.transfer_bytes_max);
 
-    if (!payload_get(&t->buffers, &c->scsi.data_out, bytes))
+    if (!list_empty(&t->starved) || !payload_get(&t->buffers, &c->scsi.data_out, bytes))
         task_set_full(c);
 }
 
