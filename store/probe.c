@@ -32,6 +32,16 @@ static bool size_of(int fd, uint64_t *ret)
 }
 
 /* A page that is ours begins with `magic`, however little else of it is whole. */
+/* Root number 1 is written by a format alone, before its superblocks; an open makes a later one
+ * durable before it takes a change.  So where a format was broken off, nobody's data lie. */
+static bool is_of_a_format(const uint8_t *page, uint32_t magic)
+{
+    struct format_head head;
+
+    memcpy(&head, page, sizeof head);
+    return magic == ROOT_MAGIC && le64_get(head.checkpoint) == 1;
+}
+
 static enum err look_at(int fd, uint64_t offset, uint32_t magic)
 {
     uint8_t page[PAGE_BYTES];
@@ -39,7 +49,9 @@ static enum err look_at(int fd, uint64_t offset, uint32_t magic)
 
     if (pread(fd, page, sizeof page, (off_t)offset) != (ssize_t)sizeof page)
         return E_DISK;
-    return format_prove(page, sizeof page, &name) == E_NOT_FOUND ? E_OK : E_EXISTS;
+    if (format_prove(page, sizeof page, &name) == E_NOT_FOUND || is_of_a_format(page, magic))
+        return E_OK;
+    return E_EXISTS;
 }
 
 /* E_OK: nothing of ours is there; E_DISK: nor may it be where the disk refuses to read. */

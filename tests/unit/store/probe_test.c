@@ -125,7 +125,7 @@ static void formatted(struct geometry *ret)
         put(superblock_offset(RIG_BYTES, copy), page, sizeof page);
     }
     memset(page, 0, sizeof page);
-    format_seal(page, sizeof page, &(struct format_name){ROOT_MAGIC, DISK, 0, 1});
+    format_seal(page, sizeof page, &(struct format_name){ROOT_MAGIC, DISK, 0, 2});
     put(ret->root_offset[0], page, sizeof page);
 }
 
@@ -135,6 +135,23 @@ static void expect_ours(void)
 
     assert_int_equal(store_probe(path, text), E_EXISTS);
     assert_string_equal(text, "a Dolmen store");
+}
+
+/* Its roots may be durable, its superblocks are not: it is begun again by itself. */
+static void a_format_that_was_broken_off_is_blank(void **state)
+{
+    uint8_t page[PAGE_BYTES] = {0};
+    char text[80];
+    struct geometry g;
+
+    (void)state;
+    formatted(&g);
+    put(superblock_offset(RIG_BYTES, 0), page, sizeof page);
+    put(superblock_offset(RIG_BYTES, 1), page, sizeof page);
+    expect_ours(); /* a store whose superblocks are gone is one all the same */
+    format_seal(page, sizeof page, &(struct format_name){ROOT_MAGIC, DISK, 0, 1});
+    put(g.root_offset[0], page, sizeof page);
+    assert_int_equal(store_probe(path, text), E_OK);
 }
 
 static void a_shrunk_device_is_still_ours(void **state)
@@ -206,6 +223,7 @@ int main(void)
         cmocka_unit_test(a_file_system_is_named),
         cmocka_unit_test(a_partition_table_is_named),
         cmocka_unit_test(our_own_is_known_by_either_superblock),
+        cmocka_unit_test(a_format_that_was_broken_off_is_blank),
         cmocka_unit_test(a_shrunk_device_is_still_ours),
         cmocka_unit_test(rotten_superblocks_are_still_ours),
         cmocka_unit_test(a_root_alone_is_still_ours),
