@@ -14,14 +14,14 @@ static enum task_next close_step(struct task *t)
 
     switch ((enum close_state)t->state) {
     case STOP:
-        if (!journal_stopped(s))
+        if (!journal_stopped(s) || s->cache.loading > 0)
             return TASK_WAIT;
         if (!takes_changes(s))
             return TASK_DONE;
         checkpoint_begin(s, t);
         return task_wait_in(t, LAST);
     case LAST:
-        return checkpoint_running(s) ? TASK_WAIT : TASK_DONE;
+        return checkpoint_running(s) || s->cache.loading > 0 ? TASK_WAIT : TASK_DONE;
     }
     unreachable();
 }
@@ -51,5 +51,6 @@ void store_close(struct store *s, struct store_close *c)
     assert(s->reads.count == 0);
     c->store = s;
     task_start(&c->task, &close_kind, &s->env->tasks, STOP);
+    s->cache.closer = &c->task; /* pages may still be loading for reads that ended */
     journal_stop(s, &c->task);
 }

@@ -74,6 +74,9 @@ static void loaded(struct disk_io *io, enum err err)
     p->state = page_proved(p->store, p->number, p->bytes) ? PAGE_GOOD : PAGE_UNPROVED;
     if (err)
         p->state = PAGE_REFUSED;
+    p->store->cache.loading--;
+    if (p->store->cache.closer)
+        task_run(p->store->cache.closer);
     while ((l = list_take(&p->uses))) {
         struct store_page_use *use = container_of(l, struct store_page_use, link);
 
@@ -102,6 +105,7 @@ static void load(struct store *s, struct cached_page *p)
                              .pieces = &p->piece,
                              .piece_count = 1,
                              .done = loaded};
+    s->cache.loading++;
     disk_submit(s->disk, &p->io);
 }
 

@@ -59,6 +59,8 @@ struct page_cache {
     struct list evictable;
     struct list starved; /* uses that found every slot pinned */
     uint32_t count;
+    uint32_t loading;    /* reads under way, also for nobody any more */
+    struct task *closer; /* waits for the last of them; NULL: nobody  */
 };
 
 must_check enum err page_cache_open(struct store *s, uint32_t count);
