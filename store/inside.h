@@ -52,7 +52,7 @@ struct store {
     struct identity identity;
     struct geometry geo;
     struct store_limits limits;
-    bool read_only; /* a ro_compat feature */
+    bool read_only; /* opened so, or a ro_compat feature */
     bool broken;    /* the disk refused a write: no more changes */
     uint64_t root_number;
 

@@ -312,6 +312,7 @@ void store_open(struct store_open *o)
     o->store->env = o->env;
     o->store->disk = o->disk;
     o->store->limits = o->limits;
+    o->store->read_only = o->read_only;
     if (o->disk->size_bytes < UINT64_C(2) * PAGE_BYTES) {
         snprintf(o->why, sizeof o->why, "%s: holds no Dolmen store", o->disk->name);
         task_start(&o->task, &open_kind, &o->env->tasks, END);

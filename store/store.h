@@ -81,6 +81,7 @@ struct store_open {
     struct env *env;
     struct disk *disk;
     struct store_limits limits;
+    bool read_only; /* not a single write: no checkpoint, no changes; the journal stays staged */
     void (*done)(struct store_open *, enum err);
     struct store *store; /* when done with E_OK */
     char why[160];       /* else: what is wrong and where, one line */
@@ -111,7 +112,7 @@ struct identity store_identity(const struct store *s);
 struct store_space {
     uint64_t chunks, chunks_free; /* free: may be taken now                              */
     uint64_t chunks_reserved;     /* not handed to writes: deletes and repair need them  */
-    bool read_only;               /* the disk refused a write, or a ro_compat feature    */
+    bool read_only;               /* the disk refused a write, a ro_compat feature, or opened so */
 };
 struct store_space store_space(const struct store *s);
 
