@@ -1,108 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/sim/world/disk.c — disks that forget what was not synced.
+ * tests/sim/world/disk.c — simulated disks: their requests, and those who have them open.
  *
- * A page holds two states: what a read sees now, and what is durable.  A write that is done and
- * not yet durable lies in `cached` with bytes of its own, in the order of its number; a sync moves
- * those that were done when it was submitted.  A sector (512 bytes) remembers the number of the
- * write it holds durably, so that an older write never replaces a newer one however late it comes.
- *
- * When the power is lost, each write in the cache and each under way stays, is lost, is cut short,
- * or loses single sectors; those under way have no order among themselves.
+ * A request is performed when its time has come, and only then: until that moment its process may
+ * die and leave its fate open.  What is on the disk is disk_medium.c's affair, what goes wrong
+ * disk_faults.c's.
  */
-#include "tests/sim/world/inside.h"
+#include "tests/sim/world/disk_inside.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
-#define SECTOR       512u
-#define PAGE         4096u
-#define PAGE_SECTORS (PAGE / SECTOR)
-
-struct sim_page {
-    uint8_t now[PAGE], durable[PAGE];
-    uint64_t number[PAGE_SECTORS]; /* of the write that is durable there */
-};
-
-/* A request under way, then, if it is a write, perhaps a line of the cache. */
-struct sim_io {
-    struct sim_event event;
-    struct list link;
-    struct sim_disk *disk;
-    struct disk_io *io; /* NULL: done */
-    uint64_t number;    /* of a write, from when it is done; of a sync: the newest it covers */
-    uint64_t offset, length;
-    uint8_t *bytes; /* what a write brings */
-};
-
-struct sim_handle {
-    struct disk disk;
-    struct list link; /* in its process */
-    struct sim_process *process;
-    struct sim_disk *on;
-    uint32_t under_way;
-};
-
-/* ---- pages ---- */
-
-static struct sim_page *page_of(struct sim_disk *d, uint64_t offset)
-{
-    struct sim_page **page = &d->pages[offset / PAGE];
-
-    if (!*page) {
-        *page = calloc(1, sizeof **page);
-        assert(*page);
-    }
-    return *page;
-}
-
-static void make_sector_durable(struct sim_disk *d, const struct sim_io *w, uint64_t at)
-{
-    uint64_t offset = w->offset + at;
-    struct sim_page *page = page_of(d, offset);
-    uint64_t *number = &page->number[offset % PAGE / SECTOR];
-
-    if (*number >= w->number)
-        return;
-    *number = w->number;
-    memcpy(page->durable + offset % PAGE, w->bytes + at, SECTOR);
-}
-
-static void make_durable(struct sim_disk *d, const struct sim_io *w)
-{
-    for (uint64_t at = 0; at < w->length; at += SECTOR)
-        make_sector_durable(d, w, at);
-}
-
-static void show(struct sim_disk *d, const struct sim_io *w)
-{
-    for (uint64_t at = 0; at < w->length; at += PAGE)
-        memcpy(page_of(d, w->offset + at)->now, w->bytes + at, PAGE);
-}
-
-static void io_free(struct sim_io *w)
-{
-    list_remove(&w->link);
-    event_cancel(&w->event);
-    free(w->bytes);
-    free(w);
-}
-
-/* Everything in the cache up to `number` is durable. */
-static void flush(struct sim_disk *d, uint64_t number)
-{
-    list_for_each_safe(l, &d->cached) {
-        struct sim_io *w = container_of(l, struct sim_io, link);
-
-        if (w->number > number)
-            break;
-        make_durable(d, w);
-        io_free(w);
-    }
-}
-
 /* ---- requests ---- */
+
+void io_free(struct sim_io *i)
+{
+    list_remove(&i->link);
+    event_cancel(&i->event);
+    free(i->bytes);
+    free(i);
+}
 
 /* Copies between a request's pieces and one run of bytes; `into` the pieces or out of them. */
 static void gather(const struct disk_io *io, uint8_t *bytes)
@@ -133,19 +51,31 @@ static void read_done(struct sim_disk *d, struct sim_io *r)
     }
 }
 
-/* Either durable or in the cache; w itself is freed or stays there. */
-static void write_done(struct sim_disk *d, struct sim_io *w, bool durable)
+/* Performs it; reads and syncs are freed, of a write the medium is the owner from then on. */
+static enum err perform(struct sim_disk *d, struct sim_io *i)
 {
-    list_remove(&w->link);
-    w->io = NULL;
-    w->number = ++d->sequence;
-    show(d, w);
-    if (durable) {
-        make_durable(d, w);
-        io_free(w);
-    } else {
-        list_append(&d->cached, &w->link);
+    struct disk_io *io = i->io;
+    bool fine = false;
+
+    switch (io->op) {
+    case DISK_READ:
+        fine = faults_of_read(d, i);
+        if (fine)
+            read_done(d, i);
+        io_free(i);
+        break;
+    case DISK_WRITE:
+        fine = faults_of_write(d, i);
+        medium_take(d, i, (io->flags & DISK_DSYNC) || d->write_through);
+        break;
+    case DISK_SYNC:
+        fine = faults_of_sync(d, i);
+        if (fine && i->bad != FAULT_LYING_SYNC)
+            medium_flush(d, i->number);
+        io_free(i);
+        break;
     }
+    return fine ? E_OK : E_DISK;
 }
 
 static void io_fires(struct sim_event *e)
@@ -153,36 +83,53 @@ static void io_fires(struct sim_event *e)
     struct sim_io *i = container_of(e, struct sim_io, event);
     struct sim_disk *d = i->disk;
     struct disk_io *io = i->io;
+    struct sim_handle *h = container_of(io->disk, struct sim_handle, disk);
+    bool is_last = i->is_last;
+    enum err err;
 
-    container_of(io->disk, struct sim_handle, disk)->under_way--;
+    h->under_way--;
     if (io->op == DISK_WRITE)
         assert(unchanged(io, i->bytes));
-    if (d->broken) {
+    err = faults_refuse(d, i);
+    if (err)
         io_free(i);
-        io->done(io, E_DISK);
+    else
+        err = perform(d, i);
+    if (is_last) {
+        sim_abandon(d->sim, io);
+        process_dies(h->process);
         return;
     }
-    switch (io->op) {
-    case DISK_READ:
-        read_done(d, i);
-        io_free(i);
-        break;
-    case DISK_WRITE:
-        write_done(d, i, (io->flags & DISK_DSYNC) || d->write_through);
-        break;
-    case DISK_SYNC:
-        flush(d, i->number);
-        io_free(i);
-        break;
-    }
-    io->done(io, E_OK);
+    io->done(io, err);
 }
 
-static uint64_t delay_of(struct sim_disk *d, const struct disk_io *io)
+static uint64_t delay_of(struct sim_disk *d, struct sim_io *i)
 {
-    uint64_t most = io->op == DISK_SYNC || (io->flags & DISK_DSYNC) ? 600 : 200;
+    bool syncs = i->io->op == DISK_SYNC || (i->io->flags & DISK_DSYNC);
 
-    return d->slow_us + world_delay(d->sim, 20, most);
+    return d->slow_us + world_delay(d->sim, 20, syncs ? 600 : 200) + faults_choose(d, i);
+}
+
+static struct sim_io *io_of(struct sim_disk *d, struct disk_io *io)
+{
+    struct sim_io *i = calloc(1, sizeof *i);
+
+    assert(i);
+    i->disk = d;
+    i->io = io;
+    i->offset = io->offset;
+    i->number = d->sequence;
+    i->request = ++d->requests;
+    for (uint32_t n = 0; n < io->piece_count; n++)
+        i->length += io->pieces[n].iov_len;
+    assert(i->offset <= d->size_bytes && i->length <= d->size_bytes - i->offset);
+    if (io->op == DISK_WRITE) {
+        assert(i->length > 0);
+        i->bytes = malloc(i->length);
+        assert(i->bytes);
+        gather(io, i->bytes);
+    }
+    return i;
 }
 
 static void submit(struct disk *disk, struct disk_io *io)
@@ -195,26 +142,14 @@ static void submit(struct disk *disk, struct disk_io *io)
         sim_abandon(d->sim, io);
         return;
     }
-    i = calloc(1, sizeof *i);
-    assert(i);
-    i->disk = d;
-    i->io = io;
-    i->offset = io->offset;
-    i->number = d->sequence;
-    for (uint32_t n = 0; n < io->piece_count; n++)
-        i->length += io->pieces[n].iov_len;
-    assert(i->offset <= d->size_bytes && i->length <= d->size_bytes - i->offset);
-    if (io->op == DISK_WRITE) {
-        assert(i->length > 0);
-        i->bytes = malloc(i->length);
-        assert(i->bytes);
-        gather(io, i->bytes);
-    }
+    i = io_of(d, io);
     i->event.process = h->process;
     i->event.fire = io_fires;
     list_append(&d->under_way, &i->link);
     h->under_way++;
-    event_schedule(d->sim, &i->event, delay_of(d, io));
+    event_schedule(d->sim, &i->event, delay_of(d, i));
+    if (io->op != DISK_READ)
+        i->is_last = process_has_issued(h->process);
 }
 
 static void handle_free(struct sim_handle *h)
@@ -264,68 +199,6 @@ enum err world_disk_open(struct env *e, const char *path, uint64_t create_bytes,
 
 /* ---- death ---- */
 
-/* What of a write survives a loss of power. */
-static void survive(struct sim_disk *d, const struct sim_io *w)
-{
-    uint64_t sectors = w->length / SECTOR;
-    uint64_t kept;
-
-    switch (world_draw(d->sim, 4)) {
-    case 0:
-        break;
-    case 1:
-        make_durable(d, w);
-        break;
-    case 2: /* cut short */
-        kept = world_draw(d->sim, sectors + 1);
-        for (uint64_t at = 0; at < kept; at++)
-            make_sector_durable(d, w, at * SECTOR);
-        break;
-    case 3: /* holes */
-        for (uint64_t at = 0; at < sectors; at++)
-            if (world_draw(d->sim, 2))
-                make_sector_durable(d, w, at * SECTOR);
-        break;
-    }
-}
-
-/* What may be seen now is what was durable. */
-static void forget(struct sim_disk *d, const struct sim_io *w)
-{
-    for (uint64_t at = 0; at < w->length; at += PAGE) {
-        struct sim_page *page = page_of(d, w->offset + at);
-
-        memcpy(page->now, page->durable, PAGE);
-    }
-}
-
-static void lose_power(struct sim_disk *d)
-{
-    uint64_t mood = world_draw(d->sim, 4); /* 0: nothing is kept; 1: all that was done is */
-    struct list *l;
-
-    list_for_each(m, &d->under_way)
-        container_of(m, struct sim_io, link)->number = d->sequence + 1 + world_draw(d->sim, 1000);
-    d->sequence += 1001;
-    list_move_all(&d->cached, &d->under_way);
-    list_for_each(m, &d->cached) {
-        struct sim_io *w = container_of(m, struct sim_io, link);
-
-        if (w->bytes && mood == 1 && !w->io)
-            make_durable(d, w);
-        else if (w->bytes && mood > 0)
-            survive(d, w);
-    }
-    list_for_each(m, &d->cached) {
-        struct sim_io *w = container_of(m, struct sim_io, link);
-
-        if (w->bytes)
-            forget(d, w);
-    }
-    while ((l = list_take(&d->cached)))
-        io_free(container_of(l, struct sim_io, link));
-}
-
 /* Nobody hears of what was under way; a write among it was performed, or never begun. */
 static void end_of_process(struct sim_disk *d)
 {
@@ -334,7 +207,7 @@ static void end_of_process(struct sim_disk *d)
 
         event_cancel(&i->event);
         if (i->bytes && world_draw(d->sim, 2))
-            write_done(d, i, false);
+            medium_take(d, i, false);
         else
             io_free(i);
     }
@@ -349,7 +222,7 @@ void disks_of_dead(struct sim_process *p, enum sim_death death)
         list_for_each(m, &d->under_way)
             sim_abandon(p->sim, container_of(m, struct sim_io, link)->io);
         if (death == SIM_POWER_LOST)
-            lose_power(d);
+            medium_lose_power(d);
         else
             end_of_process(d);
         d->open = NULL;
@@ -439,6 +312,7 @@ void disks_free(struct sim *s)
         for (uint64_t i = 0; i < d->size_bytes / PAGE; i++)
             free(d->pages[i]);
         free(d->pages);
+        free(d->faults.all);
         free(d->name);
         free(d);
     }

@@ -45,6 +45,7 @@ struct sim_process {
     struct sim_event mail_event;
     uint64_t io_count, crash_at; /* crash_at 0: never */
     enum sim_death death;
+    enum sim_moment moment;
     bool dying, dead;
 };
 
@@ -82,6 +83,12 @@ void event_cancel(struct sim_event *e);
  * to nothing, the process is dying.
  */
 bool process_issues(struct sim_process *p);
+
+/* It has been issued.  True: the process is to die when it is performed, without hearing of it. */
+bool process_has_issued(struct sim_process *p);
+
+/* Within a call of it: buried when the turn ends. */
+void process_dies(struct sim_process *p);
 
 /* env_ops, by file. */
 enum err world_disk_open(struct env *e, const char *path, uint64_t create_bytes, struct disk **ret);

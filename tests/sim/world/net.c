@@ -221,6 +221,8 @@ static void conn_send(struct net_conn *c, struct net_send *s)
     list_append(&end->sends, &s->link);
     if (end->sends.next == &s->link)
         push_soon(end);
+    if (process_has_issued(end->process))
+        process_dies(end->process);
 }
 
 static void conn_close(struct net_conn *c, bool flush)

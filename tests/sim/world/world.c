@@ -262,22 +262,42 @@ void sim_crash(struct sim *s, struct env *e, enum sim_death death)
     bury(p);
 }
 
-void sim_crash_at_io(struct sim *s, struct env *e, uint64_t n, enum sim_death death)
+void sim_crash_around_io(struct sim *s, struct env *e, struct sim_point at, enum sim_death death)
 {
     struct sim_process *p = process_of(e);
 
     assert(p->sim == s);
-    assert(n > 0);
-    p->crash_at = p->io_count + n;
+    assert(at.io > 0);
+    p->crash_at = p->io_count + at.io;
+    p->moment = at.moment;
     p->death = death;
+}
+
+void sim_crash_at_io(struct sim *s, struct env *e, uint64_t n, enum sim_death death)
+{
+    sim_crash_around_io(s, e, (struct sim_point){n, SIM_BEFORE}, death);
 }
 
 bool process_issues(struct sim_process *p)
 {
     p->io_count++;
-    if (p->io_count == p->crash_at)
+    if (p->io_count == p->crash_at && p->moment == SIM_BEFORE)
         p->dying = true;
     return !p->dying;
+}
+
+bool process_has_issued(struct sim_process *p)
+{
+    if (p->io_count != p->crash_at)
+        return false;
+    if (p->moment == SIM_DURING)
+        p->dying = true;
+    return p->moment == SIM_AFTER;
+}
+
+void process_dies(struct sim_process *p)
+{
+    p->dying = true;
 }
 
 uint64_t sim_io_count(const struct env *e)

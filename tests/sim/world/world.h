@@ -25,7 +25,7 @@
 #ifndef TESTS_SIM_WORLD_H
 #define TESTS_SIM_WORLD_H
 
-#include "env/env.h"
+#include "tests/sim/world/disk_faults.h"
 
 struct sim;
 
@@ -55,6 +55,20 @@ void sim_crash(struct sim *s, struct env *e, enum sim_death death);
  */
 void sim_crash_at_io(struct sim *s, struct env *e, uint64_t n, enum sim_death death);
 
+enum sim_moment {
+    SIM_BEFORE, /* as sim_crash_at_io()                                                      */
+    SIM_DURING, /* it was handed out, and its fate is open as that of all others under way    */
+    SIM_AFTER,  /* the disk has performed it (a send is on its way); nobody was told          */
+};
+
+struct sim_point {
+    uint64_t io; /* the n-th, from 1, from now on */
+    enum sim_moment moment;
+};
+
+/* The same around the n-th I/O. */
+void sim_crash_around_io(struct sim *s, struct env *e, struct sim_point at, enum sim_death death);
+
 /* Such I/Os so far, to choose n from; also of a dead process. */
 uint64_t sim_io_count(const struct env *e);
 bool sim_dead(const struct env *e);
@@ -76,13 +90,15 @@ uint64_t sim_now_us(const struct sim *s);
 
 /*
  * Sparse, zeros at first.  A write is in the disk's cache when it is done, and durable with
- * DISK_DSYNC (that write alone), write_through, or a DISK_SYNC submitted after it was done.
+ * DISK_DSYNC (that write alone), write_through, or a DISK_SYNC submitted after it was done.  What
+ * else may happen to it is a matter of rules: tests/sim/world/disk_faults.h.
  * Nothing that was written may change its bytes before its done: that aborts.
  */
 struct sim_disk {
     bool write_through; /* reported as struct disk's; set it before it is opened */
     bool broken;        /* every request ends with E_DISK */
     uint64_t slow_us;   /* added to each request */
+    uint64_t requests;  /* so far, reads too: a rule may aim at the next one */
 
     /* the world's own */
     struct sim *sim;
@@ -93,6 +109,7 @@ struct sim_disk {
     struct list cached;      /* writes that are done and not durable, oldest first */
     struct list under_way;   /* requests in no order */
     uint64_t sequence;       /* of the newest write */
+    struct sim_disk_faults faults;
     struct sim_handle *open;
 };
 

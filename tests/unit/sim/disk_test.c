@@ -1,93 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/sim/disk_test.c — what a simulated disk keeps, and what it forgets. */
-#include "tests/sim/world/world.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-#define BOUND_US (60u * 1000 * 1000)
-#define DISK_MAX (1u << 20)
-
-/* One request of one block, and whether it is over. */
-struct request {
-    struct disk_io io;
-    struct iovec piece;
-    bool over;
-    enum err err;
-    _Alignas(DISK_ALIGN) uint8_t bytes[DISK_ALIGN];
-};
-
-static void request_done(struct disk_io *io, enum err err)
-{
-    struct request *r = container_of(io, struct request, io);
-
-    assert_false(r->over);
-    r->over = true;
-    r->err = err;
-}
-
-static bool is_over(void *arg)
-{
-    return ((struct request *)arg)->over;
-}
-
-static void start(struct disk *d, struct request *r, enum disk_op op, uint64_t offset,
-                  uint32_t flags)
-{
-    r->piece = (struct iovec){r->bytes, sizeof r->bytes};
-    r->over = false;
-    r->io = (struct disk_io){.op = op,
-                             .flags = flags,
-                             .offset = offset,
-                             .pieces = &r->piece,
-                             .piece_count = op == DISK_SYNC ? 0 : 1,
-                             .done = request_done};
-    disk_submit(d, &r->io);
-    assert_false(r->over); /* nothing completes inside its own submission */
-}
-
-static void play(struct sim *s, struct disk *d, struct request *r, enum disk_op op, uint64_t offset)
-{
-    start(d, r, op, offset, 0);
-    assert_true(sim_run_until(s, is_over, r, BOUND_US));
-    assert_int_equal(r->err, E_OK);
-}
-
-static void write_block(struct sim *s, struct disk *d, uint64_t offset, uint8_t fill,
-                        uint32_t flags)
-{
-    static struct request r;
-
-    memset(r.bytes, fill, sizeof r.bytes);
-    start(d, &r, DISK_WRITE, offset, flags);
-    assert_true(sim_run_until(s, is_over, &r, BOUND_US));
-}
-
-static void sync_disk(struct sim *s, struct disk *d)
-{
-    static struct request r;
-
-    play(s, d, &r, DISK_SYNC, 0);
-}
-
-static struct disk *open_disk(struct env *e)
-{
-    struct disk *d;
-
-    assert_int_equal(e->ops->disk_open(e, "disk0", DISK_MAX, &d), E_OK);
-    return d;
-}
-
-static uint8_t byte_at(struct sim *s, uint64_t offset)
-{
-    uint8_t byte;
-
-    sim_disk_peek(sim_disk_find(s, "disk0"), offset, &byte, 1);
-    return byte;
-}
+#include "tests/unit/sim/disk_rig.h"
 
 static void what_is_written_is_read(void **state)
 {
@@ -315,6 +228,89 @@ static void a_poke_is_seen_and_durable(void **state)
     sim_close(s);
 }
 
+/* ---- crashes around one request ---- */
+
+/* Plays sync'ed 1, then 2 with a crash around it; what is left: 1, 2, or torn (0). */
+static uint8_t left_by_crash(uint64_t seed, enum sim_moment moment, enum sim_death death,
+                             bool *ret_heard)
+{
+    struct sim *s = sim_open(seed);
+    struct env *e = sim_env(s, "a");
+    struct disk *d = open_disk(e);
+    static struct request r;
+    uint8_t left;
+
+    write_block(s, d, 0, 1, DISK_DSYNC);
+    sim_crash_around_io(s, e, (struct sim_point){1, moment}, death);
+    memset(r.bytes, 2, sizeof r.bytes);
+    start(d, &r, DISK_WRITE, 0, DISK_DSYNC);
+    sim_run_for(s, BOUND_US);
+    assert_true(sim_dead(e));
+    *ret_heard = r.over;
+    left = byte_at(s, 0);
+    for (uint64_t at = 0; at < DISK_ALIGN; at += 512)
+        if (byte_at(s, at) != left)
+            left = 0;
+    sim_close(s);
+    return left;
+}
+
+static void a_crash_before_a_request_leaves_what_was(void **state)
+{
+    bool heard;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        assert_int_equal(left_by_crash(seed, SIM_BEFORE, seed % 2, &heard), 1);
+        assert_false(heard);
+    }
+}
+
+static void a_crash_during_a_request_leaves_its_fate_open(void **state)
+{
+    int fates[2][3] = {0};
+    bool heard;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        fates[seed % 2][left_by_crash(seed, SIM_DURING, seed % 2, &heard)]++;
+        assert_false(heard);
+    }
+    assert_true(fates[SIM_KILLED][1] > 0 && fates[SIM_KILLED][2] > 0);
+    assert_int_equal(fates[SIM_KILLED][0], 0); /* nothing tears a write but the power */
+    assert_true(fates[SIM_POWER_LOST][0] > 0);
+    assert_true(fates[SIM_POWER_LOST][1] > 0 && fates[SIM_POWER_LOST][2] > 0);
+}
+
+static void a_crash_after_a_request_comes_before_its_answer(void **state)
+{
+    bool heard;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 40; seed++) {
+        assert_int_equal(left_by_crash(seed, SIM_AFTER, seed % 2, &heard), 2);
+        assert_false(heard);
+    }
+}
+
+static void reads_are_no_points_of_crash(void **state)
+{
+    struct sim *s = sim_open(1);
+    struct env *e = sim_env(s, "a");
+    struct disk *d = open_disk(e);
+    static struct request r;
+
+    (void)state;
+    sim_crash_around_io(s, e, (struct sim_point){1, SIM_AFTER}, SIM_KILLED);
+    play(s, d, &r, DISK_READ, 0);
+    assert_false(sim_dead(e));
+    start(d, &r, DISK_SYNC, 0, 0);
+    sim_run_for(s, BOUND_US);
+    assert_true(sim_dead(e));
+    assert_false(r.over);
+    sim_close(s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +325,10 @@ int main(void)
         cmocka_unit_test(a_killed_process_loses_nothing_that_was_done),
         cmocka_unit_test(write_through_needs_no_sync),
         cmocka_unit_test(a_poke_is_seen_and_durable),
+        cmocka_unit_test(a_crash_before_a_request_leaves_what_was),
+        cmocka_unit_test(a_crash_during_a_request_leaves_its_fate_open),
+        cmocka_unit_test(a_crash_after_a_request_comes_before_its_answer),
+        cmocka_unit_test(reads_are_no_points_of_crash),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
