@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/sim/store/player.h — a store in the simulated world, played against the model.
+ *
+ *   struct player *p = player_open(&(struct player_config){.seed = 7});
+ *   uint32_t r = player_make(p, 512);         // changes are only given: answers come with time
+ *   player_settle_down(p);                    // … all of them
+ *   player_write(p, r, (struct extent){0, 16});
+ *   sim_crash_at_io(p->sim, p->env, 3, SIM_POWER_LOST);
+ *   player_settle_down(p);                    // returns when it is dead, too
+ *   player_crash(p, SIM_POWER_LOST);          // buries it; a new process has the disk
+ *   assert(player_reopen(p) == PLAYER_OPEN);  // opens, reads everything, holds it against the
+ * model assert(!p->model.wrong[0]); player_close(p);
+ *
+ * What a write brings is made from (replica, block, version), so nothing is kept of it.  What
+ * disagrees first stands in p->model.wrong; nothing here aborts for it.
+ */
+#ifndef TESTS_SIM_STORE_PLAYER_H
+#define TESTS_SIM_STORE_PLAYER_H
+
+#include "tests/sim/store/model.h"
+#include "tests/sim/world/world.h"
+
+#define PLAYER_READS    16u
+#define PLAYER_BOUND_US (UINT64_C(600) * 1000 * 1000) /* virtual: nothing takes as long */
+
+struct player_config {
+    uint64_t seed;
+    uint64_t disk_bytes, journal_bytes; /* 0: 20 MiB, 1 MiB */
+    struct store_limits limits;         /* all 0: player_limits() */
+    bool write_through;
+    bool trace; /* tells the story on stderr */
+};
+struct store_limits player_limits(void); /* small, so that checkpoints come soon */
+
+/* Requests of this process; they die with it. */
+struct player_change {
+    struct store_change change;
+    struct player *player;
+    uint64_t version; /* 0: free */
+    uint8_t *bytes;
+    uint32_t *checksums;
+    struct iovec pieces[3];
+};
+struct player_read {
+    struct store_read read;
+    struct player *player;
+    bool busy;
+    uint8_t *bytes;
+    struct iovec piece;
+    struct model_view view;
+};
+
+struct player {
+    struct player_config config;
+    struct model model;
+    struct sim *sim;
+    struct env *env;
+    struct sim_disk *medium;
+    struct disk *disk;
+    struct store *store; /* NULL: not open */
+    struct player_change changes[MODEL_UNANSWERED];
+    struct player_read reads[PLAYER_READS];
+    uint32_t reads_busy;
+    uint64_t identities; /* made so far */
+    uint64_t epoch[MODEL_REPLICAS], seq[MODEL_REPLICAS];
+
+    uint64_t commands;               /* changes and reads given */
+    uint64_t refused_space, refused; /* answers */
+    uint64_t read_errors;            /* … of reads, E_MEDIUM */
+    uint64_t crashes, reopens, deaths_in_recovery;
+    uint32_t damaged; /* replicas that said so */
+
+    /* player_life.c's own */
+    struct store_open opening;
+    struct store_close closing;
+    bool over;
+    enum err err;
+};
+
+/* A formatted disk, the store open on it, no replica. */
+struct player *player_open(const struct player_config *config);
+void player_close(struct player *p); /* with the store still open: the world simply ends */
+
+/* ---- commands: given, not awaited.  `replica` is a slot that exists and nobody deletes ---- */
+
+uint32_t player_make(struct player *p, uint64_t blocks); /* its slot */
+void player_delete(struct player *p, uint32_t replica);  /* nothing of it may be under way */
+void player_resize(struct player *p, uint32_t replica, uint64_t blocks);
+void player_promise(struct player *p, uint32_t replica, uint64_t epoch);
+void player_set(struct player *p, uint32_t replica); /* the next generation */
+void player_write(struct player *p, uint32_t replica, struct extent e);
+void player_unmap(struct player *p, uint32_t replica, struct extent e);
+void player_commit(struct player *p, uint32_t replica, uint64_t seq, bool sealed);
+void player_read(struct player *p, uint32_t replica, struct extent e);
+
+/* Writes of it are of `epoch` from now on, and begin at 1 again. */
+void player_raise_epoch(struct player *p, uint32_t replica, uint64_t epoch);
+
+bool player_can_change(const struct player *p); /* a place is free … */
+bool player_can_read(const struct player *p);
+bool player_read_busy(const struct player *p, uint32_t replica);
+struct store_replica *player_replica(const struct player *p, uint32_t replica);
+
+/* ---- time ---- */
+
+/* Until everything was answered, or it is dead; false: neither, ever. */
+bool player_settle_down(struct player *p);
+
+/* ---- its end, and after ---- */
+
+/* Dies now, if it has not; a new process has the disk. */
+void player_crash(struct player *p, enum sim_death death);
+
+/* Stops in good order (everything was answered); false: it died.  A new process has the disk. */
+bool player_stop(struct player *p);
+
+enum player_opened {
+    PLAYER_OPEN,
+    PLAYER_DIED,    /* by a crash that was arranged: player_crash() and again */
+    PLAYER_REFUSED, /* an error: err and why */
+};
+struct player_result {
+    enum player_opened opened;
+    enum err err;
+    char why[160];
+};
+
+/* Opens the disk, and if that went well reads everything and holds it against the model. */
+struct player_result player_reopen(struct player *p);
+
+/* Reads all blocks of all replicas, which are quiet, and settles the model; false: wrong. */
+bool player_look(struct player *p);
+
+/* A line of the story, if it is told. */
+void player_tell(const struct player *p, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/sim/store/player_life.c — format, open, death, open again, and a look at everything. */
+#include "tests/sim/store/contents.h"
+#include "tests/sim/store/player.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define DISK_BYTES_USUAL    (UINT64_C(20) << 20)
+#define JOURNAL_BYTES_USUAL (UINT64_C(1) << 20)
+#define IMAGE_PAGES_MAX     64u
+#define LOOK_BLOCKS         256u
+
+struct store_limits player_limits(void)
+{
+    return (struct store_limits){.replicas_max = 32,
+                                 .map_bytes = 1u << 18,
+                                 .stage_bytes = 4u << 20,
+                                 .checksum_pages = 8,
+                                 .changes_max = MODEL_UNANSWERED};
+}
+
+static void start(struct player *p)
+{
+    enum err err;
+
+    p->env = sim_env(p->sim, "node");
+    err = disk_open(p->env, "disk", 0, &p->disk);
+    assert(!err);
+    p->store = NULL;
+}
+
+static bool over_or_dead(void *arg)
+{
+    const struct player *p = arg;
+
+    return p->over || sim_dead(p->env);
+}
+
+/* False: it never ends. */
+static bool await(struct player *p, const char *what)
+{
+    return sim_run_until(p->sim, over_or_dead, p, PLAYER_BOUND_US) ||
+           model_wrong(&p->model, "%s never ends", what);
+}
+
+/* ---- format: once a process, put onto many disks ---- */
+
+static struct image {
+    uint64_t disk_bytes, journal_bytes;
+    uint32_t count; /* 0: not taken yet */
+    struct image_page {
+        uint64_t offset;
+        uint8_t bytes[BLOCK_BYTES];
+    } pages[IMAGE_PAGES_MAX];
+} image;
+
+static void format_done(struct store_format *f, enum err err)
+{
+    struct player *p = f->own;
+
+    p->over = true;
+    p->err = err;
+}
+
+static void image_take(const struct player_config *config)
+{
+    static const uint8_t zeros[BLOCK_BYTES];
+    struct player p = {.sim = sim_open(0)};
+    struct store_format f = {.identity = {0xd15c000000000001},
+                             .journal_bytes = config->journal_bytes,
+                             .done = format_done,
+                             .own = &p};
+    bool ended;
+
+    p.medium = sim_disk_make(p.sim, "disk", config->disk_bytes);
+    start(&p);
+    f.env = p.env;
+    f.disk = p.disk;
+    store_format(&f);
+    ended = await(&p, "format");
+    assert(ended && !p.err);
+    image.disk_bytes = config->disk_bytes;
+    image.journal_bytes = config->journal_bytes;
+    image.count = 0;
+    for (uint64_t at = 0; at < config->disk_bytes; at += BLOCK_BYTES) {
+        struct image_page *page = &image.pages[image.count];
+
+        assert(image.count < IMAGE_PAGES_MAX);
+        page->offset = at;
+        sim_disk_peek(p.medium, at, page->bytes, BLOCK_BYTES);
+        image.count += memcmp(page->bytes, zeros, BLOCK_BYTES) != 0;
+    }
+    sim_close(p.sim);
+}
+
+static void image_put(struct player *p)
+{
+    if (image.count == 0 || image.disk_bytes != p->config.disk_bytes ||
+        image.journal_bytes != p->config.journal_bytes)
+        image_take(&p->config);
+    for (uint32_t i = 0; i < image.count; i++)
+        sim_disk_poke(p->medium, image.pages[i].offset, image.pages[i].bytes, BLOCK_BYTES);
+}
+
+struct player *player_open(const struct player_config *config)
+{
+    struct player *p = calloc(1, sizeof *p);
+    struct player_result r;
+
+    assert(p);
+    p->config = *config;
+    if (!p->config.disk_bytes)
+        p->config.disk_bytes = DISK_BYTES_USUAL;
+    if (!p->config.journal_bytes)
+        p->config.journal_bytes = JOURNAL_BYTES_USUAL;
+    if (!p->config.limits.changes_max)
+        p->config.limits = player_limits();
+    if (config->trace)
+        setenv("SIM_TRACE", "1", 1);
+    model_init(&p->model);
+    p->sim = sim_open(config->seed);
+    p->medium = sim_disk_make(p->sim, "disk", p->config.disk_bytes);
+    p->medium->write_through = config->write_through;
+    image_put(p);
+    start(p);
+    r = player_reopen(p);
+    assert(r.opened == PLAYER_OPEN);
+    p->reopens = 0;
+    return p;
+}
+
+/* What a dead process had asked for, or what the end of the world cuts. */
+static void drop_requests(struct player *p)
+{
+    for (uint32_t i = 0; i < MODEL_UNANSWERED; i++) {
+        free(p->changes[i].bytes);
+        free(p->changes[i].checksums);
+        p->changes[i] = (struct player_change){0};
+    }
+    for (uint32_t i = 0; i < PLAYER_READS; i++) {
+        if (p->reads[i].busy)
+            free(p->reads[i].bytes);
+        p->reads[i].busy = false;
+    }
+    p->reads_busy = 0;
+}
+
+void player_close(struct player *p)
+{
+    if (p->store)
+        sim_abandon(p->sim, p->store);
+    sim_close(p->sim);
+    drop_requests(p);
+    model_done(&p->model);
+    free(p);
+}
+
+/* ---- the end of a process ---- */
+
+void player_crash(struct player *p, enum sim_death death)
+{
+    if (p->store)
+        sim_abandon(p->sim, p->store);
+    if (!sim_dead(p->env))
+        sim_crash(p->sim, p->env, death);
+    p->crashes++;
+    drop_requests(p);
+    start(p);
+}
+
+static void close_done(struct store_close *c)
+{
+    ((struct player *)c->own)->over = true;
+}
+
+bool player_stop(struct player *p)
+{
+    p->over = false;
+    p->closing = (struct store_close){.done = close_done, .own = p};
+    store_close(p->store, &p->closing);
+    if (!await(p, "close") || sim_dead(p->env))
+        return false;
+    p->store = NULL;
+    sim_crash(p->sim, p->env, SIM_KILLED); /* nothing is left of it but its env */
+    start(p);
+    return true;
+}
+
+/* ---- open ---- */
+
+static void open_done(struct store_open *o, enum err err)
+{
+    struct player *p = o->own;
+
+    p->over = true;
+    p->err = err;
+}
+
+static struct player_result opened(const struct player *p, enum player_opened how)
+{
+    struct player_result r = {.opened = how, .err = p->err};
+
+    memcpy(r.why, p->opening.why, sizeof r.why);
+    return r;
+}
+
+struct player_result player_reopen(struct player *p)
+{
+    p->over = false;
+    p->err = E_OK;
+    p->opening = (struct store_open){
+        .env = p->env, .disk = p->disk, .limits = p->config.limits, .done = open_done, .own = p};
+    store_open(&p->opening);
+    if (!await(p, "open"))
+        return opened(p, PLAYER_REFUSED);
+    if (!p->over) {
+        sim_abandon(p->sim, p->opening.store);
+        sim_abandon(p->sim, p->opening.opening);
+        p->deaths_in_recovery++;
+        return opened(p, PLAYER_DIED);
+    }
+    player_tell(p, "opened: %s %s", err_text(p->err), p->opening.why);
+    if (p->err)
+        return opened(p, PLAYER_REFUSED);
+    p->store = p->opening.store;
+    p->reopens++;
+    if (!player_look(p) && sim_dead(p->env))
+        return opened(p, PLAYER_DIED);
+    return opened(p, PLAYER_OPEN);
+}
+
+/* ---- a look at everything ---- */
+
+static void look_done(struct store_read *read, enum err err)
+{
+    struct player *p = read->own;
+
+    p->over = true;
+    p->err = err;
+}
+
+/* False: it died, or the read never ended. */
+static bool look_read(struct player *p, struct store_replica *r, struct extent e, uint8_t *bytes)
+{
+    struct iovec piece = {bytes, e.count * BLOCK_BYTES};
+    struct player_read *own = &p->reads[0]; /* none is busy */
+
+    p->over = false;
+    own->piece = piece;
+    own->read = (struct store_read){.replica = r,
+                                    .extent = e,
+                                    .pieces = &own->piece,
+                                    .piece_count = 1,
+                                    .done = look_done,
+                                    .own = p};
+    store_read(&own->read);
+    return await(p, "a read") && p->over;
+}
+
+/* What a run of blocks shows: at once, or, if one of them is bad, block by block. */
+static bool look_at(struct player *p, struct store_replica *r, struct extent e, uint64_t *ret)
+{
+    static uint8_t bytes[LOOK_BLOCKS * BLOCK_BYTES];
+    struct store_facts f;
+
+    store_facts(r, &f);
+    if (!look_read(p, r, e, bytes))
+        return false;
+    for (uint64_t i = 0; i < e.count && !p->err; i++)
+        ret[i] = contents_version(bytes + i * BLOCK_BYTES, f.replica, e.start + i);
+    if (!p->err)
+        return true;
+    if (p->err != E_MEDIUM)
+        return model_wrong(&p->model, "a read failed with \"%s\"", err_text(p->err));
+    if (e.count == 1) {
+        ret[0] = SHOWN_ERROR;
+        return true;
+    }
+    for (uint64_t i = 0; i < e.count; i++)
+        if (!look_at(p, r, (struct extent){e.start + i, 1}, &ret[i]))
+            return false;
+    return true;
+}
+
+static bool look_at_replica(struct player *p, struct store_replica *r, struct model_sight *ret)
+{
+    uint64_t blocks;
+
+    ret->exists = true;
+    store_facts(r, &ret->facts);
+    blocks = min_u64(ret->facts.size_blocks, MODEL_BLOCKS);
+    ret->shown = calloc(MODEL_BLOCKS, sizeof *ret->shown);
+    ret->open = calloc(OPEN_EXTENTS_MAX, sizeof *ret->open);
+    assert(ret->shown && ret->open);
+    ret->open_count = store_open_writes(r, ret->open, OPEN_EXTENTS_MAX);
+    for (uint64_t b = 0; b < blocks; b += LOOK_BLOCKS)
+        if (!look_at(p, r, (struct extent){b, min_u64(LOOK_BLOCKS, blocks - b)}, &ret->shown[b]))
+            return false;
+    return true;
+}
+
+static uint32_t slot_of(const struct player *p, const struct store_replica *r)
+{
+    struct store_facts f;
+    uint32_t slot = 0;
+
+    store_facts(r, &f);
+    while (slot < MODEL_REPLICAS && !identity_equal(p->model.replicas[slot].identity, f.replica))
+        slot++;
+    return slot;
+}
+
+static bool look_at_all(struct player *p, struct model_sight *sights)
+{
+    for (struct store_replica *r = store_next(p->store, NULL); r; r = store_next(p->store, r)) {
+        uint32_t slot = slot_of(p, r);
+
+        if (slot == MODEL_REPLICAS)
+            return model_wrong(&p->model, "there is a replica that was deleted, or never made");
+        if (!look_at_replica(p, r, &sights[slot]))
+            return false;
+        p->damaged += sights[slot].facts.damaged;
+    }
+    return true;
+}
+
+/* After a crash the names of writes go on behind what is there. */
+static void go_on(struct player *p)
+{
+    for (uint32_t i = 0; i < MODEL_REPLICAS; i++)
+        if (p->model.replicas[i].certain.exists &&
+            p->model.replicas[i].certain.last_epoch == p->epoch[i])
+            p->seq[i] = max_u64(p->seq[i], p->model.replicas[i].certain.last_seq);
+}
+
+bool player_look(struct player *p)
+{
+    struct model_sight sights[MODEL_REPLICAS] = {0};
+    bool fine;
+
+    assert(p->reads_busy == 0);
+    fine = look_at_all(p, sights) && model_settle(&p->model, sights);
+    for (uint32_t i = 0; i < MODEL_REPLICAS; i++) {
+        free(sights[i].shown);
+        free(sights[i].open);
+    }
+    go_on(p);
+    if (p->model.wrong[0])
+        player_tell(p, "wrong: %s", p->model.wrong);
+    return fine;
+}
