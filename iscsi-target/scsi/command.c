@@ -10,10 +10,10 @@
  * sequence, one in flight, its rest in c->left.
  *
  * What can go wrong:
- *   no memory for data      TASK SET FULL before anything was handed down; it can be performed
- * again the block fails         the answer says so; what a long operation has not begun is not
- * begun it is aborted           the request that is under way is its last (U3) data-out came short
- * reads below; the transport reports the residual
+ *   no memory for data   TASK SET FULL before anything was handed down; it can be performed again
+ *   the block fails      the answer says so; what a long operation has not begun is not begun
+ *   it is aborted        the request that is under way is its last (U3)
+ *   data-out came short  a write acts on the whole blocks; the transport reports the residual
  *
  * Promises: U1 a refused or failed command gives no data; its buffers are back.
  *           U2 `done` runs once, never inside scsi_perform().
@@ -50,6 +50,14 @@ static bool attention_delivered(struct scsi_command *c)
     return true;
 }
 
+static bool is_protected(const struct scsi_command *c)
+{
+    uint8_t traits = c->operation->traits;
+
+    return (traits & PROTECTED && scsi_write_protected(c->nexus)) ||
+           (traits & CHANGES_UNIT && c->nexus->read_only);
+}
+
 bool scsi_decode(struct scsi_command *c)
 {
     c->operation = scsi_operation_find(c->cdb);
@@ -69,7 +77,7 @@ bool scsi_decode(struct scsi_command *c)
         return false;
     if (!c->operation)
         return scsi_operation_refuse(c);
-    if (c->operation->access == WRITES_MEDIUM && c->nexus->read_only) {
+    if (is_protected(c)) {
         scsi_sense(c, DATA_PROTECT, WRITE_PROTECTED);
         return false;
     }

@@ -85,6 +85,14 @@ bool scsi_submit(struct scsi_command *c, enum block_op op, struct extent extent,
 /* Takes at most `units` from the front of c->left. */
 struct extent scsi_take_left(struct scsi_command *c, uint64_t units);
 
+/* For all nexuses of its block; the others are told (2A/01). */
+void scsi_nexus_set_mode(struct scsi_nexus *n, struct scsi_mode mode);
+
+static inline bool scsi_write_protected(const struct scsi_nexus *n)
+{
+    return n->read_only || n->mode.write_protected;
+}
+
 /* The bits that a nexus must still be told, as sense code; clears the first. */
 bool scsi_nexus_take_attention(struct scsi_nexus *n, uint16_t *ret);
 

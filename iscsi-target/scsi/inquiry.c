@@ -114,7 +114,7 @@ bool scsi_request_sense_perform(struct scsi_command *c)
 {
     uint32_t attentions = c->nexus->unit_attentions;
     bool descriptor_format = c->cdb[1] & 0x01;
-    uint8_t data[SENSE_FIXED_BYTES] = {0};
+    uint8_t data[SCSI_SENSE_MAX];
     uint16_t code = NO_ADDITIONAL_SENSE;
     enum sense_key key = NO_SENSE;
 
@@ -124,14 +124,7 @@ bool scsi_request_sense_perform(struct scsi_command *c)
     } else if (scsi_nexus_take_attention(c->nexus, &code)) {
         key = UNIT_ATTENTION;
     }
-    if (descriptor_format) {
-        data[0] = 0x72;
-        data[1] = (uint8_t)key;
-        be16_put(data, 2, code);
-    } else {
-        scsi_sense_fixed(data, key, code);
-    }
-    scsi_give(c, data, descriptor_format ? 8 : SENSE_FIXED_BYTES);
+    scsi_give(c, data, scsi_sense_put(data, descriptor_format, key, code));
     if (c->starved)
         c->nexus->unit_attentions = attentions; /* it was not told */
     return true;

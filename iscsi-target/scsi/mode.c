@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * iscsi-target/scsi/mode.c — MODE SENSE(6) and (10) (SPC-5 6.14, 7.5; SBC-4 6.5).
+ * iscsi-target/scsi/mode.c — the mode pages, and MODE SENSE(6) and (10) (SPC-5 6.14, SBC-4 6.5).
  *
- * Nothing can be changed: there is no MODE SELECT, the changeable values are zeros.  The write
- * cache is off (design 4: an answer means durable), DPO and FUA are accepted.
+ * Of all that the pages say, D_SENSE and SWP can be changed (mode_select.c), and nothing is saved.
+ * The write cache is off (design 4: an answer means durable), DPO and FUA are accepted.
  */
+#include "iscsi-target/scsi/mode.h"
+
 #include "base/util.h"
 #include "base/wire.h"
-#include "iscsi-target/scsi/command.h"
 #include "iscsi-target/scsi/operation.h"
 
 #define ALL_PAGES    0x3f
@@ -16,30 +17,63 @@
 
 enum page_control { CURRENT, CHANGEABLE, DEFAULT, SAVED };
 
-/* A page as it lies on the wire, from its page code on; bytes not named are zero. */
-struct mode_page {
-    uint8_t length; /* whole, with the two bytes of its head */
-    uint8_t bytes[20];
-};
+/* Control page: byte 2 and byte 4. */
+#define CONTROL 0x0a
+#define D_SENSE 0x04
+#define SWP     0x08
 
-static const struct mode_page pages[] = {
+const struct mode_page scsi_mode_pages[MODE_PAGES] = {
     /* read-write error recovery: AWRE, ARRE */
-    {12, {0x01, 0x0a, 0xc0}},
+    {12, {0x01, 0x0a, 0xc0}, {0}},
     /* caching: WCE 0, RCD 0 */
-    {20, {0x08, 0x12}},
+    {20, {0x08, 0x12}, {0}},
     /* control: GLTSD, unrestricted reordering, busy for an unlimited time */
-    {12, {0x0a, 0x0a, 0x02, 0x10, 0, 0, 0, 0, 0xff, 0xff}},
+    {12, {CONTROL, 0x0a, 0x02, 0x10, 0, 0, 0, 0, 0xff, 0xff}, {0, 0, D_SENSE, 0, SWP}},
     /* informational exceptions control: DEXCPT */
-    {12, {0x1c, 0x0a, 0x08}},
+    {12, {0x1c, 0x0a, 0x08}, {0}},
 };
 
-static bool page_known(uint8_t code)
+const struct mode_page *scsi_mode_page(uint8_t code)
 {
-    for (uint32_t i = 0; i < array_length(pages); i++)
-        if (pages[i].bytes[0] == code)
-            return true;
-    return code == ALL_PAGES;
+    for (uint32_t i = 0; i < MODE_PAGES; i++)
+        if (scsi_mode_pages[i].bytes[0] == code)
+            return &scsi_mode_pages[i];
+    return NULL;
 }
+
+void scsi_mode_current(const struct mode_page *p, struct scsi_mode mode, uint8_t *ret)
+{
+    memcpy(ret, p->bytes, MODE_PAGE_MAX);
+    if (p->bytes[0] != CONTROL)
+        return;
+    ret[2] |= mode.descriptor_sense ? D_SENSE : 0;
+    ret[4] |= mode.write_protected ? SWP : 0;
+}
+
+void scsi_mode_take(const struct mode_page *p, const uint8_t *bytes, struct scsi_mode *ret)
+{
+    if (p->bytes[0] != CONTROL)
+        return;
+    ret->descriptor_sense = bytes[2] & D_SENSE;
+    ret->write_protected = bytes[4] & SWP;
+}
+
+uint32_t scsi_mode_descriptor(const struct scsi_command *c, bool is_long, uint8_t *ret)
+{
+    uint64_t blocks = scsi_capacity_blocks(c);
+
+    if (is_long) {
+        be64_put(ret, 0, blocks);
+        be32_put(ret, 8, 0);
+        be32_put(ret, 12, scsi_block_bytes(c));
+        return 16;
+    }
+    be32_put(ret, 0, (uint32_t)min_u64(blocks, UINT32_MAX));
+    be32_put(ret, 4, scsi_block_bytes(c)); /* its first byte is reserved */
+    return 8;
+}
+
+/* ---- MODE SENSE ---- */
 
 static bool is_6(const struct scsi_command *c)
 {
@@ -48,9 +82,9 @@ static bool is_6(const struct scsi_command *c)
 
 bool scsi_mode_sense_decode(struct scsi_command *c)
 {
-    uint8_t subpage = c->cdb[3];
+    uint8_t page = c->cdb[2] & 0x3f, subpage = c->cdb[3];
 
-    if (!page_known(c->cdb[2] & 0x3f))
+    if (page != ALL_PAGES && !scsi_mode_page(page))
         return scsi_refuse_field(c, 2);
     if (subpage && subpage != ALL_SUBPAGES)
         return scsi_refuse_field(c, 3);
@@ -60,31 +94,29 @@ bool scsi_mode_sense_decode(struct scsi_command *c)
     return true;
 }
 
-/* The block descriptor, short (8 bytes) or long (16): SBC-4 6.5.2. */
-static uint32_t put_block_descriptor(const struct scsi_command *c, uint8_t *at, bool is_long)
+/* A nexus that may only read can change nothing (CHANGES_UNIT). */
+static void put_page(const struct scsi_nexus *n, const struct mode_page *p,
+                     enum page_control control, uint8_t *at)
 {
-    uint64_t blocks = scsi_capacity_blocks(c);
+    uint8_t bytes[MODE_PAGE_MAX];
 
-    if (is_long) {
-        be64_put(at, 0, blocks);
-        be32_put(at, 12, scsi_block_bytes(c));
-        return 16;
-    }
-    be32_put(at, 0, (uint32_t)min_u64(blocks, UINT32_MAX));
-    be32_put(at, 4, scsi_block_bytes(c)); /* its first byte is reserved */
-    return 8;
+    scsi_mode_current(p, control == CURRENT ? n->mode : (struct scsi_mode){0}, bytes);
+    for (uint32_t i = 2; control == CHANGEABLE && i < MODE_PAGE_MAX; i++)
+        bytes[i] = n->read_only ? 0 : p->changes[i];
+    memcpy(at, bytes, p->length);
 }
 
-static uint32_t put_pages(uint8_t *at, uint8_t code, enum page_control control)
+static uint32_t put_pages(const struct scsi_command *c, uint8_t *at)
 {
+    uint8_t code = c->cdb[2] & 0x3f;
     uint32_t used = 0;
 
-    for (uint32_t i = 0; i < array_length(pages); i++) {
-        const struct mode_page *p = &pages[i];
+    for (uint32_t i = 0; i < MODE_PAGES; i++) {
+        const struct mode_page *p = &scsi_mode_pages[i];
 
         if (code != ALL_PAGES && code != p->bytes[0])
             continue;
-        memcpy(at + used, p->bytes, control == CHANGEABLE ? 2 : p->length);
+        put_page(c->nexus, p, c->cdb[2] >> 6, at + used);
         used += p->length;
     }
     return used;
@@ -93,16 +125,14 @@ static uint32_t put_pages(uint8_t *at, uint8_t code, enum page_control control)
 bool scsi_mode_sense_perform(struct scsi_command *c)
 {
     uint8_t data[MODE_BYTES] = {0};
-    uint32_t head = is_6(c) ? 4 : 8;
+    uint32_t head = is_6(c) ? 4 : 8, descriptor = 0, used;
     bool no_descriptor = c->cdb[1] & 0x08;
     bool is_long = !is_6(c) && (c->cdb[1] & 0x10);
-    uint8_t specific = c->nexus->read_only ? 0x90 : 0x10; /* WP, DPOFUA */
-    uint32_t used = head;
+    uint8_t specific = scsi_write_protected(c->nexus) ? 0x90 : 0x10; /* WP, DPOFUA */
 
     if (!no_descriptor)
-        used += put_block_descriptor(c, data + head, is_long);
-    uint32_t descriptor = used - head;
-    used += put_pages(data + used, c->cdb[2] & 0x3f, c->cdb[2] >> 6);
+        descriptor = scsi_mode_descriptor(c, is_long, data + head);
+    used = head + descriptor + put_pages(c, data + head + descriptor);
 
     if (is_6(c)) {
         data[0] = (uint8_t)(used - 1);

@@ -10,11 +10,16 @@
 
 #include "iscsi-target/scsi/sense.h"
 
-enum scsi_access { NEITHER, READS_MEDIUM, WRITES_MEDIUM };
+/* What passes a reservation that another nexus holds (SPC-5 and SBC-4: commands allowed in the
+ * presence of reservations).  FREE passes every one, AS_READ one that is exclusive for writing
+ * alone, AS_WRITE none. */
+enum scsi_reservation { FREE, AS_READ, AS_WRITE };
 
 enum scsi_traits {
     ANY_LUN = 1,           /* answers for logical units that are not there, too */
     DESPITE_ATTENTION = 2, /* does not report a pending unit attention: SPC-5 5.14 */
+    PROTECTED = 4,         /* changes the medium: 27/00 where that is write protected */
+    CHANGES_UNIT = 8,      /* changes it for every nexus: 27/00 for one that may only read */
 };
 
 struct scsi_actions;
@@ -24,7 +29,7 @@ struct scsi_operation {
     bool (*decode)(struct scsi_command *);
     bool (*perform)(struct scsi_command *);
     bool (*go_on)(struct scsi_command *); /* after an answer of the block; NULL: that was all */
-    enum scsi_access access;
+    enum scsi_reservation reservation;
     uint8_t traits;
     uint16_t seconds;                   /* recommended command timeout: SPC-5 6.35.4 */
     uint8_t usage[SCSI_CDB_MAX - 1];    /* CDB usage mask, from byte 1 on */
@@ -63,6 +68,12 @@ bool scsi_inquiry_decode(struct scsi_command *c);
 bool scsi_inquiry_perform(struct scsi_command *c);
 bool scsi_mode_sense_decode(struct scsi_command *c);
 bool scsi_mode_sense_perform(struct scsi_command *c);
+bool scsi_mode_select_decode(struct scsi_command *c);
+bool scsi_mode_select_perform(struct scsi_command *c);
+bool scsi_log_sense_decode(struct scsi_command *c);
+bool scsi_log_sense_perform(struct scsi_command *c);
+bool scsi_read_defect_decode(struct scsi_command *c);
+bool scsi_read_defect_perform(struct scsi_command *c);
 bool scsi_read_capacity_10_decode(struct scsi_command *c);
 bool scsi_read_capacity_10_perform(struct scsi_command *c);
 bool scsi_read_capacity_16_decode(struct scsi_command *c);

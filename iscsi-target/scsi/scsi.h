@@ -16,7 +16,7 @@
 #include "base/block.h"
 #include "iscsi-target/buffers.h"
 
-#define SCSI_SENSE_MAX 32u /* fixed format with its information field: 18 bytes used */
+#define SCSI_SENSE_MAX 32u /* descriptor format with information and field pointer: 28 used */
 #define SCSI_CDB_MAX   16u
 #define SCSI_RUNS_MAX  64u /* descriptors that one GET LBA STATUS gives at most */
 
@@ -31,9 +31,16 @@ enum scsi_status { /* SAM-5 5.3.1 */
 
 /* ---- what one session may do with LUN 0 ---- */
 
+/* What MODE SELECT can change: the same for all nexuses of a block. */
+struct scsi_mode {
+    bool descriptor_sense; /* D_SENSE */
+    bool write_protected;  /* SWP     */
+};
+
 struct scsi_nexus {
     struct block *block;
-    bool read_only;
+    bool read_only; /* this one; mode.write_protected is for all */
+    struct scsi_mode mode;
     uint32_t transfer_bytes_max;
     const char *target_name; /* for VPD 83; lives as long as the nexus */
     const char *alias;       /* the volume's name: VPD 83 T10 vendor id */
@@ -42,16 +49,19 @@ struct scsi_nexus {
     struct block_watcher watcher; /* resized: 2A/09 */
 };
 
-/* The nexus begins with POWER ON, RESET, OR BUS DEVICE RESET OCCURRED (29/00). */
+/* The nexus begins with POWER ON, RESET, OR BUS DEVICE RESET OCCURRED (29/00), and with the mode
+ * of those that are open on the block. */
 void scsi_nexus_open(struct scsi_nexus *n, struct block *block);
 void scsi_nexus_close(struct scsi_nexus *n);
 
-/* After a logical unit reset that another nexus asked for (29/03 …): tells this one. */
+/* After a logical unit reset that another nexus asked for (29/03 …): tells this one.  A reset also
+ * ends what MODE SELECT has changed (SPC-5 6.11). */
 enum scsi_attention {
     SCSI_UA_POWER_ON,
     SCSI_UA_TARGET_RESET,
     SCSI_UA_UNIT_RESET,
-    SCSI_UA_CAPACITY
+    SCSI_UA_MODE,
+    SCSI_UA_CAPACITY,
 };
 void scsi_nexus_attention(struct scsi_nexus *n, enum scsi_attention what);
 
@@ -122,8 +132,8 @@ void scsi_stop(struct scsi_command *c);
 /* CHECK CONDITION for what went wrong below; the one table from enum err to sense. */
 void scsi_fail(struct scsi_command *c, enum err err);
 
-/* Sense key, code and qualifier, fixed format (SPC-5 4.4.3); for the transport's own refusals
- * (e.g. ABORTED COMMAND with 0C/0D unexpected unsolicited data). */
+/* Sense key, code and qualifier, in the format that the mode says (SPC-5 4.4); for the transport's
+ * own refusals (e.g. ABORTED COMMAND with 0C/0D unexpected unsolicited data). */
 void scsi_sense(struct scsi_command *c, uint8_t key, uint16_t code);
 
 #endif

@@ -57,28 +57,75 @@ static_assert(array_length(sense_of) == 0 ERR_LIST(ERR_COUNT), "every err has it
 #undef ERR_COUNT
 /* clang-format on */
 
-void scsi_sense_fixed(uint8_t *ret, enum sense_key key, uint16_t code)
+/* ---- the bytes: SPC-5 4.4 ---- */
+
+#define INFORMATION_BYTES  12u /* sense data descriptors, with their heads */
+#define KEY_SPECIFIC_BYTES 8u
+
+uint32_t scsi_sense_put(uint8_t *ret, bool descriptor, enum sense_key key, uint16_t code)
 {
-    memset(ret, 0, SENSE_FIXED_BYTES);
-    ret[0] = 0x70; /* current, fixed format */
+    memset(ret, 0, SCSI_SENSE_MAX);
+    if (descriptor) {
+        ret[0] = 0x72;
+        ret[1] = (uint8_t)key;
+        be16_put(ret, 2, code);
+        return SENSE_DESCRIPTOR_BYTES;
+    }
+    ret[0] = 0x70; /* current */
     ret[2] = (uint8_t)key;
     ret[7] = SENSE_FIXED_BYTES - 8;
     be16_put(ret, 12, code);
+    return SENSE_FIXED_BYTES;
+}
+
+static_assert(SENSE_DESCRIPTOR_BYTES + INFORMATION_BYTES + KEY_SPECIFIC_BYTES <= SCSI_SENSE_MAX,
+              "no sense has more descriptors than one of each");
+
+static bool in_descriptors(const struct scsi_command *c)
+{
+    return c->sense[0] == 0x72;
+}
+
+/* A further descriptor of the sense that was just set. */
+static uint8_t *append_descriptor(struct scsi_command *c, uint8_t type, uint32_t bytes)
+{
+    uint8_t *at = c->sense + c->sense_bytes;
+
+    at[0] = type;
+    at[1] = (uint8_t)(bytes - 2);
+    c->sense_bytes += bytes;
+    c->sense[7] = (uint8_t)(c->sense_bytes - SENSE_DESCRIPTOR_BYTES);
+    return at;
 }
 
 void scsi_sense(struct scsi_command *c, uint8_t key, uint16_t code)
 {
     c->status = SCSI_CHECK_CONDITION;
-    c->sense_bytes = SENSE_FIXED_BYTES;
-    scsi_sense_fixed(c->sense, key, code);
+    c->sense_bytes = scsi_sense_put(c->sense, c->nexus->mode.descriptor_sense, key, code);
 }
 
 void scsi_sense_information(struct scsi_command *c, uint64_t information)
 {
-    if (information > UINT32_MAX)
-        return;
-    c->sense[0] |= 0x80; /* VALID */
-    be32_put(c->sense, 3, (uint32_t)information);
+    uint8_t *at;
+
+    if (in_descriptors(c)) {
+        at = append_descriptor(c, 0x00, INFORMATION_BYTES);
+        at[2] = 0x80; /* VALID */
+        be64_put(at, 4, information);
+    } else if (information <= UINT32_MAX) {
+        c->sense[0] |= 0x80; /* VALID */
+        be32_put(c->sense, 3, (uint32_t)information);
+    }
+}
+
+/* FIELD POINTER; `where` is SKSV, with C/D if the field is one of the CDB. */
+static void point_at(struct scsi_command *c, uint8_t where, uint32_t byte)
+{
+    uint8_t *at =
+        in_descriptors(c) ? append_descriptor(c, 0x02, KEY_SPECIFIC_BYTES) + 4 : c->sense + 15;
+
+    at[0] = where;
+    be16_put(at, 1, (uint16_t)byte);
 }
 
 bool scsi_refuse(struct scsi_command *c, enum sense_code code)
@@ -90,8 +137,14 @@ bool scsi_refuse(struct scsi_command *c, enum sense_code code)
 bool scsi_refuse_field(struct scsi_command *c, uint32_t byte)
 {
     scsi_refuse(c, INVALID_FIELD_IN_CDB);
-    c->sense[15] = 0xc0; /* SKSV, and the field is one of the CDB */
-    be16_put(c->sense, 16, (uint16_t)byte);
+    point_at(c, 0xc0, byte);
+    return false;
+}
+
+bool scsi_refuse_parameter(struct scsi_command *c, uint32_t byte)
+{
+    scsi_refuse(c, INVALID_FIELD_IN_PARAMETER_LIST);
+    point_at(c, 0x80, byte);
     return false;
 }
 

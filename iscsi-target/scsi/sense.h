@@ -33,24 +33,29 @@ enum sense_code {
     POWER_ON_OR_RESET = 0x2900,
     SCSI_BUS_RESET = 0x2902,
     BUS_DEVICE_RESET_FUNCTION = 0x2903,
+    MODE_PARAMETERS_CHANGED = 0x2a01,
     CAPACITY_DATA_CHANGED = 0x2a09,
     SAVING_PARAMETERS_NOT_SUPPORTED = 0x3900,
     INTERNAL_TARGET_FAILURE = 0x4400,
 };
 
-#define SENSE_FIXED_BYTES 18u
+#define SENSE_FIXED_BYTES      18u
+#define SENSE_DESCRIPTOR_BYTES 8u /* without descriptors */
 
-/* Fixed format (SPC-5 4.4.3) into ret, which has room for SENSE_FIXED_BYTES. */
-void scsi_sense_fixed(uint8_t *ret, enum sense_key key, uint16_t code);
+/* Descriptor or fixed format (SPC-5 4.4.2, 4.4.3) into ret, which has room for SCSI_SENSE_MAX; its
+ * length. */
+uint32_t scsi_sense_put(uint8_t *ret, bool descriptor, enum sense_key key, uint16_t code);
 
 /* ILLEGAL REQUEST with this code.  Always false: what a decode returns. */
 bool scsi_refuse(struct scsi_command *c, enum sense_code code);
 
-/* INVALID FIELD IN CDB, with the byte of the CDB as FIELD POINTER (SPC-5 4.4.2.4.2).  False. */
+/* INVALID FIELD IN CDB, or IN PARAMETER LIST, with the byte as FIELD POINTER (SPC-5 4.4.2.4.2).
+ * False. */
 bool scsi_refuse_field(struct scsi_command *c, uint32_t byte);
+bool scsi_refuse_parameter(struct scsi_command *c, uint32_t byte);
 
-/* Puts a number into the INFORMATION field of the sense that was just set (SPC-5 4.4.2.2): valid
- * only if four bytes hold it. */
+/* Puts a number into the INFORMATION of the sense that was just set (SPC-5 4.4.2.2); in fixed
+ * format only if four bytes hold it. */
 void scsi_sense_information(struct scsi_command *c, uint64_t information);
 
 #endif

@@ -191,7 +191,7 @@ static void the_table_knows_every_writing_opcode(void **state)
     uint32_t writing = 0, listed = 0;
 
     for (uint32_t i = 0; i < 256; i++)
-        writing += scsi_operations[i].name && scsi_operations[i].access == WRITES_MEDIUM;
+        writing += scsi_operations[i].name && scsi_operations[i].traits & PROTECTED;
 #define COUNT(opcode) listed++;
     EVERY_WRITE(COUNT)
 #undef COUNT

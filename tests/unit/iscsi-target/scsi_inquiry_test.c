@@ -1,23 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* INQUIRY and its pages byte by byte, MODE SENSE, READ CAPACITY, the reports. */
+/* INQUIRY and its pages byte by byte, READ CAPACITY, the reports. */
 #include "tests/unit/iscsi-target/scsi_fixture.h"
-
-#include <stdio.h>
 
 static uint8_t inquire(struct fixture *f, uint8_t evpd, uint8_t page, uint32_t allocation)
 {
     return run(f, NULL, 0, 0x12, evpd, page, (uint8_t)(allocation >> 8), (uint8_t)allocation, 0);
-}
-
-/* The answer as hex, so that a page can be compared with what the standard shows. */
-static const char *hex(const struct fixture *f)
-{
-    static char text[2 * 4096 + 1];
-
-    for (uint32_t i = 0; i < f->in_bytes; i++)
-        (void)snprintf(text + 2 * (uint64_t)i, 3, "%02x", f->in[i]);
-    text[2 * (uint64_t)f->in_bytes] = 0;
-    return text;
 }
 
 #define ZEROS_8  "0000000000000000"
@@ -230,70 +217,6 @@ TEST_512(every_answer_is_cut_to_the_allocation_length_and_not_otherwise_changed)
         cut_one(f, &askings[i]);
 }
 
-/* ---- MODE SENSE ---- */
-
-#define PAGE_01                                                                                    \
-    "010ac00000000000"                                                                             \
-    "00000000"
-#define PAGE_08                                                                                    \
-    "0812000000000000"                                                                             \
-    "0000000000000000"                                                                             \
-    "00000000"
-#define PAGE_0A                                                                                    \
-    "0a0a021000000000"                                                                             \
-    "ffff0000"
-#define PAGE_1C                                                                                    \
-    "1c0a080000000000"                                                                             \
-    "00000000"
-
-TEST_512(mode_sense_6_gives_all_pages)
-{
-    expect_good(run(f, NULL, 0, 0x1a, 0, 0x3f, 0, 255, 0));
-    assert_string_equal(hex(f), "43001008"
-                                "00002000"
-                                "00000200" PAGE_01 PAGE_08 PAGE_0A PAGE_1C);
-    expect_good(run(f, NULL, 0, 0x1a, 0x08, 0x3f, 0xff, 255, 0)); /* DBD, all subpages */
-    assert_string_equal(hex(f), "3b001000" PAGE_01 PAGE_08 PAGE_0A PAGE_1C);
-}
-
-TEST_512(mode_sense_10_gives_short_and_long_descriptors)
-{
-    expect_good(run(f, NULL, 0, 0x5a, 0, 0x08, 0, 0, 0, 0, 1, 0, 0));
-    assert_string_equal(hex(f), "0022001000000008"
-                                "00002000"
-                                "00000200" PAGE_08);
-    expect_good(run(f, NULL, 0, 0x5a, 0x10, 0x0a, 0, 0, 0, 0, 1, 0, 0));
-    assert_string_equal(hex(f), "0022001001000010"
-                                "0000000000002000"
-                                "00000000"
-                                "00000200" PAGE_0A);
-}
-
-TEST_512(write_protection_shows_in_the_header)
-{
-    f->nexus.read_only = true;
-    expect_good(run(f, NULL, 0, 0x1a, 0x08, 0x0a, 0, 255, 0));
-    assert_int_equal(f->in[2], 0x90);
-    expect_good(run(f, NULL, 0, 0x5a, 0x08, 0x0a, 0, 0, 0, 0, 1, 0, 0));
-    assert_int_equal(f->in[3], 0x90);
-}
-
-TEST_512(nothing_can_be_changed_or_saved)
-{
-    expect_good(run(f, NULL, 0, 0x1a, 0x08, 0x4a, 0, 255, 0));
-    assert_string_equal(hex(f), "0f0010000a0a000000000000"
-                                "00000000");
-    expect_good(run(f, NULL, 0, 0x1a, 0x08, 0x8a, 0, 255, 0));
-    assert_string_equal(hex(f), "0f001000" PAGE_0A);
-    expect_sense(f, run(f, NULL, 0, 0x1a, 0, 0xca, 0, 255, 0), 0x53900);
-}
-
-TEST_512(a_mode_page_we_do_not_have_is_refused)
-{
-    expect_sense(f, run(f, NULL, 0, 0x1a, 0, 0x02, 0, 255, 0), 0x52400);
-    expect_sense(f, run(f, NULL, 0, 0x5a, 0, 0x0a, 0x01, 0, 0, 0, 1, 0, 0), 0x52400);
-}
-
 /* ---- READ CAPACITY ---- */
 
 TEST_512(capacity_of_512)
@@ -362,11 +285,6 @@ int main(void)
         cmocka_unit_test(page_b0_promises_no_more_than_a_transfer_holds),
         cmocka_unit_test(pages_b1_and_b2_say_flash_and_thin),
         cmocka_unit_test(every_answer_is_cut_to_the_allocation_length_and_not_otherwise_changed),
-        cmocka_unit_test(mode_sense_6_gives_all_pages),
-        cmocka_unit_test(mode_sense_10_gives_short_and_long_descriptors),
-        cmocka_unit_test(write_protection_shows_in_the_header),
-        cmocka_unit_test(nothing_can_be_changed_or_saved),
-        cmocka_unit_test(a_mode_page_we_do_not_have_is_refused),
         cmocka_unit_test(capacity_of_512),
         cmocka_unit_test(capacity_of_4k),
         cmocka_unit_test(a_large_disk_sends_to_read_capacity_16),
