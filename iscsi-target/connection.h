@@ -9,6 +9,7 @@
 #ifndef ISCSI_TARGET_CONNECTION_H
 #define ISCSI_TARGET_CONNECTION_H
 
+#include "iscsi-target/chap.h"
 #include "iscsi-target/iscsi_target.h"
 #include "iscsi-target/send.h"
 #include "iscsi-target/text_keys.h"
@@ -44,6 +45,20 @@ struct receiver {
     struct command *command; /* to which this PDU belongs */
 };
 
+/* How far CHAP has come (authentication.c). */
+enum auth_step {
+    AUTH_OPEN,       /* nothing was said yet, or AuthMethod=None */
+    AUTH_CHOSEN,     /* AuthMethod=CHAP                          */
+    AUTH_CHALLENGED, /* our challenge is out                     */
+    AUTH_PROVED,
+};
+struct auth {
+    enum auth_step step;
+    bool required; /* by the attachment, when its name was given */
+    enum chap_algorithm algorithm;
+    uint8_t id, challenge[32];
+};
+
 /* What is known of a login under way: fixed by its first request. */
 struct login {
     uint8_t isid[6];
@@ -56,6 +71,7 @@ struct login {
     uint32_t piece;           /* bytes of text->out in it                      */
     char initiator[ISCSI_NAME_MAX], target[ISCSI_NAME_MAX];
     char session_type[16];
+    struct auth auth;
     struct parameters parameters;
     struct source source;
 };

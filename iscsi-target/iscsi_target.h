@@ -21,6 +21,7 @@
 #include "env/env.h"
 
 #define ISCSI_NAME_MAX 224 /* RFC 7143 4.2.7.1: 223 bytes, and the NUL */
+#define ISCSI_CHAP_MAX 256 /* a CHAP name or secret, and the NUL */
 
 /* ---- where a name lives ---- */
 
@@ -32,11 +33,20 @@ enum directory_where {
     DIRECTORY_HERE,      /* `block` is it                                        */
 };
 
+/* What an initiator has to prove, and what it may ask us to prove (RFC 7143 12.1.3). */
+struct iscsi_chap {
+    char user[ISCSI_CHAP_MAX]; /* empty: it is let in without CHAP */
+    char secret[ISCSI_CHAP_MAX];
+    char mutual_user[ISCSI_CHAP_MAX];   /* what we say who we are … */
+    char mutual_secret[ISCSI_CHAP_MAX]; /* … empty: who asks for a proof is refused */
+};
+
 struct directory_answer {
     enum directory_where where;
     struct net_address address;
     struct block *block;
     struct identity attachment; /* under which the initiator is let in */
+    struct iscsi_chap chap;     /* the attachment's; true where `where` is not UNKNOWN */
     bool read_only;
     char alias[65]; /* TargetAlias: the volume's name */
 };

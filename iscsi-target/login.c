@@ -12,6 +12,7 @@
  */
 #include "iscsi-target/login.h"
 
+#include "iscsi-target/authentication.h"
 #include "iscsi-target/pdu.h"
 #include "iscsi-target/target.h"
 
@@ -182,7 +183,7 @@ static bool keep_name(struct login *l, struct text_pair pair)
     return true;
 }
 
-static enum login_status login_keys(struct connection *c)
+static enum login_status login_keys(struct connection *c, struct auth_keys *ret)
 {
     struct parameters ours = parameters_ours(&c->target->limits);
     enum login_status status = LOGIN_OK;
@@ -198,6 +199,7 @@ static enum login_status login_keys(struct connection *c)
         case TEXT_PAIR:
             if (!keep_name(&c->login, pair))
                 return LOGIN_INITIATOR_ERROR;
+            auth_note(ret, pair);
             status = parameters_negotiate(&c->login.parameters, &ours, pair, c->text);
         }
     }
@@ -258,6 +260,7 @@ static enum login_status login_named(struct connection *c)
     status = login_directory(c, &where);
     if (status)
         return status;
+    l->auth.required = where.chap.user[0] != 0;
     text_put_number(c->text, "TargetPortalGroupTag", c->target->portal_group_tag);
     if (where.alias[0])
         text_put(c->text, "TargetAlias", where.alias);
@@ -281,13 +284,16 @@ static void declare_ours(struct connection *c)
 static enum login_status exchange(struct connection *c)
 {
     struct text *text = c->text;
+    struct auth_keys auth = {0};
     enum login_status status;
 
     text->out_bytes = text->out_sent = 0;
-    status = login_keys(c);
+    status = login_keys(c, &auth);
     text->in_bytes = 0;
     if (!status && !c->login.named)
         status = login_named(c);
+    if (!status)
+        status = auth_exchange(c, &auth);
     if (status)
         return status;
     declare_ours(c);
@@ -301,8 +307,10 @@ static enum login_status transit(struct connection *c, uint8_t *flags)
     struct session *s;
     enum login_status status;
 
-    if (!(l->wanted & FLAG_FINAL))
+    if (!(l->wanted & FLAG_FINAL) || !auth_settled(c))
         return LOGIN_OK;
+    if (l->auth.required && l->auth.step != AUTH_PROVED)
+        return LOGIN_AUTHENTICATION;
     if (LOGIN_NSG(l->wanted) == STAGE_FULL_FEATURE) {
         status = session_open(c, &s);
         if (status)

@@ -7,6 +7,7 @@
  */
 #include "iscsi-target/session.h"
 
+#include "iscsi-target/authentication.h"
 #include "iscsi-target/command.h"
 #include "iscsi-target/login.h"
 #include "iscsi-target/target.h"
@@ -128,6 +129,8 @@ enum login_status session_open(struct connection *c, struct session **ret)
 
     if (!c->login.discovery)
         status = login_directory(c, &where); /* again: it may have changed since */
+    if (!status && !auth_suffices(c, &where))
+        status = LOGIN_AUTHENTICATION;
     if (status)
         return status;
     if (!old && t->session_count >= t->limits.sessions_max)

@@ -4,6 +4,7 @@
 #define ISCSI_TARGET_TARGET_H
 
 #include "base/pool.h"
+#include "iscsi-target/failures.h"
 #include "iscsi-target/session.h"
 
 #define PORTALS_MAX        4u
@@ -32,6 +33,7 @@ struct iscsi_target {
     struct list sessions, ended;
     uint32_t session_count;
     uint16_t last_tsih;
+    struct failures failures; /* of CHAP */
 
     uint32_t slots_sure; /* of every live session */
     uint32_t slots_free; /* neither sure of a session nor granted */

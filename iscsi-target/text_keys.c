@@ -67,7 +67,7 @@ enum result {
     BOTH,     /* booleans: Yes and Yes                       */
     EITHER,   /* booleans: Yes or Yes                        */
     DECLARED, /* theirs alone, a number; not answered        */
-    NOTED,    /* theirs alone, of no consequence             */
+    NOTED,    /* no affair of this table: names, authentication */
     ALWAYS,   /* answered `only`, whatever is offered        */
     OURS,     /* a key that only a target may send           */
 };
@@ -87,7 +87,12 @@ struct key {
 
 /* clang-format off */
 static const struct key keys[] = {
-    {"AuthMethod",               ONE_OF,   0, 0, NOWHERE, "None"},
+    {"AuthMethod",               NOTED,    0, 0, NOWHERE, NULL},
+    {"CHAP_A",                   NOTED,    0, 0, NOWHERE, NULL},
+    {"CHAP_I",                   NOTED,    0, 0, NOWHERE, NULL},
+    {"CHAP_C",                   NOTED,    0, 0, NOWHERE, NULL},
+    {"CHAP_N",                   NOTED,    0, 0, NOWHERE, NULL},
+    {"CHAP_R",                   NOTED,    0, 0, NOWHERE, NULL},
     {"HeaderDigest",             ONE_OF,   0, 0, NOWHERE, "None"},
     {"DataDigest",               ONE_OF,   0, 0, NOWHERE, "None"},
     {"TaskReporting",            ONE_OF,   0, 0, NOWHERE, "RFC3720"},
@@ -157,8 +162,7 @@ static const struct key *key_find(const char *name)
     return NULL;
 }
 
-/* 6.1: decimal, or hexadecimal behind 0x. */
-static bool number_of(const char *value, uint32_t least, uint32_t most, uint32_t *ret)
+bool text_number(const char *value, uint32_t least, uint32_t most, uint32_t *ret)
 {
     bool hex = value[0] == '0' && (value[1] == 'x' || value[1] == 'X');
     const char *digits = hex ? value + 2 : value;
@@ -180,15 +184,14 @@ static bool boolean_of(const char *value, uint32_t *ret)
     return *ret || strcmp(value, "No") == 0;
 }
 
-/* `only` stands in the list that they offer. */
-static bool list_has(const char *list, const char *only)
+bool text_list_has(const char *list, const char *word)
 {
-    size_t length = strlen(only);
+    size_t length = strlen(word);
 
     for (const char *at = list;; at++) {
         const char *comma = strchrnul(at, ',');
 
-        if ((size_t)(comma - at) == length && memcmp(at, only, length) == 0)
+        if ((size_t)(comma - at) == length && memcmp(at, word, length) == 0)
             return true;
         if (*comma == 0)
             return false;
@@ -206,7 +209,7 @@ static void settle_number(struct parameters *p, const struct parameters *ours, c
 {
     uint32_t theirs, mine = *kept((struct parameters *)(uintptr_t)ours, k);
 
-    if (!number_of(pair.value, k->least, k->most, &theirs)) {
+    if (!text_number(pair.value, k->least, k->most, &theirs)) {
         text_put(answer, k->name, "Reject");
         return;
     }
@@ -232,7 +235,7 @@ static void settle_declared(struct parameters *p, const struct key *k, struct te
 {
     uint32_t theirs;
 
-    if (number_of(pair.value, k->least, k->most, &theirs))
+    if (text_number(pair.value, k->least, k->most, &theirs))
         *kept(p, k) = theirs;
     else
         text_put(answer, k->name, "Reject");
@@ -243,7 +246,7 @@ static void settle(struct parameters *p, const struct parameters *ours, const st
 {
     switch (k->result) {
     case ONE_OF:
-        text_put(answer, k->name, list_has(pair.value, k->only) ? k->only : "Reject");
+        text_put(answer, k->name, text_list_has(pair.value, k->only) ? k->only : "Reject");
         return;
     case SMALLEST:
     case LARGEST:
@@ -283,8 +286,6 @@ enum login_status parameters_negotiate(struct parameters *p, const struct parame
         return LOGIN_INITIATOR_ERROR; /* 6.3: never twice in one login */
     p->seen |= bit;
     settle(p, ours, k, pair, answer);
-    if (strcmp(k->name, "AuthMethod") == 0 && !list_has(pair.value, k->only))
-        return LOGIN_AUTHENTICATION;
     return LOGIN_OK;
 }
 

@@ -29,6 +29,18 @@ void text_clear(struct text *t);
 void text_put(struct text *t, const char *key, const char *value);
 void text_put_number(struct text *t, const char *key, uint32_t value);
 
+/* "key=0x…": at most TEXT_BINARY_MAX bytes in hexadecimal. */
+#define TEXT_BINARY_MAX 64u
+void text_put_binary(struct text *t, const char *key, const uint8_t *bytes, uint32_t length);
+/* A binary value (6.1: hexadecimal behind 0x, base64 behind 0b) of at most `room` bytes; false: it
+ * is none, or longer. */
+bool text_binary(const char *value, uint8_t *ret, uint32_t room, uint32_t *ret_length);
+
+/* `word` stands in a list of values. */
+bool text_list_has(const char *list, const char *word);
+/* 6.1: decimal, or hexadecimal behind 0x, within [least, most]. */
+bool text_number(const char *value, uint32_t least, uint32_t most, uint32_t *ret);
+
 /* The next pair of in[*cursor …); false: no more, or not a pair (*ret_key is NULL then only). */
 struct text_pair {
     const char *key, *value;
@@ -53,8 +65,8 @@ struct parameters parameters_ours(const struct iscsi_limits *l);
 
 /*
  * Answers one offer with its key's own result function and keeps the result.  Names (InitiatorName
- * …) are not answered here: text_key_is_name().  LOGIN_INITIATOR_ERROR: offered twice;
- * LOGIN_AUTHENTICATION: no AuthMethod that we know.
+ * …) and authentication are answered elsewhere (login.c, authentication.c).
+ * LOGIN_INITIATOR_ERROR: offered twice.
  */
 enum login_status parameters_negotiate(struct parameters *p, const struct parameters *ours,
                                        struct text_pair pair, struct text *answer);

@@ -142,9 +142,13 @@ void initiator_login(struct initiator *i, uint8_t flags, const char *keys)
 static void first_request(struct initiator *i)
 {
     const struct initiator_config *c = &i->config;
-    const char *more = c->two_stages ? "AuthMethod=None\n" : c->keys ? c->keys : usual_keys;
-    uint8_t flags = c->two_stages ? FLAG_FINAL | STAGE_SECURITY << 2 | STAGE_OPERATIONAL
-                                  : FLAG_FINAL | STAGE_OPERATIONAL << 2 | STAGE_FULL_FEATURE;
+    const char *more = c->chap         ? "AuthMethod=CHAP,None\n"
+                       : c->two_stages ? "AuthMethod=None\n"
+                       : c->keys       ? c->keys
+                                       : usual_keys;
+    uint8_t flags = c->chap || c->two_stages
+                        ? FLAG_FINAL | STAGE_SECURITY << 2 | STAGE_OPERATIONAL
+                        : FLAG_FINAL | STAGE_OPERATIONAL << 2 | STAGE_FULL_FEATURE;
     char keys[2048];
     int length = snprintf(keys, sizeof keys, "InitiatorName=%s\n%s%s\n%s", c->name,
                           c->target ? "SessionType=Normal\nTargetName=" : "SessionType=Discovery",
@@ -177,7 +181,7 @@ static void login_answered(struct initiator *i, const struct bhs_login_response 
     if (i->login_status)
         return;
     take_parameters(i);
-    if (!(h->flags & FLAG_FINAL))
+    if (initiator_chap_goes_on(i) || !(h->flags & FLAG_FINAL))
         return;
     if (LOGIN_NSG(h->flags) == STAGE_FULL_FEATURE) {
         i->full = true;

@@ -19,16 +19,24 @@
 #define TESTS_ISCSI_INITIATOR_H
 
 #include "env/env.h"
+#include "iscsi-target/chap.h"
 #include "iscsi-target/rfc7143.h"
 
 #include <stdbool.h>
 #include <stdint.h>
 
+struct initiator_chap {
+    const char *user, *secret;
+    const char *mutual_user, *mutual_secret; /* NULL: the target need not prove itself */
+    const char *algorithms;                  /* "7,5" */
+};
+
 struct initiator_config {
     const char *name, *target; /* target NULL: a discovery session */
     uint8_t isid[6];
-    const char *keys;       /* more or other keys: "A=1\nB=2\n"; NULL: the usual ones */
-    uint32_t first_cmd_sn;  /* 0: 1 */
+    const char *keys;      /* more or other keys: "A=1\nB=2\n"; NULL: the usual ones */
+    uint32_t first_cmd_sn; /* 0: 1 */
+    const struct initiator_chap *chap;
     bool two_stages;        /* through SecurityNegotiation */
     bool no_immediate_data; /* writes send none            */
     bool unsolicited;       /* writes send FirstBurstLength unasked */
@@ -52,6 +60,8 @@ struct initiator {
     bool full;             /* logged in */
     uint16_t login_status; /* class and detail of the last login response */
     uint16_t tsih;
+    enum chap_algorithm chap_algorithm;
+    bool target_proved;          /* by mutual CHAP */
     struct net_address redirect; /* TargetAddress of a 0x01xx */
     /* as negotiated; ours is max_recv */
     uint32_t max_send, max_recv, first_burst, max_burst, max_r2t;

@@ -7,6 +7,8 @@
 
 /* True: it belonged to a request. */
 bool request_take(struct initiator *i, const union bhs *h, const uint8_t *data, uint32_t length);
+/* True: it has sent the next step of CHAP, which a login response asked for. */
+bool initiator_chap_goes_on(struct initiator *i);
 void requests_closed(struct initiator *i);
 
 #endif

@@ -17,8 +17,7 @@ struct offer {
 };
 
 static const struct offer offers[] = {
-    {"AuthMethod", "None", "None"},
-    {"AuthMethod", "CHAP,None", "None"},
+    {"AuthMethod", "CHAP,None", NULL}, /* answered elsewhere */
     {"HeaderDigest", "CRC32C,None", "None"},
     {"HeaderDigest", "None,CRC32C", "None"},
     {"HeaderDigest", "CRC32C", "Reject"},
@@ -123,8 +122,6 @@ static void no_key_is_offered_twice(void **state)
     parameters_init(&p);
     assert_int_equal(parameters_negotiate(&p, &ours, pair, t), LOGIN_OK);
     assert_int_equal(parameters_negotiate(&p, &ours, pair, t), LOGIN_INITIATOR_ERROR);
-    pair = (struct text_pair){"AuthMethod", "CHAP"};
-    assert_int_equal(parameters_negotiate(&p, &ours, pair, t), LOGIN_AUTHENTICATION);
     free(t);
 }
 
