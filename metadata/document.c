@@ -57,6 +57,12 @@ bool member_u32(const json_t *d, const char *name, uint32_t *ret)
     return true;
 }
 
+bool member_u32_or_none(const json_t *d, const char *name, uint32_t *ret)
+{
+    *ret = 0;
+    return !json_object_get(d, name) || member_u32(d, name, ret);
+}
+
 bool member_identity(const json_t *d, const char *name, struct identity *ret)
 {
     return value_identity(json_object_get(d, name), ret);

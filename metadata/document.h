@@ -32,6 +32,7 @@ bool member_bits(const json_t *d, const char *name, uint64_t *ret);
 
 /* The member may be missing: false, none.  A null identity is none, too. */
 bool member_flag(const json_t *d, const char *name, bool *ret);
+bool member_u32_or_none(const json_t *d, const char *name, uint32_t *ret); /* 0: it is missing */
 bool member_identity_or_none(const json_t *d, const char *name, struct identity *ret);
 
 /* One element of an array. */

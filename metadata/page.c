@@ -4,9 +4,10 @@
  *
  *   {"version":1,"volume":"…","index":0,
  *    "disks":[["disk","node"], …],
- *    "shards":[{"new":true,"replicas":[["replica",place in disks,behind], …]}, …]}
+ *    "shards":[{"new":true,"replicas":[["replica",place in disks,behind,"former"], …]}, …]}
  *
- * A replica without its third element is in sync; "new" is left out when it is false.
+ * A replica whose third element is missing or null is in sync; the fourth is there after a salvage.
+ * "new" is left out when it is false.
  */
 #include "metadata/document.h"
 
@@ -39,14 +40,16 @@ static bool read_replica(const json_t *v, const struct page_record *p, struct pa
     size_t elements = json_array_size(v); /* 0: not an array */
     uint64_t place;
 
-    if (elements < 2 || elements > 3)
+    if (elements < 2 || elements > 4)
         return false;
     if (!value_identity(json_array_get(v, 0), &ret->replica) ||
         !value_u64(json_array_get(v, 1), &place) || place >= p->disk_count)
         return false;
     ret->disk = (uint32_t)place;
-    ret->in_sync = elements == 2;
-    return ret->in_sync || value_u64(json_array_get(v, 2), &ret->behind);
+    ret->in_sync = elements == 2 || json_is_null(json_array_get(v, 2));
+    if (!ret->in_sync && !value_u64(json_array_get(v, 2), &ret->behind))
+        return false;
+    return elements < 4 || value_identity(json_array_get(v, 3), &ret->former);
 }
 
 static bool read_shard(const json_t *v, struct page_record *p)
@@ -111,11 +114,16 @@ static json_t *write_disks(const struct page_record *p)
 
 static json_t *write_replica(const struct page_replica *r)
 {
-    struct identity_text id = identity_show(r->replica);
+    json_t *v = json_pack("[sI]", identity_show(r->replica).text, (json_int_t)r->disk);
+    bool salvaged = !identity_none(r->former);
 
-    if (r->in_sync)
-        return json_pack("[sI]", id.text, (json_int_t)r->disk);
-    return json_pack("[sII]", id.text, (json_int_t)r->disk, (json_int_t)r->behind);
+    if (!r->in_sync)
+        json_array_append_new(v, json_integer((json_int_t)r->behind));
+    else if (salvaged)
+        json_array_append_new(v, json_null());
+    if (salvaged)
+        json_array_append_new(v, json_string(identity_show(r->former).text));
+    return v;
 }
 
 /* `shard` is the former document's, or empty. */

@@ -100,6 +100,7 @@ enum err volume_read(const char *json, struct volume_record *ret)
         !member_u64(d, "bytes", &r.bytes) ||
         !member_u32(d, "logical_block_bytes", &r.logical_block_bytes) ||
         !member_u32(d, "copies", &r.copies) || !member_u32(d, "min_copies", &r.min_copies) ||
+        !member_u32_or_none(d, "salvaged", &r.salvaged) ||
         !member_flag(d, "deleting", &r.deleting) || !volume_sane(&r))
         return E_DAMAGED;
     *ret = r;
@@ -116,6 +117,7 @@ char *volume_write(const struct volume_record *r, const char *former)
     set_u64(&d, "logical_block_bytes", r->logical_block_bytes);
     set_u64(&d, "copies", r->copies);
     set_u64(&d, "min_copies", r->min_copies);
+    set_u64(&d, "salvaged", r->salvaged);
     set_flag(&d, "deleting", r->deleting);
     return document_finish(&d);
 }

@@ -59,6 +59,7 @@ struct volume_record {
     uint64_t bytes;
     uint32_t logical_block_bytes; /* 512 or 4096 */
     uint32_t copies, min_copies;
+    uint32_t salvaged; /* shards, by a human's command, so far */
     bool deleting;
 };
 
@@ -78,6 +79,9 @@ struct page_replica {
     uint32_t disk; /* place in the page's list of disks */
     bool in_sync;
     uint64_t behind; /* a generation; 0: has nothing */
+    /* Salvage (design 6.7): the replica that takes this identity when its node has seen the record;
+     * none: it was made as it is. */
+    struct identity former;
 };
 
 struct page_shard {

@@ -18,6 +18,23 @@ static void replicas_count(const struct heartbeat *h, struct identity disk, json
     }
 }
 
+static json_t *scrub_json(const struct heartbeat_disk *d)
+{
+    const struct heartbeat_scrub *s = &d->scrub;
+    json_t *findings;
+
+    if (!s->known)
+        return json_null();
+    findings = json_array();
+    for (uint32_t i = 0; i < s->finding_count; i++)
+        json_array_append_new(findings, json_string(s->findings[i]));
+    return json_pack("{sI sI sI sI sI sI so}", "passes", (json_int_t)s->passes, "done_bytes",
+                     (json_int_t)s->done_bytes, "total_bytes", (json_int_t)s->total_bytes,
+                     "bytes_per_second", (json_int_t)s->bytes_per_second, "bad_blocks",
+                     (json_int_t)s->bad_blocks, "bad_pages", (json_int_t)s->bad_pages, "findings",
+                     findings);
+}
+
 /* What only a heartbeat knows is null until there is one. */
 static json_t *disk_json(const struct disk_record *r, const struct heartbeat_set *set)
 {
@@ -27,13 +44,13 @@ static json_t *disk_json(const struct disk_record *r, const struct heartbeat_set
     json_int_t replicas, orphans;
 
     replicas_count(h, r->disk, &replicas, &orphans);
-    return json_pack("{ss ss ss? ss? sI so sb sI sI ss}", "id", identity_show(r->disk).text, "node",
-                     identity_show(r->node).text, "node_name", h ? h->name : NULL, "path",
+    return json_pack("{ss ss ss? ss? sI so sb sI sI ss so}", "id", identity_show(r->disk).text,
+                     "node", identity_show(r->node).text, "node_name", h ? h->name : NULL, "path",
                      d ? d->path : NULL, "size_bytes", (json_int_t)(d ? d->bytes : r->bytes),
                      "free_bytes",
                      d ? json_integer((json_int_t)d->chunks_free * CHUNK_BYTES) : json_null(),
                      "read_only", d && d->read_only, "replicas", replicas, "orphans", orphans,
-                     "state", open ? "open" : "silent");
+                     "state", open ? "open" : "silent", "scrub", d ? scrub_json(d) : json_null());
 }
 
 static void list_answer(const struct record_list *disks, const struct heartbeat_set *set,

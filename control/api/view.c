@@ -199,16 +199,16 @@ json_t *view_json(struct control *c, const struct volume_view *v, const struct h
     enum volume_state state = view_state(v, set, why);
 
     view_target(c, v->volume.volume, target);
-    return json_pack("{ss ss sI sI sI sI ss ss sI sI so ss so sI sI}", "id",
-                     identity_show(v->volume.volume).text, "name", v->volume.name, "size_bytes",
-                     (json_int_t)v->volume.bytes, "logical_block_bytes",
-                     (json_int_t)v->volume.logical_block_bytes, "copies",
-                     (json_int_t)v->volume.copies, "min_copies", (json_int_t)v->volume.min_copies,
-                     "state", state_names[state], "why", why, "epoch", (json_int_t)v->head.epoch,
-                     "generation", (json_int_t)v->head.generation, "primary", primary_json(v, set),
-                     "target", target, "portals", view_portals(v, set), "shards",
-                     (json_int_t)volume_shards(v->volume.bytes), "shards_serving",
-                     (json_int_t)(open ? open->serving : 0));
+    return json_pack(
+        "{ss ss sI sI sI sI ss ss sI sI so ss so sI sI sI}", "id",
+        identity_show(v->volume.volume).text, "name", v->volume.name, "size_bytes",
+        (json_int_t)v->volume.bytes, "logical_block_bytes",
+        (json_int_t)v->volume.logical_block_bytes, "copies", (json_int_t)v->volume.copies,
+        "min_copies", (json_int_t)v->volume.min_copies, "state", state_names[state], "why", why,
+        "epoch", (json_int_t)v->head.epoch, "generation", (json_int_t)v->head.generation, "primary",
+        primary_json(v, set), "target", target, "portals", view_portals(v, set), "shards",
+        (json_int_t)volume_shards(v->volume.bytes), "shards_serving",
+        (json_int_t)(open ? open->serving : 0), "salvaged", (json_int_t)v->volume.salvaged);
 }
 
 /* ---- waiting ---- */

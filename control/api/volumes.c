@@ -54,7 +54,6 @@ void volumes_list(struct control *c, const struct http_request *r, struct http_a
     record_list_free(&heads);
 }
 
-/* 200 with the volume as it is now, judged by `set`. */
 static void show(struct control *c, const char *id_or_name, const struct heartbeat_set *set,
                  struct http_answer *a)
 {
@@ -67,6 +66,12 @@ static void show(struct control *c, const char *id_or_name, const struct heartbe
     }
     answer_json(a, 200, view_json(c, &v, set));
     view_done(&v);
+}
+
+void volume_answer(struct control *c, struct identity volume, const struct heartbeat_set *set,
+                   struct http_answer *a)
+{
+    show(c, identity_show(volume).text, set, a);
 }
 
 void volume_show(struct control *c, const struct http_request *r, struct http_answer *a)
@@ -235,7 +240,7 @@ void volume_resize(struct control *c, const struct http_request *r, struct http_
         return;
     }
     bool in_force = wait_until(c, &w, &set);
-    show(c, identity_show(z.volume).text, &set, a);
+    volume_answer(c, z.volume, &set, a);
     if (!in_force && a->status == 200)
         a->status = 202;
     board_release(&set);
@@ -265,6 +270,23 @@ static bool attached(struct control *c, const struct volume_view *v, struct prob
     return count > 0;
 }
 
+/* Its graves would name identities that its replicas do not have yet. */
+static bool salvaging(struct control *c, const struct volume_view *v, struct problem *p)
+{
+    struct heartbeat_set set;
+    bool pending;
+
+    if (v->volume.salvaged == 0 || !board_snapshot(&c->board, &set))
+        return false;
+    pending = volume_salvage_pending(c, v->volume.volume, &set);
+    board_release(&set);
+    if (pending)
+        problem_fill(p, E_CONFLICT,
+                     "volume %s is being salvaged: delete it when its node has done that",
+                     v->volume.name);
+    return pending;
+}
+
 /* Marks it; an attachment made meanwhile changes the volume's record, so that the compare fails. */
 static enum err mark_once(struct control *c, struct volume_view *v, struct problem *p)
 {
@@ -275,7 +297,7 @@ static enum err mark_once(struct control *c, struct volume_view *v, struct probl
 
     if (v->volume.deleting)
         return E_OK;
-    if (attached(c, v, p))
+    if (attached(c, v, p) || salvaging(c, v, p))
         return E_INVALID;
     t = transaction_new();
     marked.deleting = true;
@@ -337,7 +359,7 @@ void volume_delete(struct control *c, const struct http_request *r, struct http_
     if (wait_until(c, &w, &set)) {
         a->status = 204;
     } else {
-        show(c, identity_show(volume).text, &set, a);
+        volume_answer(c, volume, &set, a);
         if (a->status == 200)
             a->status = 202;
     }

@@ -14,12 +14,22 @@
 #define HEARTBEAT_SILENT_MS 1500ull
 #define HEARTBEAT_PATH_MAX  256u
 #define HEARTBEAT_WHY_MAX   160u
+#define HEARTBEAT_FINDINGS  4u
+
+/* How far its scrub has come, and what it found in the round before or in this one. */
+struct heartbeat_scrub {
+    bool known;
+    uint64_t passes, done_bytes, total_bytes, bytes_per_second, bad_blocks, bad_pages;
+    uint32_t finding_count;
+    char findings[HEARTBEAT_FINDINGS][128];
+};
 
 struct heartbeat_disk {
     struct identity disk;
     char path[HEARTBEAT_PATH_MAX];
     uint64_t bytes, chunks, chunks_free;
     bool read_only;
+    struct heartbeat_scrub scrub;
 };
 
 struct heartbeat_replica {

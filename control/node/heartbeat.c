@@ -51,15 +51,48 @@ static bool portals_take(const json_t *b, struct heartbeat *h, struct problem *p
     return true;
 }
 
+static bool findings_take(const json_t *o, struct heartbeat_scrub *s, struct problem *p)
+{
+    json_t *list, *line;
+    size_t i;
+
+    if (!body_array(o, "findings", HEARTBEAT_FINDINGS, &list, p))
+        return false;
+    json_array_foreach(list, i, line)
+    {
+        if (!json_is_string(line))
+            return problem(p, E_INVALID, "\"findings\": each must be a string");
+        text_take(s->findings[s->finding_count++], sizeof s->findings[0], json_string_value(line));
+    }
+    return true;
+}
+
+static bool scrub_take(const json_t *disk, struct heartbeat_scrub *s, struct problem *p)
+{
+    const json_t *o = json_object_get(disk, "scrub");
+
+    s->known = o != NULL;
+    return !o ||
+           (object_check(o, "a scrub",
+                         "passes done_bytes total_bytes bytes_per_second bad_blocks bad_pages "
+                         "findings",
+                         p) &&
+            body_u64(o, "passes", &s->passes, p) && body_u64(o, "done_bytes", &s->done_bytes, p) &&
+            body_u64(o, "total_bytes", &s->total_bytes, p) &&
+            body_u64(o, "bytes_per_second", &s->bytes_per_second, p) &&
+            body_u64(o, "bad_blocks", &s->bad_blocks, p) &&
+            body_u64(o, "bad_pages", &s->bad_pages, p) && findings_take(o, s, p));
+}
+
 static bool disk_take(const json_t *o, struct heartbeat_disk *d, struct problem *p)
 {
     const char *path;
 
-    if (!object_check(o, "a disk", "disk path bytes chunks chunks_free read_only", p) ||
+    if (!object_check(o, "a disk", "disk path bytes chunks chunks_free read_only scrub", p) ||
         !body_identity(o, "disk", &d->disk, p) || !body_text(o, "path", &path, p) ||
         !body_u64(o, "bytes", &d->bytes, p) || !body_u64(o, "chunks", &d->chunks, p) ||
         !body_u64(o, "chunks_free", &d->chunks_free, p) ||
-        !body_flag(o, "read_only", &d->read_only, p))
+        !body_flag(o, "read_only", &d->read_only, p) || !scrub_take(o, &d->scrub, p))
         return false;
     text_take(d->path, sizeof d->path, path);
     if (d->chunks > (1ull << 46) || d->chunks_free > d->chunks)

@@ -27,6 +27,8 @@ struct node {
     json_int_t ahead; /* claims to have seen so much more */
     char lineage[20];
     const char *held;          /* says so, and why             */
+    atomic_bool damaged;       /* says so of every replica that was never salvaged     */
+    atomic_bool scrubs;        /* says how far it has come and what it found           */
     atomic_int most;           /* volumes and attachments that it takes; 0: says nothing */
     const char *_Atomic fails; /* opens nothing, and says why  */
 };
@@ -36,9 +38,22 @@ static inline json_t *hex(uint64_t n)
     return json_string(identity_show((struct identity){n}).text);
 }
 
+/* The first replica of the page's first shard, as recorded: it is on this node's disk. */
+static inline void node_holds(struct node *n, const json_t *page, json_t *replicas)
+{
+    const json_t *shard = json_array_get(json_object_get(page, "shards"), 0);
+    const json_t *r = json_array_get(json_object_get(shard, "replicas"), 0);
+    bool salvaged = json_array_size(r) == 4;
+
+    json_array_append_new(replicas,
+                          json_pack("{sO sO si so sb}", "replica", json_array_get(r, 0), "volume",
+                                    json_object_get(page, "volume"), "shard", 0, "disk",
+                                    hex(n->disk ? n->disk : n->id + 0x1000), "damaged", !salvaged));
+}
+
 /* What it does with one record. */
 static inline void node_sees(struct node *n, const char *key, const json_t *value,
-                             const json_t *all, json_t *lists[3])
+                             const json_t *all, json_t *lists[4])
 {
     struct identity id;
     const char *primary = json_string_value(json_object_get(value, "primary"));
@@ -66,28 +81,39 @@ static inline void node_sees(struct node *n, const char *key, const json_t *valu
         json_array_append_new(lists[1], json_pack("{sO ss}", "attachment",
                                                   json_object_get(value, "attachment"), "state",
                                                   ending ? "drained" : "known"));
+    } else if (strncmp(key, "page/", 5) == 0 && n->damaged) {
+        node_holds(n, value, lists[3]);
     } else if (strncmp(key, "grave/", 6) == 0 && !n->keeps) {
         json_array_append(lists[2], json_object_get(value, "replica"));
     }
 }
 
-static inline json_t *node_body(struct node *n, json_int_t revision, json_t *lists[3])
+static inline json_t *node_scrub(void)
 {
-    return json_pack("{so so ss ss sI so s[s] s[{so ss sI sI sI sb}] s[] so so so}", "node",
+    return json_pack("{si si si si si si s[ss]}", "passes", 3, "done_bytes", 100, "total_bytes",
+                     200, "bytes_per_second", 10, "bad_blocks", 2, "bad_pages", 1, "findings",
+                     "block 7 of it", "a \x01 b");
+}
+
+static inline json_t *node_body(struct node *n, json_int_t revision, json_t *lists[4])
+{
+    return json_pack("{so so ss ss sI so s[s] s[{so ss sI sI sI sb so*}] so so so so}", "node",
                      hex(n->id), "incarnation", hex(n->incarnation), "name", n->name, "rack", "r1",
                      "revision", revision, "lineage",
                      n->lineage[0] ? json_string(n->lineage) : json_null(), "portals",
                      "127.0.0.1:3260", "disks", "disk", hex(n->disk ? n->disk : n->id + 0x1000),
                      "path", "/dev/test", "bytes", (json_int_t)(n->chunks << 16), "chunks",
                      (json_int_t)n->chunks, "chunks_free", (json_int_t)n->chunks, "read_only", 0,
-                     "replicas", "volumes", lists[0], "attachments", lists[1], "graves", lists[2]);
+                     "scrub", n->scrubs ? node_scrub() : NULL, "replicas", lists[3], "volumes",
+                     lists[0], "attachments", lists[1], "graves", lists[2]);
 }
 
 /* Reads everything, then says that everything is done. */
 static inline void node_beat(struct node *n)
 {
     struct reply range = call(n->metad, "GET", "/node/v1/range", NULL), r;
-    json_t *all = json_object(), *lists[3] = {json_array(), json_array(), json_array()};
+    json_t *all = json_object();
+    json_t *lists[4] = {json_array(), json_array(), json_array(), json_array()};
     json_t *body, *record;
     char *text;
     size_t i;

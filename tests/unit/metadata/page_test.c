@@ -42,6 +42,7 @@ static void same_replica(const struct page_replica *a, const struct page_replica
     assert_int_equal(a->disk, b->disk);
     assert_int_equal(a->in_sync, b->in_sync);
     assert_int_equal(a->behind, b->behind);
+    assert_int_equal(a->former.bits, b->former.bits);
 }
 
 static void a_full_page_survives_the_way_there_and_back(void **state)
@@ -68,6 +69,21 @@ static void a_full_page_survives_the_way_there_and_back(void **state)
         for (uint32_t r = 0; r < 3; r++)
             same_replica(&back.shards[s].replicas[r], &p.shards[s].replicas[r]);
     }
+    free(json);
+}
+
+static void what_was_salvaged_keeps_its_former_identity(void **state)
+{
+    struct page_record p = full_page(3), back;
+    char *json;
+
+    (void)state;
+    p.shards[2].replicas[0].former.bits = 0xabcd; /* in sync */
+    p.shards[2].replicas[1].former.bits = 0xabce; /* behind  */
+    json = page_write(&p, NULL);
+    assert_int_equal(page_read(json, &back), E_OK);
+    for (uint32_t r = 0; r < 3; r++)
+        same_replica(&back.shards[2].replicas[r], &p.shards[2].replicas[r]);
     free(json);
 }
 
@@ -169,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_page_survives_the_way_there_and_back),
+        cmocka_unit_test(what_was_salvaged_keeps_its_former_identity),
         cmocka_unit_test(a_shard_of_three_copies_takes_at_most_100_bytes),
         cmocka_unit_test(members_of_a_shard_that_we_do_not_know_live_on),
         cmocka_unit_test(foreign_pages_are_damaged),

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * control/api/metrics.c — GET /metrics: the nodes' last heartbeats, for Prometheus.
+ *
+ * One table says name, kind and meaning of each metric and how it is taken from a disk or volume;
+ * a silent node's last words are not repeated, only that it is silent.
+ */
+#include "control/api/api.h"
+#include "control/api/view.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct disk_metric {
+    const char *name, *kind, *help;
+    uint64_t (*value)(const struct heartbeat_disk *);
+};
+
+struct volume_metric {
+    const char *name, *kind, *help;
+    uint64_t (*value)(const struct heartbeat_volume *);
+};
+
+#define CHUNK UINT64_C(65536)
+
+static uint64_t disk_bytes(const struct heartbeat_disk *d)
+{
+    return d->bytes;
+}
+static uint64_t disk_free(const struct heartbeat_disk *d)
+{
+    return d->chunks_free * CHUNK;
+}
+static uint64_t disk_read_only(const struct heartbeat_disk *d)
+{
+    return d->read_only;
+}
+static uint64_t scrub_passes(const struct heartbeat_disk *d)
+{
+    return d->scrub.passes;
+}
+static uint64_t scrub_done(const struct heartbeat_disk *d)
+{
+    return d->scrub.done_bytes;
+}
+static uint64_t scrub_total(const struct heartbeat_disk *d)
+{
+    return d->scrub.total_bytes;
+}
+static uint64_t scrub_pace(const struct heartbeat_disk *d)
+{
+    return d->scrub.bytes_per_second;
+}
+static uint64_t scrub_bad_blocks(const struct heartbeat_disk *d)
+{
+    return d->scrub.bad_blocks;
+}
+static uint64_t scrub_bad_pages(const struct heartbeat_disk *d)
+{
+    return d->scrub.bad_pages;
+}
+static uint64_t volume_shards_open(const struct heartbeat_volume *v)
+{
+    return v->shards;
+}
+static uint64_t volume_shards_served(const struct heartbeat_volume *v)
+{
+    return v->serving;
+}
+static uint64_t volume_bytes(const struct heartbeat_volume *v)
+{
+    return v->bytes;
+}
+
+/* clang-format off */
+static const struct disk_metric disk_metrics[] = {
+    {"dolmen_disk_bytes", "gauge", "Size of the device.", disk_bytes},
+    {"dolmen_disk_free_bytes", "gauge", "Chunks that may be taken now, in bytes.", disk_free},
+    {"dolmen_disk_read_only", "gauge", "1: the disk takes no more changes.", disk_read_only},
+    {"dolmen_scrub_rounds_total", "counter", "Whole rounds of the scrub since the disk was opened.", scrub_passes},
+    {"dolmen_scrub_done_bytes", "gauge", "Read by the scrub in this round.", scrub_done},
+    {"dolmen_scrub_round_bytes", "gauge", "What a round reads.", scrub_total},
+    {"dolmen_scrub_bytes_per_second", "gauge", "Pace of the scrub.", scrub_pace},
+    {"dolmen_scrub_bad_blocks", "gauge", "Blocks that are not what was written, in this round or the one before.", scrub_bad_blocks},
+    {"dolmen_scrub_bad_pages", "gauge", "The same of table pages, roots and superblocks.", scrub_bad_pages},
+};
+
+static const struct volume_metric volume_metrics[] = {
+    {"dolmen_volume_bytes", "gauge", "Size of the volume as it is served.", volume_bytes},
+    {"dolmen_volume_shards", "gauge", "Shards of 8 GiB.", volume_shards_open},
+    {"dolmen_volume_shards_serving", "gauge", "Shards that are served.", volume_shards_served},
+};
+/* clang-format on */
+
+static void describe(FILE *to, const char *name, const char *kind, const char *help)
+{
+    fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
+}
+
+static void write_disks(FILE *to, const struct heartbeat_set *set, const struct disk_metric *m)
+{
+    describe(to, m->name, m->kind, m->help);
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct heartbeat *h = heartbeats_alive(set, set->items[i]->node);
+
+        for (uint32_t d = 0; h && d < h->disk_count; d++)
+            fprintf(to, "%s{disk=\"%s\",node=\"%s\"} %" PRIu64 "\n", m->name,
+                    identity_show(h->disks[d].disk).text, h->name, m->value(&h->disks[d]));
+    }
+}
+
+static void write_volumes(FILE *to, const struct heartbeat_set *set, const struct volume_metric *m)
+{
+    describe(to, m->name, m->kind, m->help);
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct heartbeat *h = heartbeats_alive(set, set->items[i]->node);
+
+        for (uint32_t v = 0; h && v < h->volume_count; v++)
+            fprintf(to, "%s{volume=\"%s\",node=\"%s\"} %" PRIu64 "\n", m->name,
+                    identity_show(h->volumes[v].volume).text, h->name, m->value(&h->volumes[v]));
+    }
+}
+
+static void write_nodes(FILE *to, const struct heartbeat_set *set)
+{
+    describe(to, "dolmen_node_up", "gauge", "1: its heartbeats come; 0: it is silent.");
+    for (uint32_t i = 0; i < set->count; i++) {
+        const struct heartbeat *h = set->items[i];
+
+        fprintf(to, "dolmen_node_up{node=\"%s\"} %d\n", h->name,
+                heartbeats_alive(set, h->node) != NULL);
+    }
+}
+
+void metrics_show(struct control *c, const struct http_request *r, struct http_answer *a)
+{
+    struct heartbeat_set set = {0};
+    FILE *to = NULL;
+
+    (void)r;
+    if (board_snapshot(&c->board, &set))
+        to = open_memstream(&a->body, &a->body_bytes);
+    if (!to) {
+        board_release(&set);
+        answer_json(a, 503, NULL);
+        return;
+    }
+    write_nodes(to, &set);
+    for (size_t i = 0; i < array_length(disk_metrics); i++)
+        write_disks(to, &set, &disk_metrics[i]);
+    for (size_t i = 0; i < array_length(volume_metrics); i++)
+        write_volumes(to, &set, &volume_metrics[i]);
+    fclose(to);
+    board_release(&set);
+    a->status = 200;
+    a->type = "text/plain; version=0.0.4";
+}
