@@ -74,6 +74,7 @@ enum cli_exit volume_create(struct cli *cli, const struct arguments *a);
 enum cli_exit volume_list(struct cli *cli, const struct arguments *a);
 enum cli_exit volume_show(struct cli *cli, const struct arguments *a);
 enum cli_exit volume_resize(struct cli *cli, const struct arguments *a);
+enum cli_exit volume_salvage(struct cli *cli, const struct arguments *a);
 enum cli_exit volume_delete(struct cli *cli, const struct arguments *a);
 enum cli_exit attachment_create(struct cli *cli, const struct arguments *a);
 enum cli_exit attachment_list(struct cli *cli, const struct arguments *a);
@@ -81,6 +82,7 @@ enum cli_exit attachment_show(struct cli *cli, const struct arguments *a);
 enum cli_exit attachment_delete(struct cli *cli, const struct arguments *a);
 enum cli_exit node_list(struct cli *cli, const struct arguments *a);
 enum cli_exit disk_list(struct cli *cli, const struct arguments *a);
+enum cli_exit disk_show(struct cli *cli, const struct arguments *a);
 enum cli_exit help_run(struct cli *cli, const struct arguments *a);
 enum cli_exit completion_run(struct cli *cli, const struct arguments *a);
 

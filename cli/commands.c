@@ -49,6 +49,15 @@ const struct command commands[] = {
      "rescan.\n\n"
      "  dolmen volume resize web01 40G\n",
      volume_resize},
+    {"volume", "salvage", "NAME", 1, 1,
+     {{"--yes", NULL, "give up what was lost (needed)"}},
+     "serve again what is left of a volume whose last copy was damaged",
+     "A disk that lost part of its map cannot say which blocks it lost, so the volume stays down and\n"
+     "says so.  This lets it go on: blocks that can be proved are served, lost ones answer MEDIUM\n"
+     "ERROR until they are written or unmapped, and some may be older than the newest write.  Only\n"
+     "damaged shards change; the command is recorded.  There is no way back.\n\n"
+     "  dolmen volume show web01\n  dolmen volume salvage web01 --yes\n",
+     volume_salvage},
     {"volume", "delete", "NAME", 1, 1, {{NULL, NULL, NULL}},
      "delete a volume and its data",
      "Refused while it is attached.  There is no way back.\n",
@@ -82,6 +91,12 @@ const struct command commands[] = {
      "all disks",
      "Orphans are replicas that no record names: kept, never read, never deleted by themselves.\n",
      disk_list},
+    {"disk", "show", "ID", 1, 1, {{NULL, NULL, NULL}},
+     "one disk in full, with its scrub",
+     "The scrub reads all that is stored, slowly and for ever, and holds it against the checksums:\n"
+     "how far this round has come, its pace, and what this round or the one before found.\n"
+     "`dolmen disk list` shows the ids.\n",
+     disk_show},
     {"help", NULL, "[COMMAND]", 0, 2, {{NULL, NULL, NULL}},
      "how a command is used",
      "  dolmen help\n  dolmen help volume\n  dolmen help volume create\n",

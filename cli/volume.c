@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/volume.c — dolmen volume create, list, show, resize, delete. */
+/* cli/volume.c — dolmen volume create, list, show, resize, salvage, delete. */
 #include "base/size.h"
 #include "cli/api.h"
 #include "cli/cli.h"
@@ -35,6 +35,9 @@ static void print_volume(struct cli *cli, const json_t *v)
             number_of(v, "min_copies"));
     fprintf(to, "shards    %" PRIu64 " of %" PRIu64 " served\n", number_of(v, "shards_serving"),
             number_of(v, "shards"));
+    if (number_of(v, "salvaged") > 0)
+        fprintf(to, "salvaged  %" PRIu64 " shards: what they had lost was given up\n",
+                number_of(v, "salvaged"));
     fprintf(to, "epoch     %" PRIu64 "\n", number_of(v, "epoch"));
     fprintf(to, "primary   %s\n", text_of(primary, "name"));
     fprintf(to, "target    %s\n", text_of(v, "target"));
@@ -144,6 +147,27 @@ enum cli_exit volume_resize(struct cli *cli, const struct arguments *a)
                  &volume))
         return CLI_FAILED;
     return show(cli, volume, "resized");
+}
+
+enum cli_exit volume_salvage(struct cli *cli, const struct arguments *a)
+{
+    char path[1024], call[1100];
+    json_t *volume;
+
+    if (!a->options[0]) {
+        fprintf(cli->err,
+                "dolmen: salvage gives up what volume %s has lost, for good; say --yes to do it\n",
+                a->words[0]);
+        return CLI_USAGE;
+    }
+    if (!api_path("/v1/volumes/", a->words[0], path)) {
+        fprintf(cli->err, "dolmen: the name is too long\n");
+        return CLI_USAGE;
+    }
+    snprintf(call, sizeof call, "%s/salvage", path);
+    if (!api_call(cli, "POST", call, NULL, &volume))
+        return CLI_FAILED;
+    return show(cli, volume, "salvaged");
 }
 
 enum cli_exit volume_delete(struct cli *cli, const struct arguments *a)
