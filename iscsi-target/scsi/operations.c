@@ -21,6 +21,7 @@
 #define DPO_FUA 0x18
 #define DPO     0x10
 #define BYTCHK  0x06
+#define COMPARE 0x02 /* BYTCHK of WRITE AND VERIFY: 01b at most */
 #define IMMED   0x02
 #define GROUP   0x3f
 
@@ -71,7 +72,7 @@ const struct scsi_operation scsi_operations[256] = {
     [0x2a] = {"WRITE(10)", scsi_write_decode, scsi_write_perform, ONE_STEP,
               AS_WRITE, PROTECTED, 30, .usage = RANGE_10(DPO_FUA)},
     [0x2e] = {"WRITE AND VERIFY(10)", scsi_write_verify_decode, scsi_write_verify_perform,
-              scsi_write_verify_go_on, AS_WRITE, PROTECTED, 60, .usage = RANGE_10(DPO | BYTCHK)},
+              scsi_write_verify_go_on, AS_WRITE, PROTECTED, 60, .usage = RANGE_10(DPO | COMPARE)},
     [0x2f] = {"VERIFY(10)", scsi_verify_decode, scsi_verify_perform, scsi_verify_go_on,
               AS_READ, 0, 60, .usage = RANGE_10(DPO | BYTCHK)},
     [0x34] = {"PRE-FETCH(10)", scsi_flush_decode, scsi_flush_perform, ONE_STEP,
@@ -102,7 +103,7 @@ const struct scsi_operation scsi_operations[256] = {
               AS_WRITE, PROTECTED, 30, .usage = RANGE_16(DPO_FUA, GROUP)},
     [0x8e] = {"WRITE AND VERIFY(16)", scsi_write_verify_decode, scsi_write_verify_perform,
               scsi_write_verify_go_on, AS_WRITE, PROTECTED, 60,
-              .usage = RANGE_16(DPO | BYTCHK, GROUP)},
+              .usage = RANGE_16(DPO | COMPARE, GROUP)},
     [0x8f] = {"VERIFY(16)", scsi_verify_decode, scsi_verify_perform, scsi_verify_go_on,
               AS_READ, 0, 60, .usage = RANGE_16(DPO | BYTCHK, GROUP)},
     [0x90] = {"PRE-FETCH(16)", scsi_flush_decode, scsi_flush_perform, ONE_STEP,
@@ -121,7 +122,7 @@ const struct scsi_operation scsi_operations[256] = {
     [0xaa] = {"WRITE(12)", scsi_write_decode, scsi_write_perform, ONE_STEP,
               AS_WRITE, PROTECTED, 30, .usage = RANGE_12(DPO_FUA)},
     [0xae] = {"WRITE AND VERIFY(12)", scsi_write_verify_decode, scsi_write_verify_perform,
-              scsi_write_verify_go_on, AS_WRITE, PROTECTED, 60, .usage = RANGE_12(DPO | BYTCHK)},
+              scsi_write_verify_go_on, AS_WRITE, PROTECTED, 60, .usage = RANGE_12(DPO | COMPARE)},
     [0xaf] = {"VERIFY(12)", scsi_verify_decode, scsi_verify_perform, scsi_verify_go_on,
               AS_READ, 0, 60, .usage = RANGE_12(DPO | BYTCHK)},
     [0xb7] = {"READ DEFECT DATA(12)", scsi_read_defect_decode, scsi_read_defect_perform, ONE_STEP,

@@ -2,15 +2,17 @@
 /*
  * iscsi-target/scsi/status.c — GET LBA STATUS(16): SBC-4 5.7.
  *
- * The first descriptor begins at the LBA that was asked for, each other where the one before ends.
- * An answer covers at most STATUS_UNITS and SCSI_RUNS_MAX descriptors; the initiator asks on from
- * where it ends.
+ * The first descriptor begins at the LBA that was asked for, be it in the middle of a run or of a
+ * physical block, each other where the one before ends (5.7.2.3; QEMU takes any other for an
+ * error). An answer covers at most STATUS_UNITS and SCSI_RUNS_MAX descriptors; the initiator asks
+ * on from where it ends.
  */
 #include "base/util.h"
 #include "base/wire.h"
 #include "iscsi-target/scsi/command.h"
 #include "iscsi-target/scsi/operation.h"
 
+#define REPORT_TYPE_AT   14u
 #define HEADER_BYTES     8u
 #define DESCRIPTOR_BYTES 16u
 #define ANSWER_BYTES_MAX (HEADER_BYTES + SCSI_RUNS_MAX * DESCRIPTOR_BYTES)
@@ -23,6 +25,8 @@ bool scsi_get_lba_status_decode(struct scsi_command *c)
     uint64_t lba = be64_at(c->cdb, 2);
     uint64_t capacity = scsi_capacity_blocks(c);
 
+    if (c->cdb[REPORT_TYPE_AT] != 0) /* all descriptors, whatever they say */
+        return scsi_refuse_field(c, REPORT_TYPE_AT);
     if (lba >= capacity)
         return scsi_refuse(c, LBA_OUT_OF_RANGE);
     c->data_in_bytes = be32_at(c->cdb, 10);

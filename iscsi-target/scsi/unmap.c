@@ -49,7 +49,7 @@ static bool count_descriptors(struct scsi_command *c, uint32_t *ret)
         return scsi_refuse(c, PARAMETER_LIST_LENGTH_ERROR);
     *ret = bytes / DESCRIPTOR_BYTES;
     if (*ret > SCSI_UNMAP_DESCRIPTORS)
-        return scsi_refuse(c, INVALID_FIELD_IN_PARAMETER_LIST);
+        return scsi_refuse_parameter(c, 2);
     return true;
 }
 
@@ -65,7 +65,7 @@ static bool judge(struct scsi_command *c, uint32_t count)
         units += range.blocks * scsi_block_units(c);
     }
     if (units > SCSI_UNMAP_UNITS_MAX)
-        return scsi_refuse(c, INVALID_FIELD_IN_PARAMETER_LIST);
+        return scsi_refuse_parameter(c, HEADER_BYTES);
     return true;
 }
 

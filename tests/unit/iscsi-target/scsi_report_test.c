@@ -84,15 +84,17 @@ TEST_512(what_is_not_there_is_said_so)
 TEST_512(the_usage_masks_show_dpo_and_fua)
 {
     static const uint8_t with_fua[] = {0x28, 0x2a, 0xa8, 0xaa, 0x88, 0x8a, 0x8b, 0x89};
-    static const uint8_t with_dpo[] = {0x2e, 0x2f, 0xae, 0xaf, 0x8e, 0x8f};
+    static const uint8_t verify[] = {0x2f, 0xaf, 0x8f}, write_verify[] = {0x2e, 0xae, 0x8e};
 
     for (uint32_t i = 0; i < array_length(with_fua); i++) {
         expect_good(report(f, 1, with_fua[i], 0));
         assert_int_equal(f->in[5] & 0xf8, 0x18);
     }
-    for (uint32_t i = 0; i < array_length(with_dpo); i++) {
-        expect_good(report(f, 1, with_dpo[i], 0));
+    for (uint32_t i = 0; i < array_length(verify); i++) {
+        expect_good(report(f, 1, verify[i], 0));
         assert_int_equal(f->in[5], 0x16);
+        expect_good(report(f, 1, write_verify[i], 0));
+        assert_int_equal(f->in[5], 0x12);
     }
 }
 
