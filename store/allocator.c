@@ -3,8 +3,9 @@
  * store/allocator.c — which chunks are taken.
  *
  * A freed chunk stays taken until the checkpoint that records the free is durable (design 7, notes
- * 42): before that a crash brings its old owner back.  Chunks get numbers only when a checkpoint
- * writes them home; until then they are a promise, a count.
+ * 42): before that a crash brings its old owner back.  What is freed beside a checkpoint waits for
+ * the next one.  Chunks get numbers when a checkpoint is begun that writes them home; until then
+ * they are a promise, a count.  A claimed chunk is taken, and nobody's until a record names it.
  */
 #include "store/inside.h"
 
@@ -18,7 +19,8 @@ enum err allocator_open(struct allocator *a, uint64_t chunks)
     *a = (struct allocator){.chunks = chunks};
     a->taken = calloc(words_of(chunks), sizeof *a->taken);
     a->freed = calloc(words_of(chunks), sizeof *a->freed);
-    if (!a->taken || !a->freed)
+    a->settling = calloc(words_of(chunks), sizeof *a->settling);
+    if (!a->taken || !a->freed || !a->settling)
         return E_NO_MEMORY;
     if (chunks % 64) /* beyond the end nothing is free */
         a->taken[chunks / 64] = ~UINT64_C(0) << chunks % 64;
@@ -29,6 +31,7 @@ void allocator_close(struct allocator *a)
 {
     free(a->taken);
     free(a->freed);
+    free(a->settling);
     *a = (struct allocator){0};
 }
 
@@ -37,25 +40,56 @@ static uint64_t bit_of(uint64_t chunk)
     return UINT64_C(1) << chunk % 64;
 }
 
-uint64_t allocator_take(struct allocator *a)
+/* The next that is free, from the last one on: what is taken together lies together. */
+static uint64_t take_next(struct allocator *a)
 {
     size_t word = (size_t)(a->cursor / 64), words = words_of(a->chunks);
     uint64_t chunk;
 
-    assert(a->promised > 0);
     assert(a->taken_count < a->chunks);
     while (a->taken[word] == ~UINT64_C(0))
         word = (word + 1) % words;
     chunk = word * 64 + (uint64_t)__builtin_ctzll(~a->taken[word]);
     a->taken[word] |= bit_of(chunk);
     a->taken_count++;
-    a->promised--;
     a->cursor = chunk;
     return chunk;
 }
 
+uint64_t allocator_take(struct allocator *a)
+{
+    assert(a->promised > 0);
+    a->promised--;
+    return take_next(a);
+}
+
+bool allocator_claim(struct allocator *a, uint64_t *ret)
+{
+    if (allocator_left(a) == 0)
+        return false;
+    *ret = take_next(a);
+    return true;
+}
+
+void allocator_unclaim(struct allocator *a, uint64_t chunk)
+{
+    assert(a->taken[chunk / 64] & bit_of(chunk));
+    a->taken[chunk / 64] &= ~bit_of(chunk);
+    a->taken_count--;
+}
+
+static bool is_freed(const struct allocator *a, uint64_t chunk)
+{
+    return a->freed[chunk / 64] & bit_of(chunk);
+}
+
 bool allocator_mark(struct allocator *a, uint64_t chunk)
 {
+    if (is_freed(a, chunk)) {
+        a->freed[chunk / 64] &= ~bit_of(chunk);
+        a->freed_count--;
+        return true;
+    }
     if (a->taken[chunk / 64] & bit_of(chunk))
         return false;
     a->taken[chunk / 64] |= bit_of(chunk);
@@ -63,27 +97,39 @@ bool allocator_mark(struct allocator *a, uint64_t chunk)
     return true;
 }
 
-bool allocator_is_freed(const struct allocator *a, uint64_t chunk)
+bool allocator_is_settling(const struct allocator *a, uint64_t chunk)
 {
-    return a->freed[chunk / 64] & bit_of(chunk);
+    return a->settling[chunk / 64] & bit_of(chunk);
 }
 
 void allocator_free(struct allocator *a, uint64_t chunk)
 {
     assert(a->taken[chunk / 64] & bit_of(chunk));
-    assert(!allocator_is_freed(a, chunk));
+    assert(!is_freed(a, chunk));
+    assert(!allocator_is_settling(a, chunk));
     a->freed[chunk / 64] |= bit_of(chunk);
     a->freed_count++;
 }
 
+void allocator_freeze(struct allocator *a)
+{
+    uint64_t *empty = a->settling;
+
+    assert(a->settling_count == 0);
+    a->settling = a->freed;
+    a->settling_count = a->freed_count;
+    a->freed = empty;
+    a->freed_count = 0;
+}
+
 void allocator_settle(struct allocator *a)
 {
-    if (a->freed_count == 0)
+    if (a->settling_count == 0)
         return;
     for (size_t i = 0; i < words_of(a->chunks); i++) {
-        a->taken[i] &= ~a->freed[i];
-        a->freed[i] = 0;
+        a->taken[i] &= ~a->settling[i];
+        a->settling[i] = 0;
     }
-    a->taken_count -= a->freed_count;
-    a->freed_count = 0;
+    a->taken_count -= a->settling_count;
+    a->settling_count = 0;
 }

@@ -84,15 +84,13 @@ static enum err apply_write(struct store *s, struct store_replica *r, const stru
 static enum err apply_unmap(struct store *s, struct store_replica *r, const struct fact *f)
 {
     for (uint32_t i = first_chunk(f->extent); i < end_chunk(f->extent); i++) {
-        struct staged_chunk *c = stage_find(s, r, i);
+        struct staged_chunk *c;
         uint32_t first, end;
 
         if (!map_entry(r, i))
             continue;
         part_of_chunk(f->extent, i, &first, &end);
         if (first == 0 && end >= replica_chunk_blocks(r, i)) {
-            if (c)
-                stage_drop(s, c);
             map_free(r, i);
             continue;
         }

@@ -2,28 +2,33 @@
 /*
  * store/checkpoint.c — what is in the journal goes home, then the journal's tail moves.
  *
- * Begun by the journal when ring or stage are nearly full, by open and by close.  Changes wait
- * while it runs (no group is in flight), reads go on.  In this order, each step durable before the
- * next (a DSYNC covers only its own write, so data and pages get a sync of the whole device):
+ * Begun by the journal as ring and stage fill, by open and by close.  What it writes is frozen at
+ * that moment (freeze.c); changes and reads go on beside it.  In this order, each step durable
+ * before the next (a DSYNC covers only its own write, so data and pages get a sync of the whole
+ * device):
  *
- *   data of staged blocks, in place, by address → sync
+ *   data of frozen blocks, in place, by address → sync
  *   table pages to their other places, then index pages to theirs → sync
  *   one copy of the root → durable → the other → durable
- *   in memory: freed chunks are free, the stage is empty, the tail moves
+ *   in memory: settled chunks are free, the frozen stage is let go, the tail moves
  *
  * What can go wrong:
  *   power fails anywhere     the former root and its journal are whole; replay does it again
- *   the disk refuses         the store takes no more changes; what is staged is read from memory
+ *   the disk refuses         the store takes no more changes and stays as it is: what is staged, in
+ *                            both generations, is read from memory
  *   a table page is rotten   it is written anew from what is known (chunk_table.c)
  *
- * Promises: C1  a staged block's home is written only when no read that began before it was staged
- *               is still fetching it (notes 45): the checkpoint waits for the reads it found, and
- *               later ones find what is staged in memory.
+ * Promises: C1  a frozen block's home is written only when no read that began before the freeze is
+ *               still fetching it (notes 45): the checkpoint waits for the reads it found, and
+ *               later ones find it in memory, or a chunk that is another one.
  *           C2  until the root is durable, nothing that the former root speaks of is overwritten,
  *               except homes whose content the journal holds.
- *           C3  a freed chunk is handed out after the root that records it (notes 42).
+ *           C3  a freed chunk is handed out after the root that records it (notes 42), which is
+ *               that of the checkpoint begun after it was freed.
  *           C4  a copy of the root that alone holds the newest is written last: where power failed
  *               between the copies, the older one's pages are what the next checkpoint rewrites.
+ *           C5  a root is the state of its freeze, whole: what came later is in the journal behind
+ *               the tail that it names.
  */
 #include "store/inside.h"
 
@@ -50,38 +55,6 @@ static void fail(struct checkpoint *c, enum err err)
         c->err = E_DISK;
 }
 
-/* ---- places ---- */
-
-static int by_chunk(const void *a, const void *b)
-{
-    const struct staged_chunk *x = *(struct staged_chunk *const *)a;
-    const struct staged_chunk *y = *(struct staged_chunk *const *)b;
-
-    return (x->chunk > y->chunk) - (x->chunk < y->chunk);
-}
-
-/* Every staged chunk gets its number, new ones a fresh one; then they are sorted by it. */
-static void collect(struct store *s)
-{
-    struct checkpoint *c = &s->checkpoint;
-
-    c->chunk_count = 0;
-    list_for_each(l, &s->stage.list) {
-        struct staged_chunk *k = container_of(l, struct staged_chunk, link);
-        uint64_t entry = map_entry(k->replica, k->index);
-
-        assert(entry & ENTRY_HERE);
-        if (!(entry & ENTRY_PLACED)) {
-            k->fresh = true;
-            map_place(k->replica, k->index, allocator_take(&s->allocator));
-            entry = map_entry(k->replica, k->index);
-        }
-        k->chunk = entry & ENTRY_CHUNK;
-        c->chunks[c->chunk_count++] = k;
-    }
-    qsort(c->chunks, c->chunk_count, sizeof *c->chunks, by_chunk);
-}
-
 /* ---- data ---- */
 
 static void home_written(struct disk_io *io, enum err err)
@@ -91,6 +64,7 @@ static void home_written(struct disk_io *io, enum err err)
 
     fail(c, err);
     c->flying--;
+    c->work_done += w->io.piece_count;
     pool_put(&c->home_writes, w);
     task_run(&c->task);
 }
@@ -138,7 +112,7 @@ static bool write_home(struct store *s)
     struct checkpoint *c = &s->checkpoint;
 
     while (!c->err) {
-        struct home_write *w = pool_get(&c->home_writes);
+        struct home_write *w = c->flying < c->width ? pool_get(&c->home_writes) : NULL;
         struct staged_chunk *k;
         uint32_t first, count;
 
@@ -160,47 +134,8 @@ void checkpoint_job_done(struct store *s, enum err err)
 {
     fail(&s->checkpoint, err);
     s->checkpoint.flying--;
+    s->checkpoint.work_done++;
     task_run(&s->checkpoint.task);
-}
-
-static void encode_log_page(struct checkpoint *c, const struct store_replica *r, struct list **at,
-                            uint32_t count)
-{
-    struct format_log_page *page = (void *)(c->log_memory + c->log_count++ * (size_t)PAGE_BYTES);
-
-    memset(page, 0, sizeof *page);
-    page->replica = le64_of(r->identity.bits);
-    page->kind = le32_of(LOG_ACTIVITY);
-    page->count = le32_of(count);
-    for (uint32_t i = 0; i < count; i++, *at = (*at)->next) {
-        const struct open_write *w = container_of(*at, struct open_write, link);
-
-        page->entries[i] = (struct format_open_write){
-            .start = le64_of(w->extent.start),
-            .epoch = le64_of(w->epoch),
-            .seq = le64_of(w->seq),
-            .generation = le64_of(w->generation),
-            .count = le32_of((uint32_t)w->extent.count),
-        };
-    }
-}
-
-/* The log pages as of now: a commit word may shorten the lists while pages are written.  A replica
- * whose log does not fit says "everything". */
-static void encode_logs(struct store *s)
-{
-    struct checkpoint *c = &s->checkpoint;
-
-    c->log_count = 0;
-    for_each_replica(r, s) {
-        struct list *at = r->open.next;
-
-        if (c->log_count + div_up(r->open_count, LOG_ENTRIES) > s->geo.log_pages)
-            open_log_everything(r);
-        r->open_told = r->open_count;
-        for (uint32_t left = r->open_count; left > 0; left -= min_u32(left, LOG_ENTRIES))
-            encode_log_page(c, r, &at, min_u32(left, LOG_ENTRIES));
-    }
 }
 
 static bool page_is_dirty(const struct store *s, uint64_t page)
@@ -208,9 +143,9 @@ static bool page_is_dirty(const struct store *s, uint64_t page)
     const struct geometry *g = &s->geo;
 
     if (page < g->map_pages)
-        return s->map_dirty[page];
+        return s->checkpoint.map_dirty[page];
     if (page < g->map_pages + g->checksum_pages)
-        return s->checksums_dirty[page - g->map_pages];
+        return s->checkpoint.checksums_dirty[page - g->map_pages];
     return page - g->map_pages - g->checksum_pages < s->checkpoint.log_count;
 }
 
@@ -221,24 +156,16 @@ static bool write_pages(struct store *s, bool index)
     uint64_t end = index ? s->geo.index_pages : table_pages(&s->geo);
 
     for (; c->at_page < end && !c->err; c->at_page++) {
-        bool dirty = index ? s->index_dirty[c->at_page] : page_is_dirty(s, c->at_page);
+        bool dirty = index ? c->index_dirty[c->at_page] : page_is_dirty(s, c->at_page);
 
         if (!dirty)
             continue;
-        if (!page_job_begin(s, c->at_page, index))
+        if (c->flying >= c->width || !page_job_begin(s, c->at_page, index))
             return false;
         c->flying++;
         c->wrote = true;
     }
     return c->flying == 0;
-}
-
-static void mark_checksum_pages(struct store *s)
-{
-    const struct checkpoint *c = &s->checkpoint;
-
-    for (uint32_t i = 0; i < c->chunk_count; i++)
-        s->checksums_dirty[c->chunks[i]->chunk / CHECKSUM_RECORDS] = 1;
 }
 
 /* ---- syncs and roots ---- */
@@ -289,12 +216,13 @@ static void settle(struct store *s)
     struct checkpoint *c = &s->checkpoint;
 
     s->root_number = c->number;
-    s->journal.tail = s->journal.head;
+    s->log_pages = c->log_count;
+    s->journal.tail = c->tail;
     allocator_settle(&s->allocator); /* C3 */
-    stage_drop_all(s, NULL);
-    memset(s->map_dirty, 0, s->geo.map_pages);
-    memset(s->checksums_dirty, 0, s->geo.checksum_pages);
-    memset(s->index_dirty, 0, s->geo.index_pages);
+    stage_settle(s);
+    memset(c->map_dirty, 0, s->geo.map_pages);
+    memset(c->checksums_dirty, 0, s->geo.checksum_pages);
+    memset(c->index_dirty, 0, s->geo.index_pages);
 }
 
 /* ---- its life ---- */
@@ -302,10 +230,6 @@ static void settle(struct store *s)
 static enum task_next begin_pages(struct store *s, enum checkpoint_state state)
 {
     s->checkpoint.at_page = 0;
-    if (state == TABLE) {
-        mark_checksum_pages(s);
-        encode_logs(s);
-    }
     return task_goto(&s->checkpoint.task, state);
 }
 
@@ -323,7 +247,7 @@ static enum task_next checkpoint_step(struct task *t)
     case GRACE:
         if (s->reads.under_way[c->grace] > 0)
             return TASK_WAIT;
-        collect(s);
+        checkpoint_sort(c);
         return task_goto(t, HOME);
     case HOME:
         if (!write_home(s))
@@ -342,8 +266,7 @@ static enum task_next checkpoint_step(struct task *t)
         sync_disk(s);
         return task_goto(t, TABLE_SYNC);
     case TABLE_SYNC:
-        s->log_pages = c->log_count;
-        c->root_used = root_encode(s, c->root);
+        root_encode_index(s, c->root);
         write_root(s, c->root_first);
         return task_goto(t, ROOT_FIRST);
     case ROOT_FIRST:
@@ -364,7 +287,8 @@ static void checkpoint_done(struct task *t)
 
     if (s->checkpoint.err)
         s->broken = true;
-    task_run(s->checkpoint.waiter);
+    if (task_living(s->checkpoint.waiter))
+        task_run(s->checkpoint.waiter);
 }
 
 static const struct task_state checkpoint_states[] = {
@@ -393,11 +317,16 @@ enum err checkpoint_open(struct store *s)
     struct checkpoint *c = &s->checkpoint;
     enum err err;
 
+    c->width = HOME_WRITES;
     c->chunks = calloc(s->stage.chunks.count, sizeof(struct staged_chunk *));
+    c->map_dirty = calloc(s->geo.map_pages, 1);
+    c->checksums_dirty = calloc(s->geo.checksum_pages, 1);
+    c->index_dirty = calloc(s->geo.index_pages, 1);
     c->log_memory = aligned_alloc(PAGE_BYTES, s->geo.log_pages * PAGE_BYTES);
     c->job_memory = aligned_alloc(PAGE_BYTES, (size_t)PAGE_JOBS * PAGE_BYTES);
     c->root = aligned_alloc(PAGE_BYTES, s->geo.root_bytes);
-    if (!c->chunks || !c->log_memory || !c->job_memory || !c->root)
+    if (!c->chunks || !c->map_dirty || !c->checksums_dirty || !c->index_dirty || !c->log_memory ||
+        !c->job_memory || !c->root)
         return E_NO_MEMORY;
     err = pool_open(&c->home_writes, "home writes", sizeof(struct home_write), 64, HOME_WRITES);
     if (!err)
@@ -410,6 +339,9 @@ void checkpoint_close(struct store *s)
     struct checkpoint *c = &s->checkpoint;
 
     free(c->chunks);
+    free(c->map_dirty);
+    free(c->checksums_dirty);
+    free(c->index_dirty);
     free(c->log_memory);
     free(c->job_memory);
     free(c->root);
@@ -421,11 +353,14 @@ void checkpoint_begin(struct store *s, struct task *waiter)
 {
     struct checkpoint *c = &s->checkpoint;
 
+    assert(!checkpoint_running(s));
     c->waiter = waiter;
     c->err = E_OK;
     c->number = s->root_number + 1;
     c->wrote = false;
-    c->chunk_count = c->at_chunk = c->at_block = 0;
+    c->at_chunk = c->at_block = 0;
+    c->work_done = 0;
+    checkpoint_freeze(s);
     c->grace = s->reads.parity;
     s->reads.parity ^= 1;
     task_start(&c->task, &checkpoint_kind, &s->env->tasks, GRACE);
@@ -434,4 +369,27 @@ void checkpoint_begin(struct store *s, struct task *waiter)
 bool checkpoint_running(const struct store *s)
 {
     return task_living(&s->checkpoint.task);
+}
+
+void checkpoint_await(struct store *s, struct task *waiter)
+{
+    s->checkpoint.waiter = waiter;
+}
+
+void checkpoint_pace(struct store *s, uint32_t width)
+{
+    assert(width > 0);
+    s->checkpoint.width = width;
+    if (checkpoint_running(s))
+        task_run(&s->checkpoint.task);
+}
+
+uint32_t checkpoint_progress(const struct store *s)
+{
+    const struct checkpoint *c = &s->checkpoint;
+    uint64_t work = s->stage.frozen.block_count + c->page_count + 1;
+
+    if (!checkpoint_running(s))
+        return 1024;
+    return (uint32_t)(min_u64(c->work_done, work - 1) * 1024 / work);
 }

@@ -45,13 +45,19 @@ uint64_t map_term(const struct store_replica *r, uint32_t index, uint64_t chunk)
     return crc64(&term, sizeof term);
 }
 
+void map_page_dirty(struct store *s, uint64_t page)
+{
+    s->map_dirty_count += s->map_dirty[page] ? 0 : 1;
+    s->map_dirty[page] = 1;
+}
+
 void map_place(struct store_replica *r, uint32_t index, uint64_t chunk)
 {
     uint64_t *leaf = r->directory[index / MAP_LEAF];
 
     leaf[index % MAP_LEAF] = ENTRY_HERE | ENTRY_PLACED | chunk;
     r->map_sum += map_term(r, index, chunk);
-    r->store->map_dirty[chunk / MAP_RECORDS] = 1;
+    map_page_dirty(r->store, chunk / MAP_RECORDS);
 }
 
 void map_free(struct store_replica *r, uint32_t index)
@@ -60,10 +66,11 @@ void map_free(struct store_replica *r, uint32_t index)
     uint64_t entry = map_entry(r, index), chunk = entry & ENTRY_CHUNK;
 
     assert(entry & ENTRY_HERE);
+    stage_forget(s, r, index);
     if (entry & ENTRY_PLACED) {
         allocator_free(&s->allocator, chunk);
         r->map_sum -= map_term(r, index, chunk);
-        s->map_dirty[chunk / MAP_RECORDS] = 1;
+        map_page_dirty(s, chunk / MAP_RECORDS);
     } else {
         s->allocator.promised--;
     }

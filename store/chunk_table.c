@@ -2,9 +2,15 @@
 /*
  * store/chunk_table.c — table pages: what proves them, and what a checkpoint writes into them.
  *
+ * What is written is the state of the freeze: the chunks freed before it, and the frozen stage.
+ *
  * A page that could not be proved is written anew from what is known: a map page from the maps in
  * memory (which are right: they were proved at open, or their replica is damaged), a checksum page
- * with every block that is not staged *lost*, so that the loss stays a fact (P7).
+ * with every block that is not staged *lost*, so that the loss stays a fact (P7).  The maps are
+ * those of now: what was placed since the freeze is left out, and what was freed since is unknown
+ * and missing.  A crash before the next checkpoint, which writes such a page again and wholly
+ * right, finds a sum that does not come out: the replica is damaged, as it would have been by the
+ * rot alone.
  */
 #include "store/inside.h"
 
@@ -41,14 +47,22 @@ static uint32_t staged_from(const struct checkpoint *c, uint64_t chunk)
     return low;
 }
 
-static void write_record(struct format_map_record *to, const struct store_replica *r,
-                         uint32_t index, uint64_t chunk, uint64_t generation)
+static void write_record(struct format_map_record *to, uint32_t slot, uint32_t index,
+                         uint64_t chunk, uint64_t generation)
 {
     *to = (struct format_map_record){.kind = MAP_CHUNK,
-                                     .slot = le32_of(r->slot),
+                                     .slot = le32_of(slot),
                                      .index = le32_of(index),
                                      .generation = le64_of(generation)};
     to->check = le32_of(map_record_check(to, chunk));
+}
+
+/* It went to its chunk around the journal, behind the freeze. */
+static bool placed_since(const struct store_replica *r, uint32_t index)
+{
+    const struct staged_chunk *c = stage_find(r->store, r, index);
+
+    return c && c->fresh;
 }
 
 static void rebuild_leaf(struct store_replica *r, uint32_t index, struct format_map_page *page,
@@ -58,8 +72,9 @@ static void rebuild_leaf(struct store_replica *r, uint32_t index, struct format_
         uint64_t entry = map_entry(r, i);
         uint64_t chunk = entry & ENTRY_CHUNK;
 
-        if ((entry & ENTRY_PLACED) && chunk >= first && chunk < first + MAP_RECORDS)
-            write_record(&page->records[chunk - first], r, i, chunk, 0);
+        if ((entry & ENTRY_PLACED) && chunk >= first && chunk < first + MAP_RECORDS &&
+            !placed_since(r, i))
+            write_record(&page->records[chunk - first], r->slot, i, chunk, 0);
     }
 }
 
@@ -82,7 +97,7 @@ static void update_map(struct store *s, struct format_map_page *page, uint64_t f
     if (bad)
         rebuild_map_page(s, page, first);
     for (uint64_t chunk = first; chunk < end; chunk++)
-        if (allocator_is_freed(&s->allocator, chunk))
+        if (allocator_is_settling(&s->allocator, chunk))
             memset(&page->records[chunk - first], 0, sizeof page->records[0]);
     for (uint32_t i = staged_from(c, first); i < c->chunk_count; i++) {
         const struct staged_chunk *k = c->chunks[i];
@@ -90,8 +105,7 @@ static void update_map(struct store *s, struct format_map_page *page, uint64_t f
         if (k->chunk >= end)
             break;
         if (k->fresh)
-            write_record(&page->records[k->chunk - first], k->replica, k->index, k->chunk,
-                         k->stamp);
+            write_record(&page->records[k->chunk - first], k->slot, k->index, k->chunk, k->stamp);
     }
 }
 
@@ -106,7 +120,7 @@ static void start_anew(struct format_checksum_record *r, enum block_state state)
     r->states = le32_of(states);
 }
 
-static void update_record(struct format_checksum_record *r, const struct staged_chunk *k)
+static void update_record(struct format_checksum_record *r, struct staged_chunk *k)
 {
     uint32_t states;
 
@@ -121,6 +135,7 @@ static void update_record(struct format_checksum_record *r, const struct staged_
         states = state_with(states, b, state);
         r->checksums[b] = le32_of(state == BLOCK_DATA ? k->checksums[b] : 0);
     }
+    k->emptied = states == STATES_ZERO;
     r->states = le32_of(states);
     r->stamp = le64_of(max_u64(le64_get(r->stamp), k->stamp));
 }
@@ -136,7 +151,7 @@ static void update_checksums(struct store *s, struct format_checksum_page *page,
             start_anew(&page->records[i], BLOCK_LOST);
     }
     for (uint32_t i = staged_from(c, first); i < c->chunk_count; i++) {
-        const struct staged_chunk *k = c->chunks[i];
+        struct staged_chunk *k = c->chunks[i];
 
         if (k->chunk >= first + CHECKSUM_RECORDS)
             break;

@@ -38,9 +38,10 @@ enum err superblock_decode(const void *page, uint32_t copy, uint64_t device_byte
 /* ---- which chunks are taken (allocator.c) ---- */
 
 struct allocator {
-    uint64_t *taken; /* a bit a chunk: in use, or freed and not yet settled     */
-    uint64_t *freed; /* freed since the last checkpoint: not handed out (notes 42) */
-    uint64_t chunks, taken_count, freed_count;
+    uint64_t *taken;    /* a bit a chunk: in use, claimed, or freed and not yet settled     */
+    uint64_t *freed;    /* since the last checkpoint was begun: not handed out (notes 42)   */
+    uint64_t *settling; /* … before that: free when the checkpoint under way is durable     */
+    uint64_t chunks, taken_count, freed_count, settling_count;
     uint64_t promised; /* to staged chunks that have no place yet */
     uint64_t cursor;
 };
@@ -51,11 +52,22 @@ static inline uint64_t allocator_left(const struct allocator *a)
 {
     return a->chunks - a->taken_count - a->promised;
 }
-uint64_t allocator_take(struct allocator *a);             /* makes a promise true */
-bool allocator_mark(struct allocator *a, uint64_t chunk); /* at open; false: it was already */
-bool allocator_is_freed(const struct allocator *a, uint64_t chunk);
+/* What checkpoints will make free: the one under way, and the next. */
+static inline uint64_t allocator_freed(const struct allocator *a)
+{
+    return a->freed_count + a->settling_count;
+}
+uint64_t allocator_take(struct allocator *a); /* makes a promise true */
+/* A chunk for data that go there before their record: nobody's yet.  False: none is left. */
+must_check bool allocator_claim(struct allocator *a, uint64_t *ret);
+void allocator_unclaim(struct allocator *a, uint64_t chunk); /* no record names it */
+/* At open: it is somebody's; also one that was freed there, for want of a proof that it was taken.
+ * False: it was already. */
+bool allocator_mark(struct allocator *a, uint64_t chunk);
+bool allocator_is_settling(const struct allocator *a, uint64_t chunk);
 void allocator_free(struct allocator *a, uint64_t chunk);
-void allocator_settle(struct allocator *a); /* the frees are durable */
+void allocator_freeze(struct allocator *a); /* a checkpoint begins: it records what is freed */
+void allocator_settle(struct allocator *a); /* it is durable */
 
 /* ---- (replica, index) → chunk (chunk_map.c) ---- */
 
@@ -102,9 +114,10 @@ bool map_set(struct store_replica *r, uint32_t index, uint64_t entry);
 bool map_has_leaf(const struct store_replica *r, uint32_t index);
 /* Gives the chunk its place: entry, sum, and the page that must tell it. */
 void map_place(struct store_replica *r, uint32_t index, uint64_t chunk);
-/* Frees the chunk, placed or not. */
+/* Frees the chunk, placed or not, and forgets what is staged of it. */
 void map_free(struct store_replica *r, uint32_t index);
-void map_clear(struct store_replica *r); /* frees all of them, and the leaves */
+void map_clear(struct store_replica *r);             /* frees all of them, and the leaves */
+void map_page_dirty(struct store *s, uint64_t page); /* the next checkpoint writes it */
 /* How many chunks of the extent are not taken, and how many leaves they would need. */
 uint64_t map_missing(const struct store_replica *r, struct extent blocks, uint64_t *ret_leaves);
 /* One term of a replica's map_sum. */
@@ -112,33 +125,60 @@ uint64_t map_term(const struct store_replica *r, uint32_t index, uint64_t chunk)
 
 /* ---- journaled blocks that are not home yet (stage.c) ---- */
 
+/* What is staged of one chunk in one generation. */
 struct staged_chunk {
     struct list link;
-    struct store_replica *replica;
-    uint32_t index;
-    bool fresh;     /* placed by the checkpoint under way: its record starts anew */
-    uint64_t chunk; /* once the checkpoint has collected it */
+    struct store_replica *replica; /* while it is listed */
+    uint32_t slot, index;
+    bool listed;    /* reads find it; else the chunk was freed since the freeze */
+    bool fresh;     /* no table page knows the chunk yet: its record starts anew */
+    bool emptied;   /* its record says that every block is zero */
+    uint64_t chunk; /* once it is frozen */
     uint64_t stamp;
     uint32_t states; /* BLOCK_ELSEWHERE: this block is not staged */
     uint32_t checksums[CHUNK_BLOCKS];
-    uint8_t *blocks[CHUNK_BLOCKS]; /* of BLOCK_DATA */
+    uint8_t *blocks[CHUNK_BLOCKS]; /* of BLOCK_DATA; NULL: it is at home in the entry's chunk */
+};
+#define STATES_ZERO UINT32_C(0xaaaaaaaa) /* BLOCK_ZERO, every block */
+
+struct stage_generation {
+    struct map map;   /* (slot, index) → staged_chunk, the listed ones */
+    struct list list; /* all of them, oldest first */
+    uint32_t block_count, chunk_count;
 };
 
 struct stage {
     struct pool blocks, chunks;
-    struct map map; /* (slot, index) → staged_chunk */
-    struct list list;
+    struct stage_generation current; /* since the last checkpoint was begun */
+    struct stage_generation frozen;  /* what it writes                      */
 };
 
 must_check enum err stage_open(struct stage *st, uint64_t bytes);
 void stage_close(struct stage *st);
+/* Of the current generation: what changes go into. */
 struct staged_chunk *stage_find(struct store *s, const struct store_replica *r, uint32_t index);
 struct staged_chunk *stage_get(struct store *s, struct store_replica *r, uint32_t index);
-/* Takes the memory of `bytes` (BLOCK_DATA; else NULL), lets an older one go. */
+/* Takes the memory of `bytes`, lets an older one go; BLOCK_DATA without: at home. */
 void stage_set(struct store *s, struct staged_chunk *c, uint32_t block, enum block_state state,
                uint8_t *bytes);
-void stage_drop(struct store *s, struct staged_chunk *c);
-void stage_drop_all(struct store *s, const struct store_replica *of); /* NULL: of all */
+/* For reads: what is staged of the chunk, newest first; NULL where nothing is. */
+struct staged_view {
+    const struct staged_chunk *in[2];
+};
+struct staged_view stage_view(const struct store *s, const struct store_replica *r, uint32_t index);
+/* Who knows the block: the newest of them; NULL: neither. */
+static inline const struct staged_chunk *staged_holder(const struct staged_view *v, uint32_t block)
+{
+    for (uint32_t i = 0; i < 2; i++)
+        if (v->in[i] && state_of(v->in[i]->states, block) != BLOCK_ELSEWHERE)
+            return v->in[i];
+    return NULL;
+}
+/* The chunk is nobody's any more.  What is frozen of it is still written, and not found. */
+void stage_forget(struct store *s, const struct store_replica *r, uint32_t index);
+void stage_freeze(struct store *s); /* the current generation is frozen; a new one begins */
+void stage_settle(struct store *s); /* the frozen one is home */
+void stage_clear(struct store *s);  /* both */
 
 /* ---- activity logs (open_log.c) ---- */
 

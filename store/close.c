@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/close.c — the journal comes to rest, a last checkpoint, and the memory is given back. */
+/*
+ * store/close.c — the journal comes to rest, a last checkpoint, and the memory is given back.  A
+ * checkpoint that is under way is awaited first: the last one is of the last state.
+ */
 #include "store/inside.h"
 
 enum close_state {
@@ -16,6 +19,10 @@ static enum task_next close_step(struct task *t)
     case STOP:
         if (!journal_stopped(s) || s->cache.loading > 0)
             return TASK_WAIT;
+        if (checkpoint_running(s)) {
+            checkpoint_await(s, t);
+            return TASK_WAIT;
+        }
         if (!takes_changes(s))
             return TASK_DONE;
         checkpoint_begin(s, t);

@@ -152,7 +152,7 @@ static enum verdict find_space(struct store *s, struct store_change *c)
         return ADMIT;
     if (g->item_count > 0)
         return NEXT_GROUP;
-    if (chunks > left && chunks <= left + s->allocator.freed_count)
+    if (chunks > left && chunks <= left + allocator_freed(&s->allocator))
         return CHECKPOINT;
     return refuse(s, c, E_NO_SPACE);
 }

@@ -65,8 +65,9 @@ struct store {
     struct allocator allocator;
     struct stage stage;
     struct page_entry *index, *index_pages;
-    uint8_t *map_dirty, *checksums_dirty, *index_dirty; /* a byte a page */
-    uint32_t log_pages;                                 /* in use on disk */
+    uint8_t *map_dirty; /* a byte a map page: changed since the last checkpoint was begun … */
+    uint64_t map_dirty_count; /* … so many */
+    uint32_t log_pages;       /* in use on disk */
     struct page_cache cache;
     struct journal journal;
     struct checkpoint checkpoint;
@@ -146,6 +147,10 @@ struct replay {
     uint32_t tries;                   /* … so often                                            */
     bool asked_again;                 /* that was done for this window                         */
     bool head_refused;                /* and the disk goes on to refuse one of its pages       */
+    bool took;                        /* groups that may be in the disk's cache alone          */
+    bool more;                        /* once they are durable: goes on                        */
+    bool syncing;
+    struct disk_io sync;
     uint8_t *blocks[GROUP_BLOCKS_MAX];
     struct record_scratch *scratch;
     enum err err;

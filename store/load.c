@@ -8,8 +8,9 @@
  * What cannot be proved (S4):
  *   both roots           E_DAMAGED
  *   an index page        every table page that it names is bad
- *   a map page           its chunks count as taken; the sums of the replicas that lost something
- *                        do not come out, and these are damaged: behind 0
+ *   a map page           the sums of the replicas that lost something do not come out, and these
+ *                        are damaged: behind 0; its chunks are freed, but for those that the
+ *                        journal names, by the next checkpoint, which writes the page anew
  *   a page that the disk refuses to read, and not for once: E_DISK, nothing is settled by that
  *   a log page           its replica's activity log says "everything"
  */
@@ -133,10 +134,14 @@ static enum err take_map_page(struct store *s, uint64_t page, const uint8_t *byt
         err = proved ? take_record(s, &p->records[i], first + i) : E_OK;
         if (err == E_NO_MEMORY)
             return err;
-        if (err)
-            s->index[page].flags |= PAGE_BAD;
         allocator_mark(&s->allocator, first + i);
+        if (!err)
+            continue;
+        s->index[page].flags |= PAGE_BAD;
+        allocator_free(&s->allocator, first + i);
     }
+    if (s->index[page].flags & PAGE_BAD)
+        map_page_dirty(s, page);
     return E_OK;
 }
 

@@ -112,7 +112,7 @@ static void move_entry(struct page_job *j)
     e->flags = PAGE_WRITTEN | other_place(e);
     e->checksum = le64_get(h->checksum);
     if (!j->index)
-        j->store->index_dirty[j->page / INDEX_ENTRIES] = 1;
+        j->store->checkpoint.index_dirty[j->page / INDEX_ENTRIES] = 1;
 }
 
 static enum task_next page_job_step(struct task *t)

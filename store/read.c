@@ -2,10 +2,11 @@
 /*
  * store/read.c — verified bytes, chunk by chunk.
  *
- * What is staged comes from memory; else the chunk's checksum record says what each block is, and
- * a block of data is fetched from home and held against the checksum that stood for it when it was
- * asked for.  Between looking and asking nothing can change: both happen in one step.  Home reads
- * are counted by parity, for the checkpoint's grace (C1).
+ * What is staged comes from memory, the current generation before the frozen one; else the chunk's
+ * checksum record says what each block is, and a block of data is fetched from home and held
+ * against the checksum that stood for it when it was asked for.  Between looking and asking nothing
+ * can change: both happen in one step.  Home reads are counted by parity, for the checkpoint's
+ * grace (C1).
  *
  * What can go wrong:
  *   the checksum does not match     E_MEDIUM with the first such block; the others are valid
@@ -132,8 +133,10 @@ struct look {
     struct store *store;
     uint32_t index, first, end; /* blocks of the chunk */
     uint64_t entry;
-    const struct staged_chunk *staged;
+    struct staged_view staged;
     const struct format_checksum_record *record; /* NULL: none is needed, or it is not proved */
+    uint32_t mask;                               /* blocks that only the disk has … */
+    uint32_t checksums[CHUNK_BLOCKS];            /* … and theirs */
 };
 
 static struct look look_at(struct store_read *r)
@@ -146,19 +149,24 @@ static struct look look_at(struct store_read *r)
     k.first = (uint32_t)(r->at - base);
     k.end = (uint32_t)min_u64(end - base, CHUNK_BLOCKS);
     k.entry = map_entry(r->replica, k.index);
-    k.staged = stage_find(s, r->replica, k.index);
+    k.staged = stage_view(s, r->replica, k.index);
     return k;
 }
 
 static enum block_state staged_state(const struct look *k, uint32_t block)
 {
-    return k->staged ? state_of(k->staged->states, block) : BLOCK_ELSEWHERE;
+    const struct staged_chunk *c = staged_holder(&k->staged, block);
+
+    return c ? state_of(c->states, block) : BLOCK_ELSEWHERE;
 }
 
 /* Whether the record on disk says anything of this chunk yet. */
 static bool has_record(const struct look *k)
 {
-    return (k->entry & ENTRY_PLACED) && !(k->staged && k->staged->fresh);
+    for (uint32_t i = 0; i < 2; i++)
+        if (k->staged.in[i] && k->staged.in[i]->fresh)
+            return false;
+    return k->entry & ENTRY_PLACED;
 }
 
 static bool needs_record(const struct look *k)
@@ -193,19 +201,27 @@ static enum block_state state_at(const struct look *k, uint32_t block)
     return k->record ? state_of(le32_get(k->record->states), block) : BLOCK_LOST;
 }
 
-/* Blocks that only the disk has, as a mask; all others are answered. */
-static uint32_t answer_from_memory(struct store_read *r, const struct look *k)
+static void answer_data(struct store_read *r, struct look *k, uint32_t b)
+{
+    const struct staged_chunk *c = staged_holder(&k->staged, b);
+
+    if (c && c->blocks[b]) {
+        give(r, (uint64_t)k->index * CHUNK_BLOCKS + b, c->blocks[b]);
+        return;
+    }
+    k->mask |= 1u << b;
+    k->checksums[b] = c ? c->checksums[b] : le32_get(k->record->checksums[b]);
+}
+
+/* What only the disk has is left in the mask. */
+static void answer_from_memory(struct store_read *r, struct look *k)
 {
     uint64_t base = (uint64_t)k->index * CHUNK_BLOCKS;
-    uint32_t mask = 0;
 
     for (uint32_t b = k->first; b < k->end; b++) {
         switch (state_at(k, b)) {
         case BLOCK_DATA:
-            if (staged_state(k, b) == BLOCK_DATA)
-                give(r, base + b, k->staged->blocks[b]);
-            else
-                mask |= 1u << b;
+            answer_data(r, k, b);
             break;
         case BLOCK_ELSEWHERE:
         case BLOCK_ZERO:
@@ -216,10 +232,9 @@ static uint32_t answer_from_memory(struct store_read *r, const struct look *k)
             break;
         }
     }
-    return mask;
 }
 
-static void fetch(struct store_read *r, const struct look *k, struct home_read *h, uint32_t mask)
+static void fetch(struct store_read *r, const struct look *k, struct home_read *h)
 {
     struct reads *reads = &k->store->reads;
     size_t number =
@@ -231,13 +246,12 @@ static void fetch(struct store_read *r, const struct look *k, struct home_read *
         .buffer = reads->memory + number * CHUNK_BYTES,
         .block = (uint64_t)k->index * CHUNK_BLOCKS,
         .offset = chunk_offset(k->store, k->entry & ENTRY_CHUNK),
-        .first = (uint32_t)__builtin_ctz(mask),
-        .mask = mask,
+        .first = (uint32_t)__builtin_ctz(k->mask),
+        .mask = k->mask,
         .parity = reads->parity,
     };
-    h->count = 32 - (uint32_t)__builtin_clz(mask) - h->first;
-    for (uint32_t b = 0; b < CHUNK_BLOCKS; b++)
-        h->checksums[b] = le32_get(k->record->checksums[b]);
+    h->count = 32 - (uint32_t)__builtin_clz(k->mask) - h->first;
+    memcpy(h->checksums, k->checksums, sizeof h->checksums);
     reads->under_way[h->parity]++;
     r->flying++;
     submit(h);
@@ -248,7 +262,6 @@ static bool look_further(struct store_read *r)
 {
     struct look k = look_at(r);
     struct home_read *h;
-    uint32_t mask;
 
     if (r->use.page && (!needs_record(&k) || r->use.page->number != page_of(&k)))
         page_drop(k.store, &r->use); /* the chunk changed while we waited */
@@ -265,9 +278,9 @@ static bool look_further(struct store_read *r)
         return false;
     }
     list_remove(&r->link); /* it may have been in the queue, and found one otherwise */
-    mask = answer_from_memory(r, &k);
-    if (mask)
-        fetch(r, &k, h, mask);
+    answer_from_memory(r, &k);
+    if (k.mask)
+        fetch(r, &k, h);
     else
         give_back(&k.store->reads, h);
     page_drop(k.store, &r->use);
@@ -351,7 +364,7 @@ static uint64_t run_in_chunk(const struct store_replica *r, uint64_t at, uint64_
     *mapped = false;
     if (!k.entry)
         return end - at;
-    k.staged = stage_find(r->store, r, k.index);
+    k.staged = stage_view(r->store, r, k.index);
     page = has_record(&k) ? page_at_hand(r->store, page_of(&k)) : NULL;
     k.record = page ? record_in(&k, page) : NULL;
     *mapped = holds_data(&k, (uint32_t)(at - base));

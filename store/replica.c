@@ -33,7 +33,6 @@ void replica_forget(struct store_replica *r)
 {
     struct store *s = r->store;
 
-    stage_drop_all(s, r);
     map_clear(r);
     open_log_clear(r);
     list_remove(&r->dirty_link);
@@ -122,6 +121,6 @@ bool store_fits(const struct store_replica *r, struct extent blocks)
     uint64_t leaves, missing = map_missing(r, blocks, &leaves);
 
     /* what the next checkpoint settles is as good as free: a write waits for it */
-    return missing == 0 ||
-           missing + reserve_chunks(s) <= allocator_left(&s->allocator) + s->allocator.freed_count;
+    return missing == 0 || missing + reserve_chunks(s) <=
+                               allocator_left(&s->allocator) + allocator_freed(&s->allocator);
 }

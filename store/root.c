@@ -43,16 +43,10 @@ size_t root_encode(struct store *s, uint8_t *bytes)
 {
     struct format_root *root = (void *)bytes;
     const struct journal *j = &s->journal;
-    struct format_page_entry *entry = entries_of(bytes);
-    struct format_replica *replica = (void *)(entry + s->geo.index_pages);
+    struct format_replica *replica = (void *)(entries_of(bytes) + s->geo.index_pages);
     uint32_t count = 0;
 
     memset(bytes, 0, s->geo.root_bytes);
-    for (uint64_t i = 0; i < s->geo.index_pages; i++)
-        entry[i] = (struct format_page_entry){
-            .checksum = le64_of(s->index_pages[i].checksum),
-            .flags = le32_of(s->index_pages[i].flags & ~PAGE_BAD),
-        };
     for_each_replica(r, s)
         replica_encode(r, &replica[count++]);
     root->tail_position = le64_of(j->head);
@@ -61,8 +55,19 @@ size_t root_encode(struct store *s, uint8_t *bytes)
     root->incarnation = le64_of(j->incarnation);
     root->index_count = le32_of((uint32_t)s->geo.index_pages);
     root->replica_count = le32_of(count);
-    root->log_pages = le32_of(s->log_pages);
+    root->log_pages = le32_of(s->checkpoint.log_count);
     return (size_t)((uint8_t *)&replica[count] - bytes);
+}
+
+void root_encode_index(const struct store *s, uint8_t *bytes)
+{
+    struct format_page_entry *entry = entries_of(bytes);
+
+    for (uint64_t i = 0; i < s->geo.index_pages; i++)
+        entry[i] = (struct format_page_entry){
+            .checksum = le64_of(s->index_pages[i].checksum),
+            .flags = le32_of(s->index_pages[i].flags & ~PAGE_BAD),
+        };
 }
 
 void root_seal(struct store *s, uint8_t *bytes, size_t used, uint32_t copy, uint64_t number)

@@ -102,18 +102,23 @@ struct checkpoint {
     struct task *waiter; /* run when it ends */
     enum err err;
     uint64_t number;
+    uint64_t tail;                /* the journal's head at the freeze */
     bool wrote;                   /* something that the next sync must cover */
     uint32_t grace;               /* parity of the reads to wait for */
-    struct staged_chunk **chunks; /* in order of chunk number */
+    struct staged_chunk **chunks; /* frozen ones, in order of chunk number */
     uint32_t chunk_count;
+    uint8_t *map_dirty, *checksums_dirty, *index_dirty; /* a byte a page: to be written */
+    uint64_t page_count;         /* of the table, so marked; the index's not among them */
+    uint64_t work_done;          /* blocks and pages that were written */
+    uint32_t width;              /* requests in flight at most */
     uint32_t at_chunk, at_block; /* home: the next to write */
     uint64_t at_page;            /* tables, then index: the next to look at */
-    uint8_t *log_memory;         /* the log pages, as they will be */
+    uint8_t *log_memory;         /* the log pages, as of the freeze */
     uint32_t log_count;
     uint32_t flying;
     struct pool home_writes, jobs;
     uint8_t *job_memory;
-    uint8_t *root;
+    uint8_t *root; /* as of the freeze, but for its index */
     size_t root_used;
     uint32_t root_first; /* the copy to write first (C4) */
     struct disk_io io;
@@ -123,9 +128,20 @@ struct checkpoint {
 
 must_check enum err checkpoint_open(struct store *s);
 void checkpoint_close(struct store *s);
-/* No group is in flight and none begins before it is done; then `waiter` is run. */
+/* Freezes what there is, inside the call, and writes it beside whatever comes later; then `waiter`
+ * is run.  No group is in flight at the moment of the call, and no other checkpoint. */
 void checkpoint_begin(struct store *s, struct task *waiter);
 bool checkpoint_running(const struct store *s);
+/* Of the one that is running: `waiter` is run instead of whoever was to be. */
+void checkpoint_await(struct store *s, struct task *waiter);
+/* How many requests it may have in flight, from now on; 1 to HOME_WRITES, all of them at first. */
+void checkpoint_pace(struct store *s, uint32_t width);
+/* How much of the one that is running is done, of 1024; 1024: none is. */
+uint32_t checkpoint_progress(const struct store *s);
+
+/* The frozen state: all of it, at once; its chunks in order (freeze.c). */
+void checkpoint_freeze(struct store *s);
+void checkpoint_sort(struct checkpoint *c);
 
 /* False: no job is free. */
 bool page_job_begin(struct store *s, uint64_t page, bool index);
@@ -134,8 +150,9 @@ void checkpoint_job_done(struct store *s, enum err err);
 
 /* ---- root (root.c) ---- */
 
-/* As things are now; how many bytes. */
+/* Replicas and tail as they are now; how many bytes.  Where the index is comes last. */
 size_t root_encode(struct store *s, uint8_t *bytes);
+void root_encode_index(const struct store *s, uint8_t *bytes);
 void root_seal(struct store *s, uint8_t *bytes, size_t used, uint32_t copy, uint64_t number);
 /* Index entries, replicas, tail: into the store.  The bytes are proved. */
 enum err root_decode(struct store *s, const uint8_t *bytes);

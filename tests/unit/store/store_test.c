@@ -395,12 +395,12 @@ static void a_journal_larger_than_the_stage_is_replayed(void **state)
     struct store_limits small = rig_limits();
     struct rig_wait w = {0};
     struct store_format f = {
-        .identity = DISK, .journal_bytes = 12u << 20, .done = rig_format_done, .own = &w};
+        .identity = DISK, .journal_bytes = 40u << 20, .done = rig_format_done, .own = &w};
     struct store_limits large = rig_limits();
 
     (void)state;
     large.stage_bytes = 32u << 20;
-    r.medium = sim_disk_make(r.sim, "disk", UINT64_C(128) << 20);
+    r.medium = sim_disk_make(r.sim, "disk", UINT64_C(256) << 20);
     rig_start(&r);
     f.env = r.env;
     f.disk = r.disk;

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/freeze.c — the moment of a checkpoint: what it writes is chosen, and copied where it may
+ * change.
+ *
+ * Happens inside checkpoint_begin(), while no group is in flight.  Every staged chunk gets its
+ * place; the stage's current generation is frozen, and with it what was freed and which map pages
+ * changed; activity logs, replicas and the journal's tail are encoded as they are.  From then on
+ * the checkpoint looks at nothing that changes may touch, but for the maps (chunk_table.c).
+ *
+ * A chunk all of whose blocks are zero is freed here, and here alone: no group is in flight that
+ * counts on it, and without a record in the journal, for it reads as zeros either way.  Replay
+ * finds it taken still, and frees it in its turn.
+ */
+#include "store/inside.h"
+
+/* ---- places ---- */
+
+/* Every block is zero, whether the table says so or has nothing to say. */
+static bool holds_nothing(const struct staged_chunk *k, uint64_t entry)
+{
+    if (k->fresh || !(entry & ENTRY_PLACED))
+        return (k->states & ~STATES_ZERO) == 0; /* neither data nor lost */
+    return k->states == STATES_ZERO;
+}
+
+/* The write at the head of the queue was promised space for all its pieces when the first of them
+ * was admitted: no chunk that it counts on goes meanwhile. */
+static bool write_is_half_done(const struct store *s)
+{
+    const struct list *queue = &s->journal.queue;
+
+    return !list_empty(queue) &&
+           container_of(queue->next, struct store_change, link)->blocks_done > 0;
+}
+
+/* Every staged chunk gets its number, a new one a fresh one. */
+static void place_all(struct store *s)
+{
+    bool frees = !write_is_half_done(s);
+
+    list_for_each_safe(l, &s->stage.current.list) {
+        struct staged_chunk *k = container_of(l, struct staged_chunk, link);
+        uint64_t entry = map_entry(k->replica, k->index);
+
+        assert(entry & ENTRY_HERE);
+        if (frees && holds_nothing(k, entry)) {
+            map_free(k->replica, k->index);
+            continue;
+        }
+        if (!(entry & ENTRY_PLACED)) {
+            k->fresh = true;
+            map_place(k->replica, k->index, allocator_take(&s->allocator));
+            entry = map_entry(k->replica, k->index);
+        }
+        k->chunk = entry & ENTRY_CHUNK;
+    }
+}
+
+/* ---- logs ---- */
+
+static void encode_log_page(struct checkpoint *c, const struct store_replica *r, struct list **at,
+                            uint32_t count)
+{
+    struct format_log_page *page = (void *)(c->log_memory + c->log_count++ * (size_t)PAGE_BYTES);
+
+    memset(page, 0, sizeof *page);
+    page->replica = le64_of(r->identity.bits);
+    page->kind = le32_of(LOG_ACTIVITY);
+    page->count = le32_of(count);
+    for (uint32_t i = 0; i < count; i++, *at = (*at)->next) {
+        const struct open_write *w = container_of(*at, struct open_write, link);
+
+        page->entries[i] = (struct format_open_write){
+            .start = le64_of(w->extent.start),
+            .epoch = le64_of(w->epoch),
+            .seq = le64_of(w->seq),
+            .generation = le64_of(w->generation),
+            .count = le32_of((uint32_t)w->extent.count),
+        };
+    }
+}
+
+/* A replica whose log does not fit says "everything". */
+static void encode_logs(struct store *s)
+{
+    struct checkpoint *c = &s->checkpoint;
+
+    c->log_count = 0;
+    for_each_replica(r, s) {
+        struct list *at;
+
+        if (c->log_count + div_up(r->open_count, LOG_ENTRIES) > s->geo.log_pages)
+            open_log_everything(r);
+        r->open_told = r->open_count;
+        at = r->open.next;
+        for (uint32_t left = r->open_count; left > 0; left -= min_u32(left, LOG_ENTRIES))
+            encode_log_page(c, r, &at, min_u32(left, LOG_ENTRIES));
+    }
+}
+
+/* ---- all of it ---- */
+
+static void collect(struct store *s)
+{
+    struct checkpoint *c = &s->checkpoint;
+
+    c->chunk_count = 0;
+    list_for_each(l, &s->stage.frozen.list) {
+        struct staged_chunk *k = container_of(l, struct staged_chunk, link);
+        uint8_t *dirty = &c->checksums_dirty[k->chunk / CHECKSUM_RECORDS];
+
+        c->page_count += *dirty ? 0 : 1;
+        *dirty = 1;
+        c->chunks[c->chunk_count++] = k;
+    }
+}
+
+static void freeze_dirty_pages(struct store *s)
+{
+    uint8_t *empty = s->checkpoint.map_dirty;
+
+    s->checkpoint.map_dirty = s->map_dirty;
+    s->map_dirty = empty;
+    s->checkpoint.page_count = s->map_dirty_count;
+    s->map_dirty_count = 0;
+}
+
+void checkpoint_freeze(struct store *s)
+{
+    struct checkpoint *c = &s->checkpoint;
+
+    place_all(s);
+    stage_freeze(s);
+    allocator_freeze(&s->allocator);
+    freeze_dirty_pages(s);
+    collect(s);
+    encode_logs(s);
+    c->page_count += c->log_count;
+    c->tail = s->journal.head;
+    c->root_used = root_encode(s, c->root);
+}
+
+/* ---- order ---- */
+
+static int by_chunk(const void *a, const void *b)
+{
+    const struct staged_chunk *x = *(struct staged_chunk *const *)a;
+    const struct staged_chunk *y = *(struct staged_chunk *const *)b;
+
+    return (x->chunk > y->chunk) - (x->chunk < y->chunk);
+}
+
+void checkpoint_sort(struct checkpoint *c)
+{
+    qsort(c->chunks, c->chunk_count, sizeof *c->chunks, by_chunk);
+}
