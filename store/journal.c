@@ -2,15 +2,18 @@
 /*
  * store/journal.c — makes changes durable before they are answered.
  *
- * The happy path: changes queue while a group is being written; when the disk answers, the group's
- * changes are applied and answered, and all that queued goes out as the next group (group commit).
- * A group is one write, two where it wraps around the ring; RWF_DSYNC makes it durable by itself.
- * Layout: format.h; what goes into a group: group.c.
+ * The happy path: what a turn of the loop brings goes out as one group (group commit), and changes
+ * queue while it is being written.  A further group is sent beside it as soon as a quarter of the
+ * outstanding changes wait for it, up to GROUPS_MAX; there is no timer (design 7, commit rule).
+ * The disk answers in any order; groups are applied and answered in theirs.  A group is one write,
+ * two where it wraps around the ring; RWF_DSYNC makes it durable by itself.  Layout:
+ * format_journal.h; the group: group.c; what goes into it: admit.c.
  *
  * What can go wrong:
- *   the disk refuses the write     its changes fail, the store takes no more
- *   power fails half-way           replay ends before the group, which nobody was answered for
- *   the ring or the stage is full  changes wait while a checkpoint runs
+ *   the disk refuses the write     its changes and those behind it fail, the store takes no more
+ *   power fails half-way           replay ends before the first group that is not whole; nobody was
+ *                                  answered for it, nor for those behind it
+ *   the ring or the stage is full  changes wait until the checkpoint that runs beside them is done
  *
  * 50 ms after the last group one without changes follows it, if nothing else does: it names the
  * last one durable (J2) and takes commit words along.  That happens once, then nothing moves.
@@ -20,9 +23,8 @@
 #define IDLE_US (UINT64_C(50) * 1000)
 
 enum journal_state {
-    GATHER, /* what is queued becomes a group                    */
-    WRITE,  /* the group is on its way                           */
-    HOLD,   /* a checkpoint runs: changes wait, reads go on      */
+    GATHER, /* groups are built and finished                */
+    HOLD,   /* a checkpoint runs: changes wait, reads go on */
 };
 
 static struct store *store_of(struct task *t)
@@ -33,12 +35,11 @@ static struct store *store_of(struct task *t)
 static void written(struct disk_io *io, enum err err, uint32_t which)
 {
     struct group *g = container_of(io - which, struct group, io[0]);
-    struct journal *j = container_of(g, struct journal, group);
 
     if (err)
         g->err = E_DISK;
     if (--g->flying == 0)
-        task_run(&j->task);
+        task_run(&g->journal->task);
 }
 static void written_first(struct disk_io *io, enum err err)
 {
@@ -73,13 +74,12 @@ static void lay_out(struct group *g, struct layout *l, uint8_t *memory, uint64_t
     add_to(&g->io[1], l, memory + first, bytes - first);
 }
 
-static void submit(struct store *s)
+static void submit(struct store *s, struct group *g)
 {
-    struct group *g = &s->journal.group;
     uint64_t start = s->journal.head % s->geo.journal_bytes;
     struct layout l = {g->pieces, s->geo.journal_bytes - start};
 
-    group_seal(s);
+    group_seal(s, g);
     for (uint32_t i = 0; i < 2; i++)
         g->io[i] = (struct disk_io){.op = DISK_WRITE,
                                     .flags = durable_flag(s),
@@ -112,6 +112,56 @@ static void idle_fires(struct timer *t)
     task_run(&j->task);
 }
 
+/* ---- groups, in a ring of their own ---- */
+
+static struct group *group_at(struct journal *j, uint32_t i)
+{
+    return &j->groups[(j->first + i) % GROUPS_MAX];
+}
+
+/* The commit rule; behind a barrier nothing is built before that is finished. */
+static bool group_may_go(struct journal *j)
+{
+    if (j->in_flight == 0)
+        return true;
+    return j->in_flight < GROUPS_MAX && j->queued > 0 &&
+           j->queued * 4 >= j->queued + j->unanswered && !group_at(j, j->in_flight - 1)->barrier;
+}
+
+static void send(struct store *s, struct group *g)
+{
+    struct journal *j = &s->journal;
+
+    j->in_flight++;
+    j->unanswered += g->answers;
+    j->unmapping += g->unmaps;
+    j->reserved.chunks += g->need.chunks;
+    j->reserved.leaves += g->need.leaves;
+    j->reserved.staged += g->need.staged;
+    g->flying = 0;
+    if (g->record_count == 0 && g->item_count > 0)
+        return; /* refusals only: they wait for their turn */
+    timer_stop(&s->env->clock, &j->idle);
+    submit(s, g);
+}
+
+static void finish(struct store *s, struct group *g)
+{
+    struct journal *j = &s->journal;
+
+    j->first = (j->first + 1) % GROUPS_MAX;
+    j->in_flight--;
+    j->unanswered -= g->answers;
+    j->unmapping -= g->unmaps;
+    j->reserved.chunks -= g->need.chunks;
+    j->reserved.leaves -= g->need.leaves;
+    j->reserved.staged -= g->need.staged;
+    group_finish(s, g);
+}
+
+/* ---- its life ---- */
+
+/* Nothing is in flight and nothing queued. */
 static enum task_next rest(struct store *s)
 {
     struct journal *j = &s->journal;
@@ -129,39 +179,36 @@ static enum task_next gather(struct store *s)
     bool waits = !list_empty(&j->queue) && takes_changes(s);
     enum group_end end = GROUP_NEEDS_CHECKPOINT;
 
+    if (!group_may_go(j))
+        return TASK_WAIT;
     j->idle_due = j->idle_due && takes_changes(s) && j->unnamed > j->named;
     if (!waits || !checkpoint_due(s))
-        end = group_build(s);
+        end = group_build(s, group_at(j, j->in_flight));
     switch (end) {
+    case GROUP_BUILT:
+        send(s, group_at(j, j->in_flight));
+        return TASK_AGAIN;
     case GROUP_NOTHING:
-        return rest(s);
+        return j->in_flight > 0 ? TASK_WAIT : rest(s);
     case GROUP_NEEDS_CHECKPOINT:
+        if (j->in_flight > 0)
+            return TASK_WAIT;
         checkpoint_begin(s, &j->task);
         return task_wait_in(&j->task, HOLD);
-    case GROUP_BUILT:
-        break;
     }
-    if (j->group.record_count == 0 && j->group.item_count > 0) {
-        group_finish(s); /* refusals only */
-        return TASK_AGAIN;
-    }
-    timer_stop(&s->env->clock, &j->idle);
-    submit(s);
-    return task_wait_in(&j->task, WRITE);
+    unreachable();
 }
 
 static enum task_next journal_step(struct task *t)
 {
     struct store *s = store_of(t);
+    struct journal *j = &s->journal;
 
     switch ((enum journal_state)t->state) {
     case GATHER:
+        while (j->in_flight > 0 && group_at(j, 0)->flying == 0)
+            finish(s, group_at(j, 0));
         return gather(s);
-    case WRITE:
-        if (s->journal.group.flying > 0)
-            return TASK_WAIT;
-        group_finish(s);
-        return task_goto(t, GATHER);
     case HOLD:
         if (checkpoint_running(s))
             return TASK_WAIT;
@@ -179,8 +226,7 @@ static void journal_done(struct task *t)
 }
 
 static const struct task_state journal_states[] = {
-    [GATHER] = {"gather", TASK_FIRST | TASK_AFTER(WRITE) | TASK_AFTER(HOLD)},
-    [WRITE] = {"write", TASK_AFTER(GATHER)},
+    [GATHER] = {"gather", TASK_FIRST | TASK_AFTER(HOLD)},
     [HOLD] = {"hold", TASK_AFTER(GATHER)},
 };
 static const struct task_kind journal_kind = {
@@ -191,37 +237,49 @@ static const struct task_kind journal_kind = {
     .state_count = array_length(journal_states),
 };
 
-enum err journal_open(struct store *s)
-{
-    struct journal *j = &s->journal;
-    struct group *g = &j->group;
+/* ---- open and close ---- */
 
-    list_init(&j->queue);
-    j->bytes_max = min_u64(GROUP_BYTES_MAX, round_down(s->geo.journal_bytes / 8, PAGE_BYTES));
+static bool group_open(struct journal *j, struct group *g)
+{
+    g->journal = j;
     g->items = calloc(GROUP_RECORDS_MAX, sizeof *g->items);
     g->blocks = calloc(GROUP_BLOCKS_MAX, sizeof *g->blocks);
     g->pieces = calloc(GROUP_BLOCKS_MAX + 4, sizeof *g->pieces);
     g->meta = aligned_alloc(PAGE_BYTES, GROUP_META_MAX);
+    return g->items && g->blocks && g->pieces && g->meta;
+}
+
+enum err journal_open(struct store *s)
+{
+    struct journal *j = &s->journal;
+    bool well = true;
+
+    list_init(&j->queue);
+    j->bytes_max = min_u64(GROUP_BYTES_MAX, round_down(s->geo.journal_bytes / 8, PAGE_BYTES));
+    for (uint32_t i = 0; i < GROUPS_MAX; i++)
+        well &= group_open(j, &j->groups[i]);
     j->list = calloc(GROUP_RECORDS_MAX, sizeof *j->list);
     j->checksums = calloc(WRITE_BLOCKS_MAX, sizeof *j->checksums);
-    return g->items && g->blocks && g->pieces && g->meta && j->list && j->checksums ? E_OK
-                                                                                    : E_NO_MEMORY;
+    return well && j->list && j->checksums ? E_OK : E_NO_MEMORY;
 }
 
 void journal_close(struct store *s)
 {
     struct journal *j = &s->journal;
 
-    free(j->group.items);
-    free(j->group.blocks);
-    free(j->group.pieces);
-    free(j->group.meta);
+    for (uint32_t i = 0; i < GROUPS_MAX; i++) {
+        free(j->groups[i].items);
+        free(j->groups[i].blocks);
+        free(j->groups[i].pieces);
+        free(j->groups[i].meta);
+    }
     free(j->list);
     free(j->checksums);
 }
 
 void journal_begin(struct store *s)
 {
+    s->journal.finished = s->journal.sequence - 1;
     task_start(&s->journal.task, &journal_kind, &s->env->tasks, GATHER);
 }
 
@@ -248,5 +306,6 @@ void store_change(struct store *s, struct store_change *c)
     if (c->kind == STORE_PROMISE)
         c->replica->asked = max_u64(c->replica->asked, c->epoch);
     list_append(&s->journal.queue, &c->link);
+    s->journal.queued++;
     task_run(&s->journal.task);
 }

@@ -43,7 +43,11 @@ enum err fact_apply(struct store *s, const struct fact *f);
 /* A fact that a damaged group held, by the list in its successor: its blocks are lost. */
 void fact_lost(struct store *s, const struct format_list_entry *e);
 
-/* ---- journal (journal.c, group.c) ---- */
+/* ---- journal (journal.c), its groups (group.c), and what goes into them (admit.c) ---- */
+
+#define GROUPS_MAX 4u /* on the disk's way at once */
+/* As far as replay looks: a group, those in flight beside it, and the first that can name it. */
+#define REPLAY_BYTES ((GROUPS_MAX + 1) * (uint64_t)GROUP_BYTES_MAX)
 
 struct group_item {
     struct store_change *change; /* NULL: the store's own record */
@@ -53,18 +57,30 @@ struct group_item {
     enum err err;
 };
 
-/* The group that is being built, then written. */
+/* What facts take at most when they are applied. */
+struct need {
+    uint64_t chunks; /* that are not taken yet      */
+    uint64_t leaves; /* of map memory               */
+    uint64_t staged; /* chunks that the stage knows */
+};
+
+/* A group: it is built, written, and finished in its turn. */
 struct group {
-    struct group_item *items; /* GROUP_ITEMS_MAX */
+    struct group_item *items; /* GROUP_RECORDS_MAX */
     uint32_t item_count, record_count, block_count;
-    uint64_t chunks_needed, leaves_needed, staged_needed; /* at most, when it is applied */
-    bool unmaps; /* a later write cannot be judged before these are applied */
-    bool closed;
-    bool changes; /* holds records of changes, not commit words alone */
+    uint32_t answers; /* changes that are answered when it is finished */
+    struct need need;
+    bool unmaps;  /* a later write cannot be told what it needs before these are applied */
+    bool closed;  /* takes no more                                                       */
+    bool barrier; /* what comes behind it is judged when it is finished                  */
+    bool changes; /* holds records of changes, not commit words alone                    */
+    uint64_t sequence, durable; /* once sealed */
     uint8_t *meta;
     uint32_t meta_used;
-    uint8_t **blocks; /* GROUP_BLOCKS_MAX */
+    uint64_t bytes_most; /* on disk */
+    uint8_t **blocks;    /* GROUP_BLOCKS_MAX */
     struct iovec *pieces;
+    struct journal *journal;
     struct disk_io io[2]; /* two where it wraps */
     uint32_t flying;
     enum err err;
@@ -72,13 +88,20 @@ struct group {
 
 struct journal {
     struct task task;
-    struct list queue; /* changes given that are not in the group */
-    struct group group;
-    uint64_t head, tail; /* positions */
-    uint64_t sequence;   /* of the next group */
+    struct list queue; /* changes given that are not in a group, or not in full */
+    uint32_t queued;
+    struct group groups[GROUPS_MAX];
+    uint32_t first, in_flight; /* groups[first] is the oldest                    */
+    uint32_t unanswered;       /* changes in them                                */
+    uint32_t unmapping;        /* how many of them unmap                         */
+    struct need reserved;      /* by all of them                                 */
+    bool failed;               /* one could not be written: nothing behind it is */
+    uint64_t head, tail;       /* positions: of the next group; of the oldest    */
+    uint64_t sequence;         /* of the next group                              */
+    uint64_t finished;         /* newest sequence that is durable with all before it */
     uint64_t predecessor, incarnation;
     uint64_t named;                 /* newest sequence that a durable group names durable */
-    uint64_t unnamed;               /* newest sequence with records in it                 */
+    uint64_t unnamed;               /* newest sequence with changes in it                 */
     uint64_t bytes_max;             /* of one group */
     struct format_list_entry *list; /* what the last group held */
     uint32_t list_count;
@@ -98,13 +121,29 @@ bool journal_stopped(const struct store *s);
 
 enum group_end {
     GROUP_BUILT,            /* there is something to write or to answer           */
-    GROUP_NOTHING,          /* the queue is empty                                 */
+    GROUP_NOTHING,          /* the queue is empty, or waits for groups in flight  */
     GROUP_NEEDS_CHECKPOINT, /* the first change finds no room before one was made */
 };
-enum group_end group_build(struct store *s);
+enum group_end group_build(struct store *s, struct group *g);
 uint64_t group_bytes(const struct group *g);
-void group_seal(struct store *s);
-/* Applies what is durable and answers, in order. */
-void group_finish(struct store *s);
+/* Its bytes are final, and the journal moves on behind it. */
+void group_seal(struct store *s, struct group *g);
+/* In its turn: applies it, if it is durable, and answers. */
+void group_finish(struct store *s, struct group *g);
+
+enum verdict {
+    VERDICT_ADMIT,      /* it is in the group */
+    VERDICT_REFUSE,     /* answered with an error, in its turn */
+    VERDICT_NEXT_GROUP, /* the group is full */
+    VERDICT_SETTLED,    /* what it needs can be told when no group is in flight */
+    VERDICT_CHECKPOINT, /* only a checkpoint makes room */
+};
+#define COMMITS_MAX  8u
+#define COMMITS_ROOM (COMMITS_MAX * sizeof(struct format_record))
+
+/* The change at the head of the queue: into the group, or why not. */
+enum verdict group_admit(struct store *s, struct group *g, struct store_change *c);
+struct group_item *group_add_item(struct group *g, struct store_change *c);
+void group_add_record(struct group *g, struct group_item *item);
 
 #endif

@@ -56,7 +56,7 @@ uint64_t store_limits_bytes(const struct store_limits *l)
            (uint64_t)l->checksum_pages * (PAGE_BYTES + sizeof(struct cached_page)) +
            (uint64_t)l->replicas_max * sizeof(struct store_replica) +
            open_writes_of(l) * sizeof(struct open_write) + HOME_READS * (uint64_t)CHUNK_BYTES +
-           2 * (uint64_t)GROUP_BYTES_MAX; /* the last while it opens */
+           REPLAY_BYTES; /* the last while it opens */
 }
 
 /* ---- memory ---- */
@@ -70,14 +70,16 @@ static enum err memory_open(struct store *s)
 
     s->replicas_max = max == 0 ? g->replicas_max : min_u32(max, g->replicas_max);
     list_init(&s->commit_dirty);
-    list_init(&s->stage.current.list);
-    list_init(&s->stage.frozen.list);
+    list_init(&s->stage.list);
     s->replicas = calloc(s->replicas_max, sizeof *s->replicas);
     s->index = calloc(table_pages(g), sizeof *s->index);
     s->index_pages = calloc(g->index_pages, sizeof *s->index_pages);
     s->map_dirty = calloc(g->map_pages, 1);
+    s->checksums_dirty = calloc(g->checksum_pages, 1);
+    s->index_dirty = calloc(g->index_pages, 1);
     s->sorted = calloc(OPEN_EXTENTS_MAX + 1, sizeof *s->sorted);
-    if (!s->replicas || !s->index || !s->index_pages || !s->map_dirty || !s->sorted)
+    if (!s->replicas || !s->index || !s->index_pages || !s->map_dirty || !s->checksums_dirty ||
+        !s->index_dirty || !s->sorted)
         return E_NO_MEMORY;
     err = map_open(&s->by_identity, s->replicas_max);
     if (!err)
@@ -114,7 +116,7 @@ void store_free(struct store *s)
     if (s->replicas) {
         for_each_replica(r, s)
             replica_forget(r);
-        stage_clear(s);
+        stage_drop_all(s, NULL);
     }
     reads_close(&s->reads);
     checkpoint_close(s);
@@ -126,6 +128,8 @@ void store_free(struct store *s)
     pool_close(&s->open_writes);
     map_close(&s->by_identity);
     free(s->sorted);
+    free(s->index_dirty);
+    free(s->checksums_dirty);
     free(s->map_dirty);
     free(s->index_pages);
     free(s->index);

@@ -18,6 +18,10 @@
  *   the newest we found (J5)            replica is damaged
  *
  * What does not fit into the stage goes home by a checkpoint in between, which moves the tail.
+ *
+ * A group may have been read that is not durable: a process that was killed left it in the disk's
+ * cache.  Before a checkpoint writes home what was read (C2), a sync makes it durable: else a loss
+ * of power could take the group, and leave its blocks over those that the last root speaks of.
  */
 #include "store/inside.h"
 
@@ -26,6 +30,7 @@ enum replay_state {
     REST,       /* … the part behind                              */
     AGAIN,      /* pages of the head's group, one by one          */
     GROUPS,     /* as many as the window holds                    */
+    FIRM,       /* what was read becomes durable                  */
     CHECKPOINT, /* the stage was full                             */
     END,
 };
@@ -396,6 +401,7 @@ static enum err take_group(struct replay *r, const struct format_group *h)
     }
     if (err != E_NOT_FOUND)
         return err;
+    r->took = true;
     s->journal.head += bytes_of(h);
     s->journal.sequence++;
     s->journal.predecessor = le64_get(h->head.checksum);
@@ -417,16 +423,50 @@ static enum task_next window_anew(struct replay *r)
     return task_wait_in(&r->task, WINDOW);
 }
 
+static void synced(struct disk_io *io, enum err err)
+{
+    struct replay *r = container_of(io, struct replay, sync);
+
+    r->syncing = false;
+    if (err)
+        r->store->broken = true;
+    task_run(&r->task);
+}
+
+/* Before the checkpoint that comes next: one in between, or the one of open. */
+static enum task_next make_firm(struct replay *r, bool more)
+{
+    const struct store *s = r->store;
+
+    r->more = more;
+    if (r->took && !s->read_only && !s->disk->write_through) {
+        r->syncing = true;
+        r->sync = (struct disk_io){.op = DISK_SYNC, .done = synced};
+        disk_submit(s->disk, &r->sync);
+    }
+    r->took = false;
+    return task_goto(&r->task, FIRM);
+}
+
 /* What is staged goes home, then the group at the head is looked at again. */
 static enum task_next make_room(struct replay *r)
 {
+    return make_firm(r, true);
+}
+
+static enum task_next firm(struct replay *r)
+{
+    if (!r->more)
+        return task_goto(&r->task, END);
+    if (r->store->broken)
+        return fail(r, E_DISK, "the disk refuses to make its journal durable");
     checkpoint_begin(r->store, &r->task);
     return task_wait_in(&r->task, CHECKPOINT);
 }
 
 static bool can_make_room(const struct replay *r)
 {
-    return !r->store->read_only && !list_empty(&r->store->stage.current.list);
+    return !r->store->read_only && !list_empty(&r->store->stage.list);
 }
 
 static enum task_next take(struct replay *r)
@@ -454,25 +494,29 @@ static enum task_next end_or_damage(struct replay *r, bool payload)
 {
     struct store *s = r->store;
     struct beyond beyond;
+    bool damage; /* it was durable */
 
     if (ask_again(r))
         return task_wait_in(&r->task, AGAIN);
     look_beyond(r, &beyond);
-    if (beyond.durable >= s->journal.sequence && payload)
+    damage = beyond.next && beyond.durable >= s->journal.sequence;
+    if (damage && payload)
         return take(r);
-    if (beyond.next && beyond.durable >= s->journal.sequence) {
+    if (damage && le64_get(beyond.next->sequence) <= beyond.durable + 1) {
         if (!stage_takes_loss(s, beyond.next) && can_make_room(r))
             return make_room(r);
         lose_group(s, beyond.next);
         return window_anew(r);
     }
-    if (r->head_refused)
+    if (damage)
+        damage_all(s); /* the group that would say what was lost was never durable */
+    else if (r->head_refused)
         return fail(r, E_DISK, "the disk refuses to read the end of its journal");
     if (beyond.root > s->root_number) { /* J5 */
         s->root_number = beyond.root;
         damage_all(s);
     }
-    return task_goto(&r->task, END);
+    return make_firm(r, false);
 }
 
 static enum task_next groups(struct replay *r)
@@ -494,7 +538,7 @@ static enum task_next replay_step(struct task *t)
 {
     struct replay *r = replay_of(t);
 
-    if (r->io.busy || checkpoint_running(r->store))
+    if (r->io.busy || r->syncing || checkpoint_running(r->store))
         return TASK_WAIT;
     switch ((enum replay_state)t->state) {
     case WINDOW:
@@ -506,6 +550,8 @@ static enum task_next replay_step(struct task *t)
         return groups(r);
     case AGAIN:
         return again(r);
+    case FIRM:
+        return firm(r);
     case CHECKPOINT:
         if (r->store->checkpoint.err)
             return fail(r, E_DISK, "a checkpoint during replay failed");
@@ -532,8 +578,9 @@ static const struct task_state replay_states[] = {
     [REST] = {"rest", TASK_AFTER(WINDOW)},
     [GROUPS] = {"groups", TASK_AFTER(REST) | TASK_AFTER(AGAIN) | TASK_AFTER(CHECKPOINT)},
     [AGAIN] = {"again", TASK_AFTER(GROUPS)},
-    [CHECKPOINT] = {"checkpoint", TASK_AFTER(GROUPS)},
-    [END] = {"end", TASK_AFTER(GROUPS) | TASK_AFTER(CHECKPOINT)},
+    [FIRM] = {"firm", TASK_AFTER(GROUPS)},
+    [CHECKPOINT] = {"checkpoint", TASK_AFTER(FIRM)},
+    [END] = {"end", TASK_AFTER(GROUPS) | TASK_AFTER(FIRM) | TASK_AFTER(CHECKPOINT)},
 };
 static const struct task_kind replay_kind = {
     .name = "store_replay",
@@ -548,7 +595,7 @@ enum err replay_begin(struct store *s, struct replay *r, struct task *waiter)
     memset(r, 0, sizeof *r);
     r->store = s;
     r->waiter = waiter;
-    r->window_bytes = min_u64(s->geo.journal_bytes, 2 * (uint64_t)GROUP_BYTES_MAX);
+    r->window_bytes = min_u64(s->geo.journal_bytes, REPLAY_BYTES);
     r->window = aligned_alloc(PAGE_BYTES, (size_t)r->window_bytes);
     r->scratch = malloc(sizeof *r->scratch);
     if (!r->window || !r->scratch) {

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * store/admit.c — which changes go into a journal group.
+ *
+ * A change is judged at the head of the queue, so that whatever is refused is refused before it has
+ * a record (design 7, full disk), and nothing that has one can fail later.  What earlier changes
+ * will take is not taken yet while their groups are in flight: it is summed up as they are admitted
+ * (struct need), at most, and given back as they are applied.  Where only this sum says that there
+ * is no room, a change waits until nothing is in flight and is judged on facts.
+ *
+ * Behind an unmap nobody can tell which chunks will be there: a write then counts all of its own as
+ * missing.  Words that change what is judged (a new replica, its size, its end, a set) close their
+ * group, and are finished before anything behind them is looked at.
+ *
+ * Promises: A1  what groups in flight have reserved is there when they are applied.
+ *           A2  no change is refused for want of space that is in flight, or settles next.
+ */
+#include "store/inside.h"
+
+/* ---- what is wrong with a change, whatever room there is ---- */
+
+static enum err judge_make(struct store *s, const struct store_change *c)
+{
+    if (identity_none(c->identity) || identity_none(c->volume) || c->size_blocks == 0)
+        return E_INVALID;
+    if (c->size_blocks > SHARD_BLOCKS)
+        return E_LBA_RANGE;
+    if (store_find(s, c->identity))
+        return E_EXISTS;
+    return s->replica_count == s->replicas_max ? E_NO_SPACE : E_OK;
+}
+
+static enum err judge_extent(const struct store_change *c, uint64_t most)
+{
+    if (c->extent.count == 0 || c->extent.count > most)
+        return E_INVALID;
+    return extent_within(c->extent, c->replica->size_blocks) ? E_OK : E_LBA_RANGE;
+}
+
+static enum err judge_payload(struct store *s, const struct store_change *c)
+{
+    const struct store_replica *r = c->replica;
+    uint32_t *own = s->journal.checksums;
+
+    block_checksums(r->volume, replica_volume_block(r, c->extent.start), c->extent.count, c->pieces,
+                    own);
+    return memcmp(own, c->checksums, c->extent.count * sizeof *own) == 0 ? E_OK : E_MEDIUM;
+}
+
+static uint64_t promised_in(const struct group *g, const struct store_replica *r)
+{
+    uint64_t epoch = 0;
+
+    for (uint32_t i = 0; i < g->item_count; i++) {
+        const struct fact *f = &g->items[i].fact;
+
+        if (g->items[i].recorded && f->kind == RECORD_PROMISE &&
+            f->replica.bits == r->identity.bits)
+            epoch = max_u64(epoch, f->epoch);
+    }
+    return epoch;
+}
+
+/* The newest epoch promised, or about to be. */
+static uint64_t promised(const struct store *s, const struct group *g,
+                         const struct store_replica *r)
+{
+    const struct journal *j = &s->journal;
+    uint64_t epoch = max_u64(r->promised, promised_in(g, r));
+
+    for (uint32_t i = 0; i < j->in_flight; i++)
+        epoch = max_u64(epoch, promised_in(&j->groups[(j->first + i) % GROUPS_MAX], r));
+    return epoch;
+}
+
+static enum err judge(struct store *s, const struct group *g, const struct store_change *c)
+{
+    if (!takes_changes(s))
+        return E_READ_ONLY;
+    if (c->kind != STORE_MAKE && !c->replica->used)
+        return E_NOT_FOUND;
+    switch (c->kind) {
+    case STORE_MAKE:
+        return judge_make(s, c);
+    case STORE_DELETE:
+        return E_OK;
+    case STORE_RESIZE:
+        if (c->size_blocks > SHARD_BLOCKS)
+            return E_LBA_RANGE;
+        return c->size_blocks < c->replica->size_blocks ? E_INVALID : E_OK;
+    case STORE_PROMISE:
+        return c->epoch < promised(s, g, c->replica) ? E_STALE_EPOCH : E_OK; /* P2 */
+    case STORE_SET:
+        return c->set.member_count > REPLICAS_PER_SHARD ? E_INVALID : E_OK;
+    case STORE_WRITE:
+        return judge_extent(c, WRITE_BLOCKS_MAX);
+    case STORE_UNMAP:
+        return judge_extent(c, SHARD_BLOCKS);
+    }
+    unreachable();
+}
+
+/* ---- room ---- */
+
+static enum verdict refuse(struct group *g, struct store_change *c, enum err err)
+{
+    group_add_item(g, c)->err = err;
+    return VERDICT_REFUSE;
+}
+
+/* No room in this group: in the next one, or, if this one has nothing yet, when others are done. */
+static enum verdict later(const struct store *s, const struct group *g)
+{
+    if (g->item_count > 0)
+        return VERDICT_NEXT_GROUP;
+    return s->journal.in_flight > 0 ? VERDICT_SETTLED : VERDICT_CHECKPOINT;
+}
+
+static uint64_t units_of(struct extent e, uint64_t blocks)
+{
+    return div_up(extent_end(e), blocks) - e.start / blocks;
+}
+
+/* What a write takes when it is applied behind all that is in flight or in the group: at most. */
+static struct need need_of(const struct store *s, const struct group *g,
+                           const struct store_replica *r, struct extent e)
+{
+    struct need n = {.staged = units_of(e, CHUNK_BLOCKS)};
+
+    if (g->unmaps || s->journal.unmapping > 0) {
+        n.chunks = n.staged;
+        n.leaves = units_of(e, CHUNK_BLOCKS * (uint64_t)MAP_LEAF);
+    } else {
+        n.chunks = map_missing(r, e, &n.leaves);
+    }
+    return n;
+}
+
+static void reserve(struct group *g, struct need n)
+{
+    g->need.chunks += n.chunks;
+    g->need.leaves += n.leaves;
+    g->need.staged += n.staged;
+}
+
+/* Chunks of the stage that nobody has reserved. */
+static uint64_t staged_left(const struct store *s, const struct group *g)
+{
+    return s->stage.chunks.free_count - s->journal.reserved.staged - g->need.staged;
+}
+
+/* Space for all blocks of a write (A1, A2). */
+static enum verdict find_space(struct store *s, struct group *g, struct store_change *c)
+{
+    const struct need *others = &s->journal.reserved;
+    struct need n = need_of(s, g, c->replica, c->extent);
+    uint64_t left = allocator_left(&s->allocator);
+
+    if (others->chunks + g->need.chunks + n.chunks <= left &&
+        others->leaves + g->need.leaves + n.leaves <= s->leaves.free_count)
+        return VERDICT_ADMIT;
+    if (g->item_count > 0 || s->journal.in_flight > 0)
+        return later(s, g);
+    if (n.chunks > left && n.chunks <= left + s->allocator.freed_count)
+        return VERDICT_CHECKPOINT;
+    return refuse(g, c, E_NO_SPACE);
+}
+
+/* What is asked of a write before its first piece, so that nothing changes half. */
+static enum verdict judge_whole(struct store *s, struct group *g, struct store_change *c)
+{
+    enum err err = judge_payload(s, c);
+
+    return err ? refuse(g, c, err) : find_space(s, g, c);
+}
+
+/* How many blocks of payload still go into the group behind one more record. */
+static uint64_t payload_room(const struct group *g)
+{
+    uint64_t meta = g->meta_used + sizeof(struct format_record) + COMMITS_ROOM +
+                    WRITE_BLOCKS_MAX * sizeof(le32);
+    uint64_t used = round_up(meta, PAGE_BYTES) + (uint64_t)g->block_count * PAGE_BYTES;
+
+    if (meta > GROUP_META_MAX || used >= g->bytes_most)
+        return 0;
+    return min_u64((g->bytes_most - used) / PAGE_BYTES, GROUP_BLOCKS_MAX - g->block_count);
+}
+
+/* The next piece of a write: whole if it can be, in parts only where it is alone in its group. */
+static enum verdict choose_piece(struct store *s, struct group *g, const struct store_change *c,
+                                 struct extent *ret)
+{
+    uint64_t rest = c->extent.count - c->blocks_done;
+    uint64_t room = min_u64(payload_room(g), s->stage.blocks.free_count);
+    uint64_t staged = staged_left(s, g);
+
+    room = min_u64(room, staged >= 2 ? (staged - 1) * CHUNK_BLOCKS : 0);
+    if (room < rest && (g->item_count > 0 || room < CHUNK_BLOCKS))
+        return later(s, g);
+    *ret = (struct extent){c->extent.start + c->blocks_done, min_u64(rest, room)};
+    return VERDICT_ADMIT;
+}
+
+/* ---- into the group ---- */
+
+static void take_payload(struct store *s, struct group *g, const struct store_change *c,
+                         const struct fact *f)
+{
+    for (uint64_t i = 0; i < f->extent.count; i++) {
+        uint8_t *block = pool_get(&s->stage.blocks);
+
+        assert(block); /* choose_piece() looked */
+        pieces_gather(block, c->pieces, (c->blocks_done + i) * BLOCK_BYTES, BLOCK_BYTES);
+        g->blocks[g->block_count++] = block;
+    }
+}
+
+static struct fact stamped(const struct store_change *c, enum record_kind kind, struct extent e)
+{
+    return (struct fact){.kind = kind,
+                         .flags = c->stamp.sealed ? RECORD_SEALED : 0,
+                         .replica = c->replica->identity,
+                         .extent = e,
+                         .stamp = c->stamp};
+}
+
+static enum verdict admit_write(struct store *s, struct group *g, struct store_change *c)
+{
+    struct group_item *item;
+    struct extent piece;
+    enum verdict verdict = choose_piece(s, g, c, &piece);
+
+    if (verdict == VERDICT_ADMIT && c->blocks_done == 0)
+        verdict = judge_whole(s, g, c);
+    if (verdict != VERDICT_ADMIT)
+        return verdict;
+
+    item = group_add_item(g, c);
+    item->fact = stamped(c, RECORD_WRITE, piece);
+    item->fact.checksums = c->checksums + c->blocks_done;
+    item->fact.payload = g->block_count;
+    item->fact.blocks = &g->blocks[g->block_count];
+    item->last = c->blocks_done + piece.count == c->extent.count;
+    if (!item->last)
+        item->fact.flags |= RECORD_PART;
+    take_payload(s, g, c, &item->fact);
+    group_add_record(g, item);
+    c->blocks_done += piece.count;
+    reserve(g, need_of(s, g, c->replica, piece));
+    g->closed = !item->last;
+    return VERDICT_ADMIT;
+}
+
+static enum verdict admit_unmap(struct store *s, struct group *g, struct store_change *c)
+{
+    struct group_item *item;
+
+    if (staged_left(s, g) < 2)
+        return later(s, g);
+    item = group_add_item(g, c);
+    item->fact = stamped(c, RECORD_UNMAP, c->extent);
+    group_add_record(g, item);
+    reserve(g, (struct need){.staged = 2}); /* its two ends */
+    g->unmaps = true;
+    return VERDICT_ADMIT;
+}
+
+/* Changes that need no room.  Behind some of them others are judged anew. */
+static enum verdict admit_word(struct group *g, struct store_change *c)
+{
+    static const enum record_kind record_of[] = {
+        [STORE_MAKE] = RECORD_MAKE,     [STORE_DELETE] = RECORD_DELETE,
+        [STORE_RESIZE] = RECORD_RESIZE, [STORE_PROMISE] = RECORD_PROMISE,
+        [STORE_SET] = RECORD_SET,
+    };
+    struct group_item *item = group_add_item(g, c);
+
+    item->fact = (struct fact){
+        .kind = record_of[c->kind],
+        .replica = c->kind == STORE_MAKE ? c->identity : c->replica->identity,
+        .volume = c->volume,
+        .shard = c->shard,
+        .epoch = c->epoch,
+        .size_blocks = c->size_blocks,
+        .set = &c->set,
+    };
+    group_add_record(g, item);
+    g->barrier = c->kind != STORE_PROMISE;
+    g->closed = g->barrier;
+    return VERDICT_ADMIT;
+}
+
+enum verdict group_admit(struct store *s, struct group *g, struct store_change *c)
+{
+    enum err err = judge(s, g, c);
+
+    if (g->meta_used + sizeof(struct format_record) + sizeof(struct format_set) + COMMITS_ROOM >
+        min_u64(GROUP_META_MAX, g->bytes_most))
+        return later(s, g);
+    if (err)
+        return refuse(g, c, err);
+    switch (c->kind) {
+    case STORE_WRITE:
+        return admit_write(s, g, c);
+    case STORE_UNMAP:
+        return admit_unmap(s, g, c);
+    case STORE_MAKE:
+    case STORE_DELETE:
+    case STORE_RESIZE:
+    case STORE_PROMISE:
+    case STORE_SET:
+        return admit_word(g, c);
+    }
+    unreachable();
+}
