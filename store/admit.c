@@ -161,7 +161,7 @@ static enum verdict find_space(struct store *s, struct group *g, struct store_ch
         return VERDICT_ADMIT;
     if (g->item_count > 0 || s->journal.in_flight > 0)
         return later(s, g);
-    if (n.chunks > left && n.chunks <= left + s->allocator.freed_count)
+    if (n.chunks > left && n.chunks <= left + allocator_freed(&s->allocator))
         return VERDICT_CHECKPOINT;
     return refuse(g, c, E_NO_SPACE);
 }

@@ -65,8 +65,9 @@ struct store {
     struct allocator allocator;
     struct stage stage;
     struct page_entry *index, *index_pages;
-    uint8_t *map_dirty, *checksums_dirty, *index_dirty; /* a byte a page */
-    uint32_t log_pages;                                 /* in use on disk */
+    uint8_t *map_dirty; /* a byte a map page: changed since the last checkpoint was begun … */
+    uint64_t map_dirty_count; /* … so many */
+    uint32_t log_pages;       /* in use on disk */
     struct page_cache cache;
     struct journal journal;
     struct checkpoint checkpoint;

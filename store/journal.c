@@ -24,7 +24,7 @@
 
 enum journal_state {
     GATHER, /* groups are built and finished                */
-    HOLD,   /* a checkpoint runs: changes wait, reads go on */
+    HOLD,   /* changes wait for a checkpoint to make room   */
 };
 
 static struct store *store_of(struct task *t)
@@ -94,14 +94,23 @@ static void submit(struct store *s, struct group *g)
         disk_submit(s->disk, &g->io[1]);
 }
 
-/* Three quarters of what a checkpoint empties are used. */
+/* What came since the last checkpoint was begun fills a quarter of the ring, or a third of the
+ * stage. */
 static bool checkpoint_due(const struct store *s)
 {
-    const struct journal *j = &s->journal;
-    const struct pool *blocks = &s->stage.blocks, *chunks = &s->stage.chunks;
+    const struct stage *st = &s->stage;
 
-    return (j->head - j->tail) * 4 >= s->geo.journal_bytes * 3 ||
-           blocks->free_count < blocks->count / 4 || chunks->free_count < chunks->count / 4;
+    if (checkpoint_running(s))
+        return false;
+    return (s->journal.head - s->journal.tail) * 4 >= s->geo.journal_bytes ||
+           st->current.block_count * UINT64_C(3) >= st->blocks.count ||
+           st->current.chunk_count * UINT64_C(3) >= st->chunks.count;
+}
+
+/* What is left is for what needs no change: words, and the groups that name others durable. */
+static bool ring_is_full(const struct store *s)
+{
+    return (s->journal.head - s->journal.tail) * 4 >= s->geo.journal_bytes * 3;
 }
 
 static void idle_fires(struct timer *t)
@@ -182,7 +191,12 @@ static enum task_next gather(struct store *s)
     if (!group_may_go(j))
         return TASK_WAIT;
     j->idle_due = j->idle_due && takes_changes(s) && j->unnamed > j->named;
-    if (!waits || !checkpoint_due(s))
+    if (waits && checkpoint_due(s)) {
+        if (j->in_flight > 0)
+            return TASK_WAIT;
+        checkpoint_begin(s, &j->task);
+    }
+    if (!waits || !ring_is_full(s))
         end = group_build(s, group_at(j, j->in_flight));
     switch (end) {
     case GROUP_BUILT:
@@ -193,7 +207,8 @@ static enum task_next gather(struct store *s)
     case GROUP_NEEDS_CHECKPOINT:
         if (j->in_flight > 0)
             return TASK_WAIT;
-        checkpoint_begin(s, &j->task);
+        if (!checkpoint_running(s))
+            checkpoint_begin(s, &j->task);
         return task_wait_in(&j->task, HOLD);
     }
     unreachable();

@@ -70,16 +70,14 @@ static enum err memory_open(struct store *s)
 
     s->replicas_max = max == 0 ? g->replicas_max : min_u32(max, g->replicas_max);
     list_init(&s->commit_dirty);
-    list_init(&s->stage.list);
+    list_init(&s->stage.current.list);
+    list_init(&s->stage.frozen.list);
     s->replicas = calloc(s->replicas_max, sizeof *s->replicas);
     s->index = calloc(table_pages(g), sizeof *s->index);
     s->index_pages = calloc(g->index_pages, sizeof *s->index_pages);
     s->map_dirty = calloc(g->map_pages, 1);
-    s->checksums_dirty = calloc(g->checksum_pages, 1);
-    s->index_dirty = calloc(g->index_pages, 1);
     s->sorted = calloc(OPEN_EXTENTS_MAX + 1, sizeof *s->sorted);
-    if (!s->replicas || !s->index || !s->index_pages || !s->map_dirty || !s->checksums_dirty ||
-        !s->index_dirty || !s->sorted)
+    if (!s->replicas || !s->index || !s->index_pages || !s->map_dirty || !s->sorted)
         return E_NO_MEMORY;
     err = map_open(&s->by_identity, s->replicas_max);
     if (!err)
@@ -116,7 +114,7 @@ void store_free(struct store *s)
     if (s->replicas) {
         for_each_replica(r, s)
             replica_forget(r);
-        stage_drop_all(s, NULL);
+        stage_clear(s);
     }
     reads_close(&s->reads);
     checkpoint_close(s);
@@ -128,8 +126,6 @@ void store_free(struct store *s)
     pool_close(&s->open_writes);
     map_close(&s->by_identity);
     free(s->sorted);
-    free(s->index_dirty);
-    free(s->checksums_dirty);
     free(s->map_dirty);
     free(s->index_pages);
     free(s->index);

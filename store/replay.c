@@ -466,7 +466,7 @@ static enum task_next firm(struct replay *r)
 
 static bool can_make_room(const struct replay *r)
 {
-    return !r->store->read_only && !list_empty(&r->store->stage.list);
+    return !r->store->read_only && !list_empty(&r->store->stage.current.list);
 }
 
 static enum task_next take(struct replay *r)
