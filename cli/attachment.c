@@ -18,6 +18,23 @@ static void print_form(FILE *to, const json_t *forms, const char *member, const 
                 form[strlen(form) - (*form != 0)] == '\n' ? "" : "\n");
 }
 
+/* Secrets are there in the answer that made them, and never again. */
+static void print_chap(FILE *to, const json_t *chap)
+{
+    static const char *const names[][2] = {{"user", "user"},
+                                           {"secret", "secret"},
+                                           {"mutual_user", "target's user"},
+                                           {"mutual_secret", "target's secret"}};
+
+    fprintf(to, "chap       %s\n", text_of(chap, "kind"));
+    for (size_t i = 0; i < 4; i++) {
+        const char *word = json_string_value(json_object_get(chap, names[i][0]));
+
+        if (word)
+            fprintf(to, "           %s %s\n", names[i][1], word);
+    }
+}
+
 static void print_attachment(struct cli *cli, const json_t *a)
 {
     const json_t *forms = json_object_get(a, "forms");
@@ -33,6 +50,7 @@ static void print_attachment(struct cli *cli, const json_t *a)
     fprintf(to, "target     %s\n", text_of(a, "target"));
     fprintf(to, "portals    %s\n", texts_of(a, "portals", portals));
     fprintf(to, "lun        %" PRIu64 "\n", number_of(a, "lun"));
+    print_chap(to, json_object_get(a, "chap"));
     print_form(to, forms, "qemu", "QEMU");
     print_form(to, forms, "libvirt", "libvirt");
     print_form(to, forms, "open_iscsi", "open-iscsi");
@@ -48,19 +66,34 @@ static enum cli_exit show(struct cli *cli, json_t *attachment)
     return CLI_OK;
 }
 
+/* The member "chap" of the request; false: the option says something else (said). */
+static bool chap_wish(struct cli *cli, const char *option, json_t *body)
+{
+    if (!option)
+        return true;
+    if (strcmp(option, "one-way") != 0 && strcmp(option, "mutual") != 0) {
+        fprintf(cli->err, "dolmen: --chap is one-way or mutual, not %s\n", option);
+        return false;
+    }
+    json_object_set_new(body, "chap", json_pack("{s:b}", "mutual", option[0] == 'm'));
+    return true;
+}
+
 enum cli_exit attachment_create(struct cli *cli, const struct arguments *a)
 {
-    json_t *attachment;
+    json_t *attachment, *body;
 
     if (!a->options[0]) {
         fprintf(cli->err, "dolmen: --initiator is missing: the name of who may log in\n");
         return CLI_USAGE;
     }
-    if (!api_call(cli, "POST", "/v1/attachments",
-                  json_pack("{s:s, s:s, s:b, s:b}", "volume", a->words[0], "initiator",
-                            a->options[0], "shared", a->options[1] != NULL, "read_only",
-                            a->options[2] != NULL),
-                  &attachment))
+    body = json_pack("{s:s, s:s, s:b, s:b}", "volume", a->words[0], "initiator", a->options[0],
+                     "shared", a->options[1] != NULL, "read_only", a->options[2] != NULL);
+    if (!chap_wish(cli, a->options[3], body)) {
+        json_decref(body);
+        return CLI_USAGE;
+    }
+    if (!api_call(cli, "POST", "/v1/attachments", body, &attachment))
         return CLI_FAILED;
     return show(cli, attachment);
 }

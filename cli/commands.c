@@ -65,10 +65,12 @@ const struct command commands[] = {
     {"attachment", "create", "VOLUME", 1, 1,
      {{"--initiator", "IQN", "who may log in: the initiator's name (needed)"},
       {"--shared", NULL, "others may be attached at the same time"},
-      {"--read-only", NULL, "writes are refused"}},
+      {"--read-only", NULL, "writes are refused"},
+      {"--chap", "one-way|mutual", "it has to prove who it is; mutual: the target, too"}},
      "let an initiator log in to a volume",
      "Prints what a hypervisor needs: portals, target, LUN, and ready-made forms for QEMU, libvirt\n"
-     "and open-iscsi.  An attachment is exclusive unless all of the volume's are shared.\n\n"
+     "and open-iscsi.  An attachment is exclusive unless all of the volume's are shared.  Names and\n"
+     "secrets of --chap are made here and told once, in this answer.\n\n"
      "  dolmen attachment create web01 --initiator iqn.2026-11.example:hypervisor7\n",
      attachment_create},
     {"attachment", "list", "[VOLUME]", 0, 1, {{NULL, NULL, NULL}},

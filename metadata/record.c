@@ -174,6 +174,72 @@ char *head_write(const struct head_record *r, const char *former)
     return document_finish(&d);
 }
 
+bool record_chap_word_valid(const char *word)
+{
+    size_t length = strlen(word);
+
+    return length > 0 && length <= RECORD_CHAP_MAX &&
+           strspn(word,
+                  "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~+/=:@-") ==
+               length;
+}
+
+static bool chap_pair_valid(const char *user, const char *secret)
+{
+    return record_chap_word_valid(user) && record_chap_word_valid(secret) &&
+           strlen(secret) >= RECORD_SECRET_LEAST;
+}
+
+bool record_chap_valid(const struct chap_record *chap)
+{
+    if (!chap->user[0])
+        return !chap->secret[0] && !chap->mutual_user[0] && !chap->mutual_secret[0];
+    if (!chap_pair_valid(chap->user, chap->secret))
+        return false;
+    if (!chap->mutual_user[0])
+        return !chap->mutual_secret[0];
+    return chap_pair_valid(chap->mutual_user, chap->mutual_secret) &&
+           strcmp(chap->secret, chap->mutual_secret) != 0;
+}
+
+/* A member that may be missing. */
+static bool chap_word(const json_t *chap, const char *name, char ret[RECORD_CHAP_MAX + 1])
+{
+    const json_t *v = json_object_get(chap, name);
+    const char *word = json_string_value(v);
+
+    if (!v)
+        return true;
+    if (!word || strlen(word) > RECORD_CHAP_MAX)
+        return false;
+    memcpy(ret, word, strlen(word) + 1);
+    return true;
+}
+
+static bool chap_read(const json_t *d, struct chap_record *ret)
+{
+    const json_t *chap = json_object_get(d, "chap");
+
+    if (!chap)
+        return true;
+    return json_is_object(chap) && chap_word(chap, "user", ret->user) &&
+           chap_word(chap, "secret", ret->secret) &&
+           chap_word(chap, "mutual_user", ret->mutual_user) &&
+           chap_word(chap, "mutual_secret", ret->mutual_secret) && ret->user[0] &&
+           record_chap_valid(ret);
+}
+
+static json_t *chap_json(const struct chap_record *chap)
+{
+    json_t *v = json_pack("{ss ss}", "user", chap->user, "secret", chap->secret);
+
+    if (chap->mutual_user[0]) {
+        json_object_set_new(v, "mutual_user", json_string(chap->mutual_user));
+        json_object_set_new(v, "mutual_secret", json_string(chap->mutual_secret));
+    }
+    return v;
+}
+
 enum err attachment_read(const char *json, struct attachment_record *ret)
 {
     AUTO_JSON *d = NULL;
@@ -187,7 +253,8 @@ enum err attachment_read(const char *json, struct attachment_record *ret)
     if (!initiator || !record_initiator_valid(initiator) ||
         !member_identity(d, "attachment", &r.attachment) ||
         !member_identity(d, "volume", &r.volume) || !member_flag(d, "shared", &r.shared) ||
-        !member_flag(d, "read_only", &r.read_only) || !member_flag(d, "ending", &r.ending))
+        !member_flag(d, "read_only", &r.read_only) || !member_flag(d, "ending", &r.ending) ||
+        !chap_read(d, &r.chap))
         return E_DAMAGED;
     memcpy(r.initiator, initiator, strlen(initiator) + 1);
     *ret = r;
@@ -204,6 +271,8 @@ char *attachment_write(const struct attachment_record *r, const char *former)
     set_flag(&d, "shared", r->shared);
     set_flag(&d, "read_only", r->read_only);
     set_flag(&d, "ending", r->ending);
+    if (r->chap.user[0])
+        set_json(&d, "chap", chap_json(&r->chap));
     return document_finish(&d);
 }
 

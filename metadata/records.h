@@ -25,6 +25,8 @@
 #define RECORD_VALUE_MAX      (64u << 10)
 #define RECORD_NAME_MAX       64u /* of volumes, nodes, racks: [a-z0-9][a-z0-9.-]* */
 #define RECORD_INITIATOR_MAX  224u
+#define RECORD_CHAP_MAX       128u
+#define RECORD_SECRET_LEAST   12u /* RFC 7143 9.2.1: 96 bits */
 #define RECORD_VERSION        1u
 #define NODE_PORTALS_MAX      4u
 #define PAGE_SHARDS           64u
@@ -101,9 +103,18 @@ struct page_record {
     struct page_shard shards[PAGE_SHARDS];
 };
 
+/* What an initiator proves at login (RFC 7143 12.1.3), and what the target proves to it. */
+struct chap_record {
+    char user[RECORD_CHAP_MAX + 1]; /* empty: no CHAP */
+    char secret[RECORD_CHAP_MAX + 1];
+    char mutual_user[RECORD_CHAP_MAX + 1]; /* empty: one-way */
+    char mutual_secret[RECORD_CHAP_MAX + 1];
+};
+
 struct attachment_record {
     struct identity attachment, volume;
     char initiator[RECORD_INITIATOR_MAX];
+    struct chap_record chap;
     bool shared; /* others may be attached too; else exclusive */
     bool read_only;
     bool ending; /* detach was recorded: no new session; it goes when the primary has drained it */
@@ -118,6 +129,10 @@ struct grave_record {
 bool record_name_valid(const char *name);
 /* iqn., eui. or naa., then letters, digits and . : - _ ; shorter than RECORD_INITIATOR_MAX. */
 bool record_initiator_valid(const char *initiator);
+/* 1 to RECORD_CHAP_MAX of [A-Za-z0-9._~+/=:@-]: nothing that any initiator's form must quote. */
+bool record_chap_word_valid(const char *word);
+/* Users are words, secrets words of RECORD_SECRET_LEAST bytes and more; both directions differ. */
+bool record_chap_valid(const struct chap_record *chap);
 
 static inline uint32_t volume_shards(uint64_t bytes)
 {

@@ -47,6 +47,14 @@ static enum directory_where where(const struct node_directory *d, struct identit
     return ret->block ? DIRECTORY_HERE : DIRECTORY_STARTING;
 }
 
+static void chap_of(const struct attachment_record *a, struct iscsi_chap *ret)
+{
+    snprintf(ret->user, sizeof ret->user, "%s", a->chap.user);
+    snprintf(ret->secret, sizeof ret->secret, "%s", a->chap.secret);
+    snprintf(ret->mutual_user, sizeof ret->mutual_user, "%s", a->chap.mutual_user);
+    snprintf(ret->mutual_secret, sizeof ret->mutual_secret, "%s", a->chap.mutual_secret);
+}
+
 static void find(struct directory *directory, const char *target, const char *initiator,
                  struct directory_answer *ret)
 {
@@ -71,6 +79,7 @@ static void find(struct directory *directory, const char *target, const char *in
         return;
     ret->attachment = attachment->attachment;
     ret->read_only = attachment->read_only;
+    chap_of(attachment, &ret->chap);
     snprintf(ret->alias, sizeof ret->alias, "%s", record->name);
     ret->where = where(d, volume, ret);
 }

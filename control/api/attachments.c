@@ -8,6 +8,7 @@
  * controller takes away once the primary has drained it.
  */
 #include "control/api/api.h"
+#include "control/api/chap.h"
 #include "control/api/forms.h"
 #include "control/api/view.h"
 
@@ -30,24 +31,26 @@ static const char *attachment_state(const struct attachment_record *r, const str
 }
 
 static json_t *attachment_json(struct control *c, const struct attachment_record *r,
-                               const struct volume_view *v, const struct heartbeat_set *set)
+                               const struct volume_view *v, const struct heartbeat_set *set,
+                               bool secrets)
 {
     json_t *portals = view_portals(v, set);
     const char *portal = json_string_value(json_array_get(portals, 0));
     char target[128];
 
     view_target(c, r->volume, target);
-    json_t *forms = forms_json(r, target, portal);
-    return json_pack("{ss ss ss ss sb sb ss ss si so so}", "id", identity_show(r->attachment).text,
-                     "volume", identity_show(r->volume).text, "volume_name", v->volume.name,
-                     "initiator", r->initiator, "shared", r->shared, "read_only", r->read_only,
-                     "state", attachment_state(r, v, set), "target", target, "lun", 0, "portals",
-                     portals, "forms", forms);
+    json_t *forms = forms_json(r, target, portal, secrets);
+    return json_pack("{ss ss ss ss sb sb ss ss si so so so}", "id",
+                     identity_show(r->attachment).text, "volume", identity_show(r->volume).text,
+                     "volume_name", v->volume.name, "initiator", r->initiator, "shared", r->shared,
+                     "read_only", r->read_only, "state", attachment_state(r, v, set), "target",
+                     target, "lun", 0, "portals", portals, "forms", forms, "chap",
+                     chap_show(&r->chap, secrets));
 }
 
 /* NULL: its volume is going. */
 static json_t *attachment_load_json(struct control *c, const struct attachment_record *r,
-                                    const struct heartbeat_set *set)
+                                    const struct heartbeat_set *set, bool secrets)
 {
     struct volume_view v;
     struct problem p;
@@ -55,7 +58,7 @@ static json_t *attachment_load_json(struct control *c, const struct attachment_r
 
     if (view_load(c, identity_show(r->volume).text, &v, &p) != E_OK)
         return NULL;
-    json = attachment_json(c, r, &v, set);
+    json = attachment_json(c, r, &v, set, secrets);
     view_done(&v);
     return json;
 }
@@ -111,7 +114,7 @@ static void list_answer(struct control *c, const struct record_list *list,
     if (!board_snapshot(&c->board, &set))
         set = (struct heartbeat_set){0};
     for (uint32_t i = 0; i < shown; i++) {
-        json_t *item = attachment_load_json(c, &sorted[i], &set);
+        json_t *item = attachment_load_json(c, &sorted[i], &set, false);
 
         if (item)
             json_array_append_new(items, item);
@@ -176,21 +179,22 @@ static bool attachment_find(struct control *c, const char *id, struct found *ret
     return found;
 }
 
-static void show(struct control *c, const char *id, const struct heartbeat_set *set,
-                 unsigned status, struct http_answer *a)
+/* The answer that made it tells its secrets; no other does. */
+static void show(struct control *c, const char *id, const struct heartbeat_set *set, bool secrets,
+                 struct http_answer *a)
 {
     struct found f = {0};
     struct problem p;
     json_t *json = NULL;
 
     if (attachment_find(c, id, &f, &p)) {
-        json = attachment_load_json(c, &f.record, set);
+        json = attachment_load_json(c, &f.record, set, secrets);
         free(f.json);
         if (!json)
             problem_fill(&p, E_NOT_FOUND, "no attachment has the identity %.80s", id);
     }
     if (json)
-        answer_json(a, status, json);
+        answer_json(a, 200, json);
     else
         answer_problem(a, &p);
 }
@@ -201,7 +205,7 @@ void attachment_show(struct control *c, const struct http_request *r, struct htt
 
     if (!board_snapshot(&c->board, &set))
         set = (struct heartbeat_set){0};
-    show(c, r->params[0], &set, 200, a);
+    show(c, r->params[0], &set, false, a);
     board_release(&set);
 }
 
@@ -214,7 +218,8 @@ static bool wish_read(const json_t *b, struct attachment_record *ret, const char
 
     *ret = (struct attachment_record){0};
     if (!body_text(b, "volume", ret_volume, p) || !body_text(b, "initiator", &initiator, p) ||
-        !body_flag(b, "shared", &ret->shared, p) || !body_flag(b, "read_only", &ret->read_only, p))
+        !body_flag(b, "shared", &ret->shared, p) ||
+        !body_flag(b, "read_only", &ret->read_only, p) || !chap_wish(b, &ret->chap, p))
         return false;
     if (!record_initiator_valid(initiator))
         return problem(p, E_INVALID,
@@ -376,7 +381,7 @@ void attachment_create(struct control *c, const struct http_request *r, struct h
     unsigned status;
     enum err err = E_INVALID;
 
-    if (body_read(r, "volume initiator shared read_only", &b, &p) &&
+    if (body_read(r, "volume initiator shared read_only chap", &b, &p) &&
         wish_read(b, &wish, &volume, &p)) {
         pthread_mutex_lock(&c->placing);
         err = wish_store(c, volume, &wish, &p);
@@ -390,7 +395,9 @@ void attachment_create(struct control *c, const struct http_request *r, struct h
               "attachment=%s volume=%s initiator=%s", identity_show(wish.attachment).text,
               identity_show(wish.volume).text, wish.initiator);
     status = wait_until(c, &w, &set) ? 201 : 202;
-    show(c, identity_show(wish.attachment).text, &set, status, a);
+    show(c, identity_show(wish.attachment).text, &set, true, a);
+    if (a->status == 200)
+        a->status = status;
     snprintf(a->location, sizeof a->location, "/v1/attachments/%s",
              identity_show(wish.attachment).text);
     board_release(&set);
@@ -460,6 +467,8 @@ void attachment_delete(struct control *c, const struct http_request *r, struct h
     if (wait_until(c, &w, &set))
         a->status = 204;
     else
-        show(c, r->params[0], &set, 202, a);
+        show(c, r->params[0], &set, false, a);
+    if (a->status == 200)
+        a->status = 202;
     board_release(&set);
 }

@@ -28,44 +28,75 @@ static bool portal_split(const char *portal, char host[64], const char **ret_por
     return true;
 }
 
-static json_t *qemu_form(const struct attachment_record *a, const char *target, const char *portal)
+/* Its iSCSI driver proves itself and asks for no proof: a mutual attachment is one-way for it. */
+static json_t *qemu_form(const struct attachment_record *a, const char *target, const char *portal,
+                         bool secrets)
 {
-    return json_sprintf("-blockdev driver=iscsi,node-name=dolmen-%s,transport=tcp,portal=%s,"
-                        "target=%s,lun=0,initiator-name=%s%s",
-                        identity_show(a->attachment).text, portal, target, a->initiator,
+    char object[RECORD_CHAP_MAX + 64] = "", chap[RECORD_CHAP_MAX + 80] = "";
+    struct identity_text id = identity_show(a->attachment);
+
+    if (a->chap.user[0]) {
+        snprintf(object, sizeof object, "-object secret,id=chap-%s,data=%s ", id.text,
+                 secrets ? a->chap.secret : "SECRET");
+        snprintf(chap, sizeof chap, ",user=%s,password-secret=chap-%s", a->chap.user, id.text);
+    }
+    return json_sprintf("%s-blockdev driver=iscsi,node-name=dolmen-%s,transport=tcp,portal=%s,"
+                        "target=%s,lun=0,initiator-name=%s%s%s",
+                        object, id.text, portal, target, a->initiator, chap,
                         a->read_only ? ",read-only=on" : "");
 }
 
 static json_t *libvirt_form(const struct attachment_record *a, const char *target,
                             const char *portal)
 {
-    char host[64];
+    char host[64], auth[RECORD_CHAP_MAX + 128] = "";
     const char *port;
 
     if (!portal_split(portal, host, &port))
         return json_null();
+    if (a->chap.user[0]) /* the secret itself: virsh secret-define and secret-set-value */
+        snprintf(auth, sizeof auth,
+                 "<auth username='%s'><secret type='iscsi' usage='dolmen-%s'/></auth>",
+                 a->chap.user, identity_show(a->attachment).text);
     return json_sprintf("<disk type='network' device='disk'><driver name='qemu' type='raw'/>"
                         "<source protocol='iscsi' name='%s/0'><host name='%s' port='%s'/>"
-                        "<initiator><iqn name='%s'/></initiator></source>"
+                        "<initiator><iqn name='%s'/></initiator>%s</source>"
                         "<target dev='vdb' bus='virtio'/>%s%s</disk>",
-                        target, host, port, a->initiator, a->shared ? "<shareable/>" : "",
+                        target, host, port, a->initiator, auth, a->shared ? "<shareable/>" : "",
                         a->read_only ? "<readonly/>" : "");
 }
 
 /* open-iscsi takes its own name from one file for the whole host. */
 static json_t *open_iscsi_form(const struct attachment_record *a, const char *target,
-                               const char *portal)
+                               const char *portal, bool secrets)
 {
-    return json_sprintf("iscsiadm -m node -o new -T %s -p %s && iscsiadm -m node -T %s -p %s "
+    const struct chap_record *c = &a->chap;
+    char chap[4 * RECORD_CHAP_MAX + 320] = "";
+    int used = 0;
+
+    if (c->user[0])
+        used = snprintf(chap, sizeof chap,
+                        " -n node.session.auth.authmethod -v CHAP -n node.session.auth.username "
+                        "-v %s -n node.session.auth.password -v %s",
+                        c->user, secrets ? c->secret : "SECRET");
+    if (c->mutual_user[0])
+        snprintf(chap + used, sizeof chap - (size_t)used,
+                 " -n node.session.auth.username_in -v %s -n node.session.auth.password_in -v %s",
+                 c->mutual_user, secrets ? c->mutual_secret : "SECRET");
+    return json_sprintf("iscsiadm -m node -o new -T %s -p %s && %s%s%s%s%s%s%s"
+                        "iscsiadm -m node -T %s -p %s "
                         "--login # with InitiatorName=%s in /etc/iscsi/initiatorname.iscsi",
-                        target, portal, target, portal, a->initiator);
+                        target, portal, *chap ? "iscsiadm -m node -T " : "", *chap ? target : "",
+                        *chap ? " -p " : "", *chap ? portal : "", *chap ? " -o update" : "", chap,
+                        *chap ? " && " : "", target, portal, a->initiator);
 }
 
-json_t *forms_json(const struct attachment_record *a, const char *target, const char *portal)
+json_t *forms_json(const struct attachment_record *a, const char *target, const char *portal,
+                   bool secrets)
 {
     if (!portal)
         return json_pack("{sn sn sn}", "qemu", "libvirt", "open_iscsi");
-    return json_pack("{so so so}", "qemu", qemu_form(a, target, portal), "libvirt",
+    return json_pack("{so so so}", "qemu", qemu_form(a, target, portal, secrets), "libvirt",
                      libvirt_form(a, target, portal), "open_iscsi",
-                     open_iscsi_form(a, target, portal));
+                     open_iscsi_form(a, target, portal, secrets));
 }

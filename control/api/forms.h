@@ -7,7 +7,9 @@
 
 #include <jansson.h>
 
-/* {"qemu":"…","libvirt":"…","open_iscsi":"…"}; null where no portal is known yet. */
-json_t *forms_json(const struct attachment_record *a, const char *target, const char *portal);
+/* {"qemu":"…","libvirt":"…","open_iscsi":"…"}; null where no portal is known yet.  Secrets stand in
+ * them only where `secrets` says so; else SECRET. */
+json_t *forms_json(const struct attachment_record *a, const char *target, const char *portal,
+                   bool secrets);
 
 #endif

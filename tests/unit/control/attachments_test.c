@@ -246,6 +246,61 @@ static void of_many_exclusive_wishes_at_once_one_is_granted(void **state)
 
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
+static const char *chap_of(const struct reply *r, const char *name)
+{
+    const char *text = json_string_value(json_object_get(json_object_get(r->json, "chap"), name));
+
+    return text ? text : "";
+}
+
+static void secrets_are_made_and_told_once(void **state)
+{
+    struct cluster *c = *state;
+    struct reply r = attach(c, "iqn.2026-11.example:a", ",\"chap\":{\"mutual\":true}");
+    char secret[64], id[20], *all;
+
+    assert_int_equal(r.status, 201);
+    assert_string_equal(chap_of(&r, "kind"), "mutual");
+    assert_int_equal(strlen(chap_of(&r, "secret")), 32);
+    assert_int_equal(strlen(chap_of(&r, "mutual_secret")), 32);
+    assert_string_not_equal(chap_of(&r, "secret"), chap_of(&r, "mutual_secret"));
+    snprintf(secret, sizeof secret, "%s", chap_of(&r, "secret"));
+    assert_non_null(strstr(
+        json_string_value(json_object_get(json_object_get(r.json, "forms"), "qemu")), secret));
+    snprintf(id, sizeof id, "%s", text_of(&r, "id"));
+    reply_done(&r);
+
+    r = on_id(c, "GET", id);
+    assert_string_equal(chap_of(&r, "kind"), "mutual");
+    assert_true(strlen(chap_of(&r, "user")) > 0);
+    all = json_dumps(r.json, 0);
+    assert_null(strstr(all, secret));
+    free(all);
+    reply_done(&r);
+}
+
+static void chap_words_are_taken_as_they_are_given(void **state)
+{
+    struct cluster *c = *state;
+    struct reply r = attach(c, "iqn.2026-11.example:a",
+                            ",\"chap\":{\"user\":\"u\",\"secret\":\"0123456789ab\"}");
+
+    assert_int_equal(r.status, 201);
+    assert_string_equal(chap_of(&r, "kind"), "one-way");
+    assert_string_equal(chap_of(&r, "user"), "u");
+    reply_done(&r);
+    expect_problem(attach(c, "iqn.2026-11.example:b", ",\"chap\":{\"secret\":\"short\"}"), 400,
+                   "invalid", "12 to 128 bytes");
+    expect_problem(attach(c, "iqn.2026-11.example:b", ",\"chap\":{\"user\":\"a b\"}"), 400,
+                   "invalid", "\"user\"");
+    expect_problem(attach(c, "iqn.2026-11.example:b",
+                          ",\"chap\":{\"secret\":\"0123456789ab\","
+                          "\"mutual_secret\":\"0123456789ab\"}"),
+                   400, "invalid", "differ");
+    expect_problem(attach(c, "iqn.2026-11.example:b", ",\"chap\":{\"key\":1}"), 400, "invalid",
+                   "\"key\"");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +309,8 @@ int main(void)
         TEST(shared_ones_share_and_an_initiator_has_one),
         TEST(a_node_takes_so_many_attachments),
         TEST(a_wish_that_makes_no_sense_is_refused),
+        TEST(secrets_are_made_and_told_once),
+        TEST(chap_words_are_taken_as_they_are_given),
         TEST(an_attached_volume_is_not_deleted),
         TEST(the_list_may_be_of_one_volume),
         TEST(of_many_exclusive_wishes_at_once_one_is_granted),

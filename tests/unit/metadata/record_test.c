@@ -4,6 +4,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -113,6 +114,58 @@ static void an_attachment_survives_the_way_there_and_back(void **state)
     assert_string_equal(back.initiator, r.initiator);
     assert_true(back.shared && back.read_only && back.ending);
     free(json);
+}
+
+static void chap_survives_the_way_there_and_back(void **state)
+{
+    struct attachment_record r = {.attachment = ID(1),
+                                  .volume = ID(2),
+                                  .initiator = "iqn.2008-11.org.linux-kvm:vm_1",
+                                  .chap = {.user = "u", .secret = "0123456789ab"}};
+    struct attachment_record back;
+    char *json = attachment_write(&r, NULL);
+
+    (void)state;
+    assert_int_equal(attachment_read(json, &back), E_OK);
+    assert_memory_equal(&back.chap, &r.chap, sizeof r.chap);
+    free(json);
+    snprintf(r.chap.mutual_user, sizeof r.chap.mutual_user, "t");
+    snprintf(r.chap.mutual_secret, sizeof r.chap.mutual_secret, "ba9876543210");
+    json = attachment_write(&r, NULL);
+    assert_int_equal(attachment_read(json, &back), E_OK);
+    assert_memory_equal(&back.chap, &r.chap, sizeof r.chap);
+    free(json);
+}
+
+/* Each once; an attachment that cannot be believed lets nobody in. */
+static void chap_that_cannot_be_meant_is_refused(void **state)
+{
+    static const struct chap_record bad[] = {
+        {.secret = "0123456789ab"},
+        {.user = "u"},
+        {.user = "u", .secret = "0123456789a"},
+        {.user = "u u", .secret = "0123456789ab"},
+        {.user = "u", .secret = "0123456789ab", .mutual_secret = "0123456789ac"},
+        {.user = "u", .secret = "0123456789ab", .mutual_user = "t"},
+        {.user = "u",
+         .secret = "0123456789ab",
+         .mutual_user = "t",
+         .mutual_secret = "0123456789ab"}, /* reflected */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct attachment_record r = {.attachment = ID(1),
+                                      .volume = ID(2),
+                                      .initiator = "iqn.2008-11.org.linux-kvm:vm_1",
+                                      .chap = bad[i]};
+        char *json = attachment_write(&r, NULL);
+
+        assert_false(record_chap_valid(&bad[i]));
+        if (bad[i].user[0] && !bad[i].mutual_secret[0] == !bad[i].mutual_user[0]) /* written so */
+            assert_int_equal(attachment_read(json, &r), E_DAMAGED);
+        free(json);
+    }
 }
 
 static void a_grave_and_a_name_survive_the_way_there_and_back(void **state)
@@ -299,6 +352,8 @@ int main(void)
         cmocka_unit_test(a_volume_survives_the_way_there_and_back),
         cmocka_unit_test(a_head_survives_with_and_without_a_primary),
         cmocka_unit_test(an_attachment_survives_the_way_there_and_back),
+        cmocka_unit_test(chap_survives_the_way_there_and_back),
+        cmocka_unit_test(chap_that_cannot_be_meant_is_refused),
         cmocka_unit_test(a_grave_and_a_name_survive_the_way_there_and_back),
         cmocka_unit_test(what_a_newer_version_wrote_lives_on),
         cmocka_unit_test(an_unknown_incompatible_feature_is_refused),
