@@ -85,10 +85,12 @@ static bool is_user(const char *name, const char *user)
 {
     char theirs[ISCSI_CHAP_MAX] = {0}, ours[ISCSI_CHAP_MAX] = {0};
     size_t length = strlen(name);
+    bool same;
 
     memcpy(theirs, name, length < sizeof theirs ? length : sizeof theirs - 1);
     memcpy(ours, user, strnlen(user, sizeof ours - 1));
-    return chap_equal(theirs, ours, sizeof ours) & (length < sizeof theirs);
+    same = chap_equal(theirs, ours, sizeof ours);
+    return same && length < sizeof theirs;
 }
 
 static bool is_proved(const struct auth *a, const struct auth_keys *k,
@@ -98,11 +100,11 @@ static bool is_proved(const struct auth *a, const struct auth_keys *k,
     uint32_t wanted = chap_digest_bytes(a->algorithm), length = 0;
     uint8_t right[CHAP_DIGEST_MAX], theirs[CHAP_DIGEST_MAX] = {0};
     bool decoded = text_binary(k->response, theirs, wanted, &length);
+    bool computed = chap_response(a->algorithm, chap->secret, &ours, right);
+    bool known = is_user(k->name, chap->user); /* A1: whatever became of the rest */
+    bool same = computed && chap_equal(theirs, right, wanted);
 
-    if (!chap_response(a->algorithm, chap->secret, &ours, right))
-        return false;
-    return (decoded && length == wanted) & is_user(k->name, chap->user) &
-           chap_equal(theirs, right, wanted);
+    return decoded && length == wanted && known && same;
 }
 
 /* ---- our proof ---- */

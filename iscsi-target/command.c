@@ -170,6 +170,36 @@ void command_end(struct connection *c)
     window_arrived(c->receive.command);
 }
 
+/*
+ * What it was granted stays granted: it is not over, it never came.  Until it is gone it counts
+ * with those that leave; where there are too many of these, the session ends.
+ */
+static void keep_grant(struct command *c)
+{
+    struct iscsi_target *t = c->session->target;
+
+    if (c->immediate)
+        return;
+    if (t->leaving == target_sizes(&t->limits).leaving) {
+        connection_end_gently(c->session->connection);
+        return;
+    }
+    t->leaving++;
+    c->leaving = true;
+    c->has_slot = false;
+}
+
+void command_spoiled(struct connection *connection)
+{
+    struct command *c = connection->receive.command;
+
+    pdu_reject(connection, REJECT_DATA_DIGEST);
+    keep_grant(c);
+    c->dropped = c->delivered = true;
+    list_remove(&c->itt_link);
+    task_run(&c->task);
+}
+
 /* Nothing to do: it only lets the CmdSN of a command that never came count as received. */
 static const struct command_kind plug_kind = {.name = "plug", .act = command_over};
 
@@ -346,8 +376,12 @@ static enum task_next command_step(struct task *t)
     case GATHER:
         if (c->dropped)
             return task_goto(t, OVER);
+        if (c->spoiled && data_out_settled(c))
+            data_out_refuse_spoiled(c);
         if (c->refused)
             return command_answer(c);
+        if (c->spoiled)
+            return TASK_WAIT;
         if (data_out_whole(c))
             return task_goto(t, PERFORM);
         r2t_ask(c);

@@ -62,6 +62,7 @@ struct command {
     bool unsolicited; /* more will come without an R2T */
     bool refused;     /* status is set, not to be performed */
     bool performed;
+    bool spoiled;     /* a data digest was wrong: refused when all that was asked for has come */
     uint32_t data_sn; /* the next of the sequence that arrives */
     struct r2t r2ts[R2T_MAX];
     uint32_t r2t_first, r2t_count, r2t_unsent, r2t_sn, asked;
@@ -79,6 +80,8 @@ struct command {
  */
 struct command *command_begin(struct connection *c, const struct command_kind *kind);
 void command_end(struct connection *c); /* its PDU is whole */
+/* Its data is not what was sent: rejected and forgotten, its CmdSN may come again (7.8). */
+void command_spoiled(struct connection *c);
 
 /* Ends it for the initiator: it is found no more and never answered (C2). */
 void command_drop(struct command *c);
@@ -96,7 +99,10 @@ bool scsi_command_begin(struct connection *c);
 void scsi_command_refuse(struct command *c, uint8_t key, uint16_t code);
 bool data_out_begin(struct connection *c);
 void data_out_end(struct connection *c);
+void data_out_spoiled(struct connection *c);
 bool data_out_whole(const struct command *c);
+bool data_out_settled(const struct command *c); /* nothing that was asked for is missing */
+void data_out_refuse_spoiled(struct command *c);
 void r2t_ask(struct command *c);
 bool r2t_next(struct command *c, struct pdu_out *ret);
 bool scsi_answer(struct command *c, struct pdu_out *ret);

@@ -241,6 +241,8 @@ void connection_join(struct connection *c, struct session *s)
 {
     leave_half_open(c);
     c->session = s;
+    c->header_digest = s->parameters.header_digest;
+    c->data_digest = s->parameters.data_digest;
     c->phase = s->discovery ? PHASE_DISCOVERY : PHASE_FULL;
     timer_start(&c->target->env->clock, &c->timer, TICK_US, tick);
 }

@@ -35,12 +35,16 @@ struct command;
 struct session;
 
 struct receiver {
-    uint8_t header[BHS_BYTES + AHS_BYTES_MAX]; /* when it did not come in one piece */
+    /* when it did not come in one piece */
+    uint8_t header[BHS_BYTES + AHS_BYTES_MAX + DIGEST_BYTES];
     uint32_t header_bytes;
     const union bhs *bhs; /* of the PDU that arrives: in header[], or in the bytes received */
     const struct pdu_kind *kind; /* NULL: what is left of it is discarded */
-    uint32_t data_left, pad_left;
+    uint32_t data_left, pad_left, digest_left;
     bool in_data;
+    bool has_digest; /* of its data … */
+    uint32_t crc;    /* … as counted so far */
+    uint8_t digest[DIGEST_BYTES];
     struct sink sink;
     struct command *command; /* to which this PDU belongs */
 };
@@ -82,6 +86,7 @@ struct connection {
     struct net_conn *net; /* NULL: closed */
     enum phase phase;
     struct session *session;
+    bool header_digest, data_digest; /* both ways, in full feature phase */
     struct receiver receive;
     struct login login;
     struct text *text; /* of the login, or of a text request */

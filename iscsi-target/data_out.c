@@ -7,6 +7,9 @@
  * a command may be, and one DataSN.  Anything else is refused before a byte is placed (C1): Reject,
  * and CHECK CONDITION for the command.  Data for a command that is no more is skipped in silence:
  * the initiator sent it before it knew.
+ *
+ * Where a data digest is wrong the PDU is rejected and the command goes on taking what it has asked
+ * for, asks for no more, and then ends with CHECK CONDITION (7.8, without recovery R2Ts).
  */
 #include "iscsi-target/command.h"
 
@@ -96,6 +99,28 @@ void data_out_end(struct connection *connection)
         return;
     sequence_over(c);
     task_run(&c->task);
+}
+
+void data_out_spoiled(struct connection *connection)
+{
+    struct command *c = connection->receive.command;
+
+    pdu_reject(connection, REJECT_DATA_DIGEST);
+    c->spoiled = true;
+    c->r2t_count -= c->r2t_unsent;
+    c->r2t_unsent = 0;
+    send_cancel(&c->source);
+    data_out_end(connection);
+}
+
+bool data_out_settled(const struct command *c)
+{
+    return !c->unsolicited && c->r2t_count == 0;
+}
+
+void data_out_refuse_spoiled(struct command *c)
+{
+    scsi_command_refuse(c, ABORTED_COMMAND, PROTOCOL_SERVICE_CRC);
 }
 
 bool data_out_whole(const struct command *c)

@@ -8,14 +8,14 @@
 
 /* clang-format off */
 const struct pdu_kind pdu_kinds[OPCODE_MASK + 1] = {
-    [NOP_OUT]         = {"NOP-Out",         IN(PHASE_FULL), nop_begin, command_end},
-    [SCSI_COMMAND]    = {"SCSI Command",    IN(PHASE_FULL), scsi_command_begin, command_end},
-    [TASK_MANAGEMENT] = {"Task Management", IN(PHASE_FULL), task_management_begin, command_end},
-    [LOGIN]           = {"Login",           IN(PHASE_LOGIN), login_begin, login_end},
-    [TEXT]            = {"Text",            IN(PHASE_FULL) | IN(PHASE_DISCOVERY), text_begin, text_end},
-    [DATA_OUT]        = {"Data-Out",        IN(PHASE_FULL), data_out_begin, data_out_end},
-    [LOGOUT]          = {"Logout",          IN(PHASE_FULL) | IN(PHASE_DISCOVERY), logout_begin, command_end},
-    [SNACK]           = {"SNACK",           IN(PHASE_FULL), snack_begin, NULL},
+    [NOP_OUT]         = {"NOP-Out", IN(PHASE_FULL), nop_begin, command_end, command_spoiled},
+    [SCSI_COMMAND]    = {"SCSI Command", IN(PHASE_FULL), scsi_command_begin, command_end, command_spoiled},
+    [TASK_MANAGEMENT] = {"Task Management", IN(PHASE_FULL), task_management_begin, command_end, command_spoiled},
+    [LOGIN]           = {"Login", IN(PHASE_LOGIN), login_begin, login_end, NULL},
+    [TEXT]            = {"Text", IN(PHASE_FULL) | IN(PHASE_DISCOVERY), text_begin, text_end, command_spoiled},
+    [DATA_OUT]        = {"Data-Out", IN(PHASE_FULL), data_out_begin, data_out_end, data_out_spoiled},
+    [LOGOUT]          = {"Logout", IN(PHASE_FULL) | IN(PHASE_DISCOVERY), logout_begin, command_end, command_spoiled},
+    [SNACK]           = {"SNACK", IN(PHASE_FULL), snack_begin, NULL, NULL},
 };
 /* clang-format on */
 

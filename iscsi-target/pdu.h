@@ -14,6 +14,7 @@ struct pdu_kind {
      * receive.sink and `end` is called behind it; false: refused or ignored, it is discarded. */
     bool (*begin)(struct connection *c);
     void (*end)(struct connection *c);
+    void (*spoiled)(struct connection *c); /* instead of `end`: the data digest is wrong */
 };
 
 /* By opcode; name is NULL where there is none. */

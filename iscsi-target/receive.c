@@ -10,13 +10,17 @@
  *   a PDU before login that is no login   closed without a word (a scanner, TLS, HTTP, zeros)
  *   an opcode that is none, or not now    Reject, its data is skipped
  *   a data segment above our limit        Reject, closed: its sender cannot be trusted to frame
+ *   a wrong header digest                 closed: nobody knows where the next PDU begins (7.7)
+ *   a wrong data digest                   Reject; the rest is its row's affair (7.8): `spoiled`
  *
  * Promise: T1 no byte is placed before its PDU's length was checked.
  */
+#include "base/crc32c.h"
 #include "iscsi-target/pdu.h"
 #include "iscsi-target/target.h"
 
 #include <assert.h>
+#include <string.h>
 
 void receive_discard(struct connection *c)
 {
@@ -55,15 +59,43 @@ static bool may_begin(struct connection *c, const struct pdu_kind *kind)
     return true;
 }
 
-/* The header and its additional segments are whole. */
+static uint32_t header_length(const struct connection *c, const union bhs *h)
+{
+    return BHS_BYTES + bhs_ahs_bytes(h) + (c->header_digest ? DIGEST_BYTES : 0);
+}
+
+static bool digest_is(const uint8_t *bytes, uint32_t crc)
+{
+    le32 digest = le32_of(crc);
+
+    return memcmp(bytes, &digest, DIGEST_BYTES) == 0;
+}
+
+/* Behind the additional header segments stands the digest of all before it. */
+static bool header_is_spoiled(const struct connection *c)
+{
+    const uint8_t *header = c->receive.bhs->bytes;
+    uint32_t bytes = BHS_BYTES + bhs_ahs_bytes(c->receive.bhs);
+
+    return c->header_digest && !digest_is(header + bytes, crc32c(header, bytes));
+}
+
+/* The header, its additional segments and its digest are whole. */
 static void pdu_begin(struct connection *c)
 {
     struct receiver *r = &c->receive;
     const struct pdu_kind *kind = &pdu_kinds[r->bhs->any.opcode & OPCODE_MASK];
 
+    if (header_is_spoiled(c)) {
+        connection_end_now(c);
+        return;
+    }
     receive_discard(c);
     r->data_left = bhs_data_bytes(r->bhs);
     r->pad_left = pad_bytes(r->data_left);
+    r->has_digest = c->data_digest && r->data_left > 0;
+    r->digest_left = r->has_digest ? DIGEST_BYTES : 0;
+    r->crc = 0;
     r->in_data = true;
     if (may_begin(c, kind) && kind->begin(c))
         r->kind = kind;
@@ -76,28 +108,31 @@ static void pdu_end(struct connection *c)
     struct receiver *r = &c->receive;
 
     r->in_data = false;
-    if (r->kind && r->kind->end)
+    if (r->kind && r->has_digest && !digest_is(r->digest, r->crc))
+        r->kind->spoiled(c);
+    else if (r->kind && r->kind->end)
         r->kind->end(c);
     receive_discard(c);
     r->header_bytes = 0;
 }
 
 /* How much of the header must be there to know how long it is, then all of it. */
-static uint32_t header_wanted(const struct receiver *r)
+static uint32_t header_wanted(const struct connection *c)
 {
+    const struct receiver *r = &c->receive;
     const union bhs *h = (const union bhs *)(const void *)r->header;
 
-    return r->header_bytes < BHS_BYTES ? BHS_BYTES : BHS_BYTES + bhs_ahs_bytes(h);
+    return r->header_bytes < BHS_BYTES ? BHS_BYTES : header_length(c, h);
 }
 
 static uint32_t gather_header(struct connection *c, const uint8_t *bytes, uint32_t length)
 {
     struct receiver *r = &c->receive;
-    uint32_t here = min_u32(length, header_wanted(r) - r->header_bytes);
+    uint32_t here = min_u32(length, header_wanted(c) - r->header_bytes);
 
     memcpy(r->header + r->header_bytes, bytes, here);
     r->header_bytes += here;
-    if (r->header_bytes < BHS_BYTES || r->header_bytes < header_wanted(r))
+    if (r->header_bytes < BHS_BYTES || r->header_bytes < header_wanted(c))
         return here;
     r->bhs = (const union bhs *)(const void *)r->header;
     pdu_begin(c);
@@ -116,7 +151,7 @@ static uint32_t receive_header(struct connection *c, const uint8_t *bytes, uint3
     }
     if (r->header_bytes > 0 || length < BHS_BYTES)
         return gather_header(c, bytes, length);
-    whole = BHS_BYTES + bhs_ahs_bytes(h);
+    whole = header_length(c, h);
     if (length < whole)
         return gather_header(c, bytes, length);
     r->bhs = h;
@@ -148,11 +183,16 @@ static uint32_t receive_data(struct connection *c, const uint8_t *bytes, uint32_
     struct receiver *r = &c->receive;
     uint32_t data = min_u32(length, r->data_left);
     uint32_t pad = min_u32(length - data, r->pad_left);
+    uint32_t digest = min_u32(length - data - pad, r->digest_left);
 
     sink_take(&r->sink, bytes, data);
+    if (r->has_digest)
+        r->crc = crc32c_go_on(r->crc, bytes, data + pad);
+    memcpy(r->digest + DIGEST_BYTES - r->digest_left, bytes + data + pad, digest);
     r->data_left -= data;
     r->pad_left -= pad;
-    return data + pad;
+    r->digest_left -= digest;
+    return data + pad + digest;
 }
 
 /* The bytes will be gone when this call returns: keeps the header of an unfinished PDU. */
@@ -179,7 +219,8 @@ void receive_bytes(struct connection *c, const uint8_t *bytes, uint32_t length)
         assert(used <= length);
         bytes += used;
         length -= used;
-        if (c->phase != PHASE_ENDING && r->in_data && r->data_left + r->pad_left == 0)
+        if (c->phase != PHASE_ENDING && r->in_data &&
+            r->data_left + r->pad_left + r->digest_left == 0)
             pdu_end(c);
     }
     if (r->in_data)

@@ -17,6 +17,7 @@
 #define BHS_BYTES        48u
 #define AHS_BYTES_MAX    1020u       /* TotalAHSLength: 255 words of four bytes */
 #define TAG_NONE         0xffffffffu /* "reserved" in an ITT or a TTT           */
+#define DIGEST_BYTES     4u          /* CRC32C, least significant byte first    */
 
 #define OPCODE_MASK      0x3fu
 #define OPCODE_IMMEDIATE 0x40u
@@ -72,6 +73,7 @@ enum login_status { /* 11.13.5: class and detail */
 };
 
 enum reject_reason { /* 11.17.1 */
+                     REJECT_DATA_DIGEST = 0x02,
                      REJECT_SNACK = 0x03,
                      REJECT_PROTOCOL = 0x04,
                      REJECT_NOT_SUPPORTED = 0x05,

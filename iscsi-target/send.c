@@ -13,6 +13,7 @@
  */
 #include "iscsi-target/send.h"
 
+#include "base/crc32c.h"
 #include "iscsi-target/session.h"
 #include "iscsi-target/target.h"
 
@@ -21,6 +22,7 @@
 enum sender_state { QUIET, SENDING, STOPPED };
 
 static const uint8_t padding[4];
+static_assert(offsetof(struct pdu_out, header_digest) == BHS_BYTES, "one piece with its header");
 
 static struct connection *connection_of(struct sender *s)
 {
@@ -92,9 +94,34 @@ static void add_piece(struct batch *b, const void *base, uint32_t length)
     b->bytes += length;
 }
 
-static void add_pieces(struct batch *b, const struct pdu_out *p)
+/* The login's answers have none, the last one neither (RFC 7143 13.1). */
+static bool is_digested(bool digest, const struct pdu_out *p)
 {
-    add_piece(b, p->bhs.bytes, BHS_BYTES);
+    return digest && p->bhs.any.opcode != LOGIN_RESPONSE;
+}
+
+static void add_header(struct batch *b, struct pdu_out *p, bool digest)
+{
+    if (is_digested(digest, p))
+        p->header_digest = le32_of(crc32c(p->bhs.bytes, BHS_BYTES));
+    add_piece(b, p->bhs.bytes, BHS_BYTES + (is_digested(digest, p) ? DIGEST_BYTES : 0));
+}
+
+/* Of the pieces from `first` on, padding included. */
+static void add_data_digest(struct batch *b, struct pdu_out *p, uint32_t first)
+{
+    uint32_t crc = 0;
+
+    for (uint32_t i = first; i < b->piece_count; i++)
+        crc = crc32c_go_on(crc, b->pieces[i].iov_base, b->pieces[i].iov_len);
+    p->data_digest = le32_of(crc);
+    add_piece(b, &p->data_digest, DIGEST_BYTES);
+}
+
+static void add_data(struct batch *b, struct pdu_out *p, bool digest)
+{
+    uint32_t first = b->piece_count;
+
     if (p->data) {
         b->piece_count += payload_pieces(p->data, p->at, p->length, b->pieces + b->piece_count);
         b->bytes += p->length;
@@ -102,6 +129,8 @@ static void add_pieces(struct batch *b, const struct pdu_out *p)
         add_piece(b, p->flat, p->length);
     }
     add_piece(b, padding, pad_bytes(p->length));
+    if (p->length > 0 && is_digested(digest, p))
+        add_data_digest(b, p, first);
 }
 
 /* ---- a batch ---- */
@@ -135,7 +164,8 @@ static void batch_fill(struct connection *c)
             list_remove(&source->link);
         }
         stamp(c, p);
-        add_pieces(b, p);
+        add_header(b, p, c->header_digest);
+        add_data(b, p, c->data_digest);
     }
 }
 

@@ -22,14 +22,16 @@
 #define BATCH_PDUS     32u
 #define BATCH_BYTES    (256u * 1024)
 #define BATCH_PIECES   256u
-#define PDU_PIECES_MAX (PAYLOAD_PIECES_MAX + 2) /* header, payload, padding */
+#define PDU_PIECES_MAX (PAYLOAD_PIECES_MAX + 3) /* header, payload, padding, digest */
 #define DATA_IN_MAX    (256u * 1024)            /* of one Data-In PDU       */
 
 enum stat_sn { STAT_SN_NONE, STAT_SN_SHOWN, STAT_SN_TAKEN };
 
 /* One PDU as its source fills it; zeroed before. */
 struct pdu_out {
-    union bhs bhs;              /* without lengths and sequence numbers: the sender's */
+    union bhs bhs;      /* without lengths and sequence numbers: the sender's */
+    le32 header_digest; /* follows bhs on the wire                            */
+    le32 data_digest;
     const struct payload *data; /* the data segment: [at, at + length) of a payload … */
     const void *flat;           /* … or flat memory; both stay until `sent`           */
     uint32_t at, length;

@@ -61,7 +61,7 @@ enum text_parse text_next(struct text *t, uint32_t *cursor, struct text_pair *re
 /* ---- the keys ---- */
 
 enum result {
-    ONE_OF,   /* a list: the first of theirs that is `only`  */
+    ONE_OF,   /* lists: the first of theirs that is in `only` */
     SMALLEST, /* numbers                                     */
     LARGEST,
     BOTH,     /* booleans: Yes and Yes                       */
@@ -93,8 +93,8 @@ static const struct key keys[] = {
     {"CHAP_C",                   NOTED,    0, 0, NOWHERE, NULL},
     {"CHAP_N",                   NOTED,    0, 0, NOWHERE, NULL},
     {"CHAP_R",                   NOTED,    0, 0, NOWHERE, NULL},
-    {"HeaderDigest",             ONE_OF,   0, 0, NOWHERE, "None"},
-    {"DataDigest",               ONE_OF,   0, 0, NOWHERE, "None"},
+    {"HeaderDigest",             ONE_OF,   0, 1, AT(header_digest), "None,CRC32C"},
+    {"DataDigest",               ONE_OF,   0, 1, AT(data_digest), "None,CRC32C"},
     {"TaskReporting",            ONE_OF,   0, 0, NOWHERE, "RFC3720"},
     {"MaxConnections",           SMALLEST, 1, 65535, AT(max_connections), NULL},
     {"InitialR2T",               EITHER,   0, 1, AT(initial_r2t), NULL},
@@ -184,24 +184,52 @@ static bool boolean_of(const char *value, uint32_t *ret)
     return *ret || strcmp(value, "No") == 0;
 }
 
-bool text_list_has(const char *list, const char *word)
+/* Which value of `list` it is, from 0; -1: none. */
+static int list_place(const char *list, const char *value, size_t length)
 {
-    size_t length = strlen(word);
+    int place = 0;
 
-    for (const char *at = list;; at++) {
+    for (const char *at = list;; at++, place++) {
         const char *comma = strchrnul(at, ',');
 
-        if ((size_t)(comma - at) == length && memcmp(at, word, length) == 0)
-            return true;
+        if ((size_t)(comma - at) == length && memcmp(at, value, length) == 0)
+            return place;
         if (*comma == 0)
-            return false;
+            return -1;
         at = comma;
     }
+}
+
+bool text_list_has(const char *list, const char *word)
+{
+    return list_place(list, word, strlen(word)) >= 0;
 }
 
 static uint32_t *kept(struct parameters *p, const struct key *k)
 {
     return (uint32_t *)(void *)((char *)p + k->at);
+}
+
+static void settle_one_of(struct parameters *p, const struct key *k, struct text_pair pair,
+                          struct text *answer)
+{
+    char chosen[16] = "Reject";
+
+    for (const char *at = pair.value;; at++) {
+        const char *comma = strchrnul(at, ',');
+        int place = list_place(k->only, at, (size_t)(comma - at));
+
+        if (place >= 0) {
+            snprintf(chosen, sizeof chosen, "%.*s", (int)(comma - at), at);
+            if (k->at != NOWHERE)
+                *kept(p, k) = (uint32_t)place;
+            break;
+        }
+        if (*comma == 0)
+            break;
+        at = comma;
+    }
+    text_put(answer, k->name, chosen);
 }
 
 static void settle_number(struct parameters *p, const struct parameters *ours, const struct key *k,
@@ -246,7 +274,7 @@ static void settle(struct parameters *p, const struct parameters *ours, const st
 {
     switch (k->result) {
     case ONE_OF:
-        text_put(answer, k->name, text_list_has(pair.value, k->only) ? k->only : "Reject");
+        settle_one_of(p, k, pair, answer);
         return;
     case SMALLEST:
     case LARGEST:

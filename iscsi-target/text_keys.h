@@ -53,6 +53,7 @@ struct parameters {
     uint32_t max_recv_data_segment_length; /* the initiator's: what we may send */
     uint32_t first_burst_length, max_burst_length, max_outstanding_r2t;
     uint32_t initial_r2t, immediate_data;
+    uint32_t header_digest, data_digest; /* CRC32C, in full feature phase */
     uint32_t max_connections, error_recovery_level;
     uint32_t time2wait, time2retain;
     uint32_t protocol_level;

@@ -9,9 +9,12 @@
  * What comes back must be whole PDUs that a target may send.  When the hostile one is gone, an
  * honest initiator logs in, writes and reads (T3), and nothing is left (T4).
  */
+#include "base/crc32c.h"
 #include "iscsi-target/rfc7143.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/iscsi/fixture.h"
+
+#include <stdio.h>
 
 #define STEPS_MAX    48u
 #define DATA_MAX     (128u << 10)
@@ -25,7 +28,13 @@ enum setup {
     READ_ONLY = 8,
     ELSEWHERE = 16,
     LITTLE_MEMORY = 32,
+    DIGESTS = 64, /* of the harness's login; those of a hostile one count, too */
+    CHAP = 128,   /* the target asks for it: harness's logins are refused */
 };
+
+/* Bits beside the step: the digests of what it sends are wrong. */
+#define WRONG_HEADER 32u
+#define WRONG_DATA   64u
 
 enum step {
     RAW,     /* length (two bytes), bytes                                        */
@@ -45,6 +54,10 @@ struct hostile {
     uint32_t cmd_sn, itt, exp_stat_sn;
     uint8_t bytes[BHS_BYTES + (1u << 24)]; /* received, not yet whole */
     uint32_t length;
+    char answers[1 + (1u << 17)]; /* of the login: a NUL, then what the target said */
+    uint32_t answered;
+    bool header_digest, data_digest; /* in force */
+    uint8_t wrong;
     union bhs r2t, last; /* what came, the last of each */
 };
 
@@ -60,24 +73,64 @@ static bool target_may_send(const union bhs *h)
     return memchr(opcodes, h->any.opcode, sizeof opcodes) != NULL;
 }
 
+static bool is_settled(const struct hostile *x, const char *pair)
+{
+    char wanted[64] = "";
+    size_t length = strlen(pair);
+
+    memcpy(wanted + 1, pair, length + 1);
+    return memmem(x->answers, 1 + x->answered, wanted, length + 2) != NULL;
+}
+
+/* With the last login response digests begin, if they were agreed. */
+static void take_login(struct hostile *x, const uint8_t *text)
+{
+    const struct bhs_login_response *h = &x->last.login_response;
+    uint32_t length = bhs_data_bytes(&x->last);
+
+    assert(length <= sizeof x->answers - 1 - x->answered);
+    memcpy(x->answers + 1 + x->answered, text, length);
+    x->answered += length;
+    if (be16_get(h->status) || !(h->flags & FLAG_FINAL) ||
+        LOGIN_NSG(h->flags) != STAGE_FULL_FEATURE)
+        return;
+    x->header_digest = is_settled(x, "HeaderDigest=CRC32C");
+    x->data_digest = is_settled(x, "DataDigest=CRC32C");
+}
+
+static void check_digest(const uint8_t *bytes, uint32_t length)
+{
+    le32 digest = le32_of(crc32c(bytes, length));
+
+    assert(memcmp(bytes + length, &digest, DIGEST_BYTES) == 0);
+}
+
 static uint32_t take_pdu(struct hostile *x, uint32_t at)
 {
     const union bhs *h = (const void *)(x->bytes + at);
-    uint32_t left = x->length - at, whole;
+    uint32_t left = x->length - at, padded, header, digest;
 
     if (left < BHS_BYTES)
         return 0;
     assert(target_may_send(h));
     assert(h->any.total_ahs_length == 0);
-    whole = BHS_BYTES + bhs_data_bytes(h) + pad_bytes(bhs_data_bytes(h));
-    if (left < whole)
+    padded = bhs_data_bytes(h) + pad_bytes(bhs_data_bytes(h));
+    header = BHS_BYTES + (x->header_digest ? DIGEST_BYTES : 0);
+    digest = x->data_digest && padded > 0 ? DIGEST_BYTES : 0;
+    if (left < header + padded + digest)
         return 0;
+    if (x->header_digest)
+        check_digest(x->bytes + at, BHS_BYTES);
+    if (digest)
+        check_digest(x->bytes + at + header, padded);
     x->last = *h;
+    if (h->any.opcode == LOGIN_RESPONSE)
+        take_login(x, x->bytes + at + header);
     if (h->any.opcode == R2T)
         x->r2t = *h;
     else if (h->any.opcode != DATA_IN)
         x->exp_stat_sn = be32_get(h->any.sn) + 1;
-    return whole;
+    return header + padded + digest;
 }
 
 static void received(struct net_conn *net, const uint8_t *bytes, uint32_t length)
@@ -130,18 +183,37 @@ static void send_bytes(struct hostile *x, struct input in)
     net_send(x->net, &s->send);
 }
 
-/* The header, and `length` bytes of data that repeat the pattern; AHS are part of the data. */
+static uint32_t put_digest(uint8_t *at, const uint8_t *from, bool wrong)
+{
+    le32 digest = le32_of(crc32c(from, (size_t)(at - from)) + wrong);
+
+    memcpy(at, &digest, DIGEST_BYTES);
+    return DIGEST_BYTES;
+}
+
+static void put_pattern(uint8_t *at, uint32_t length, struct input pattern)
+{
+    memset(at, 0, length);
+    for (uint32_t i = 0; i < length && pattern.left > 0; i++)
+        at[i] = pattern.at[i % pattern.left];
+}
+
+/* The header, and `length` bytes of data that repeat the pattern; AHS do so, too. */
 static void send_pdu(struct hostile *x, union bhs *h, uint32_t length, struct input pattern)
 {
-    static uint8_t bytes[BHS_BYTES + AHS_BYTES_MAX + DATA_MAX + 4];
-    uint32_t ahs = bhs_ahs_bytes(h), whole = BHS_BYTES + ahs + length + pad_bytes(length);
+    static uint8_t bytes[BHS_BYTES + AHS_BYTES_MAX + DATA_MAX + 4 + 2 * DIGEST_BYTES];
+    uint32_t at = BHS_BYTES + bhs_ahs_bytes(h), padded = length + pad_bytes(length);
 
     h->any.data_segment_length = be24_of(length);
-    memset(bytes, 0, whole);
     memcpy(bytes, h, BHS_BYTES);
-    for (uint32_t i = BHS_BYTES; i < whole && pattern.left > 0; i++)
-        bytes[i] = pattern.at[(i - BHS_BYTES) % pattern.left];
-    send_bytes(x, (struct input){bytes, whole});
+    put_pattern(bytes + BHS_BYTES, bhs_ahs_bytes(h), pattern);
+    if (x->header_digest)
+        at += put_digest(bytes + at, bytes, x->wrong & WRONG_HEADER);
+    put_pattern(bytes + at, padded, pattern);
+    at += padded;
+    if (x->data_digest && padded > 0)
+        at += put_digest(bytes + at, bytes + at - padded, x->wrong & WRONG_DATA);
+    send_bytes(x, (struct input){bytes, at});
 }
 
 static union bhs take_header(struct input *in)
@@ -232,17 +304,17 @@ static void say(struct hostile *x, uint8_t flags, const char *keys)
 static void log_in(struct hostile *x)
 {
     const uint8_t flags = FLAG_FINAL | STAGE_OPERATIONAL << 2 | STAGE_FULL_FEATURE;
+    const char *keys = x->setup & DISCOVERY ? "SessionType=Discovery\n"
+                       : x->setup & SMALL_BURSTS
+                           ? "TargetName=" LAB_TARGET "\nInitialR2T=Yes\nFirstBurstLength=512\n"
+                             "MaxBurstLength=1024\nMaxRecvDataSegmentLength=512\n"
+                           : "TargetName=" LAB_TARGET "\nInitialR2T=No\nFirstBurstLength=65536\n"
+                             "MaxOutstandingR2T=4\nMaxRecvDataSegmentLength=65536\n";
+    const char *digests = x->setup & DIGESTS ? "HeaderDigest=CRC32C\nDataDigest=CRC32C\n" : "";
+    char all[512];
 
-    if (x->setup & DISCOVERY)
-        say(x, flags, "InitiatorName=iqn.hostile\nSessionType=Discovery\n");
-    else if (x->setup & SMALL_BURSTS)
-        say(x, flags,
-            "InitiatorName=iqn.hostile\nTargetName=" LAB_TARGET "\nInitialR2T=Yes\n"
-            "FirstBurstLength=512\nMaxBurstLength=1024\nMaxRecvDataSegmentLength=512\n");
-    else
-        say(x, flags,
-            "InitiatorName=iqn.hostile\nTargetName=" LAB_TARGET "\nInitialR2T=No\n"
-            "FirstBurstLength=65536\nMaxOutstandingR2T=4\nMaxRecvDataSegmentLength=65536\n");
+    snprintf(all, sizeof all, "InitiatorName=iqn.hostile\n%s%s", keys, digests);
+    say(x, flags, all);
     sim_run_for(x->lab.sim, SECOND_US);
 }
 
@@ -257,7 +329,8 @@ static void join(struct hostile *x, bool logged_in)
     x->cmd_sn = 1;
     x->itt = 1;
     x->exp_stat_sn = 0;
-    x->length = 0;
+    x->length = x->answered = 0;
+    x->header_digest = x->data_digest = false;
     memset(&x->r2t, 0, sizeof x->r2t);
     memset(&x->last, 0, sizeof x->last);
     err = net_connect(x->lab.initiator_env, iscsi_target_portal(x->lab.target, 0), &events, x,
@@ -280,6 +353,7 @@ static void step(struct hostile *x, struct input *in)
     uint8_t what = (uint8_t)input_number(in, 1);
     bool more = what & 16;
 
+    x->wrong = what & (WRONG_HEADER | WRONG_DATA);
     switch ((enum step)(what & 7)) {
     case RAW:
         send_bytes(x, input_part(in, (size_t)input_number(in, 2)));
@@ -334,6 +408,7 @@ static void leave(struct hostile *x)
     assert(!x->net);
     w->directory.answer.where = DIRECTORY_HERE;
     w->directory.answer.read_only = false;
+    w->directory.answer.chap.user[0] = 0;
     lab_alive(w, lab_ready(w, "iqn.honest", 1));
     lab_close(w);
 }
@@ -347,6 +422,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
     x.setup = (uint8_t)input_number(&in, 1);
     lab_open_from(&x.lab, limits_of(x.setup), input_number(&in, 1));
     answer->read_only = x.setup & READ_ONLY;
+    if (x.setup & CHAP)
+        answer->chap = (struct iscsi_chap){"user", "a secret of ours", "target", "another one"};
     if (x.setup & ELSEWHERE) {
         answer->where = DIRECTORY_ELSEWHERE;
         answer->address = (struct net_address){"10.0.0.2:3260"};

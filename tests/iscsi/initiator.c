@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/iscsi/initiator.c — connection, framing, login; requests are in initiator_request.c. */
+#include "base/crc32c.h"
 #include "base/util.h"
 #include "tests/iscsi/initiator_inside.h"
 
@@ -45,18 +46,33 @@ void initiator_send(struct initiator *i, const void *bytes, uint32_t length)
     net_send(i->net, &s->send);
 }
 
+/* The digest of what was put before it, spoiled once if that is wanted. */
+static uint32_t put_digest(uint8_t *at, const uint8_t *from, uint32_t length, bool *spoil)
+{
+    le32 digest = le32_of(crc32c(from, length) ^ (*spoil ? 0x10000u : 0));
+
+    memcpy(at, &digest, DIGEST_BYTES);
+    *spoil = false;
+    return DIGEST_BYTES;
+}
+
 void initiator_pdu(struct initiator *i, const union bhs *h, const void *data, uint32_t length)
 {
-    uint32_t whole = BHS_BYTES + length + pad_bytes(length);
-    uint8_t *bytes = calloc(1, whole);
+    uint8_t *bytes = calloc(1, BHS_BYTES + length + pad_bytes(length) + 2 * DIGEST_BYTES);
     union bhs *copy = (union bhs *)(void *)bytes;
+    uint32_t padded = length + pad_bytes(length), at = BHS_BYTES;
 
     assert(bytes);
     *copy = *h;
     copy->any.data_segment_length = be24_of(length);
-    if (length > 0)
-        memcpy(bytes + BHS_BYTES, data, length);
-    initiator_send(i, bytes, whole);
+    if (i->full && i->header_digest)
+        at += put_digest(bytes + at, bytes, BHS_BYTES, &i->spoil_header);
+    if (data)
+        memcpy(bytes + at, data, length);
+    at += padded;
+    if (i->full && i->data_digest && length > 0)
+        at += put_digest(bytes + at, bytes + at - padded, padded, &i->spoil_data);
+    initiator_send(i, bytes, at);
     free(bytes);
 }
 
@@ -105,6 +121,13 @@ static uint32_t number_of(const struct initiator *i, const char *key, uint32_t o
     const char *value = initiator_key(i, key);
 
     return value ? (uint32_t)strtoul(value, NULL, 0) : otherwise;
+}
+
+static bool is_crc32c(const struct initiator *i, const char *key, bool otherwise)
+{
+    const char *value = initiator_key(i, key);
+
+    return value ? strcmp(value, "CRC32C") == 0 : otherwise;
 }
 
 static bool truth_of(const struct initiator *i, const char *key, bool otherwise)
@@ -166,6 +189,8 @@ static void take_parameters(struct initiator *i)
     i->max_r2t = number_of(i, "MaxOutstandingR2T", i->max_r2t);
     i->initial_r2t = truth_of(i, "InitialR2T", i->initial_r2t);
     i->immediate_data = truth_of(i, "ImmediateData", i->immediate_data);
+    i->header_digest = is_crc32c(i, "HeaderDigest", i->header_digest);
+    i->data_digest = is_crc32c(i, "DataDigest", i->data_digest);
 }
 
 static void login_answered(struct initiator *i, const struct bhs_login_response *h)
@@ -267,21 +292,36 @@ static void take_pdu(struct initiator *i, const union bhs *h, const uint8_t *dat
         keep_pdu(i, h, data, length);
 }
 
+/* Digests of the target's are always right. */
+static void check_digest(const uint8_t *bytes, uint32_t length)
+{
+    le32 digest = le32_of(crc32c(bytes, length));
+
+    assert(memcmp(bytes + length, &digest, DIGEST_BYTES) == 0);
+}
+
 /* The first whole PDU of the bytes that are there; how long it was. */
 static uint32_t take_first(struct initiator *i, uint32_t at)
 {
-    const union bhs *h = (const union bhs *)(const void *)(i->bytes + at);
-    uint32_t left = i->length - at, length, whole;
+    const uint8_t *bytes = i->bytes + at;
+    const union bhs *h = (const union bhs *)(const void *)bytes;
+    uint32_t header = BHS_BYTES + (i->full && i->header_digest ? DIGEST_BYTES : 0);
+    uint32_t left = i->length - at, length, padded, digest;
 
-    if (left < BHS_BYTES)
+    if (left < header)
         return 0;
     length = bhs_data_bytes(h);
-    whole = BHS_BYTES + length + pad_bytes(length);
+    padded = length + pad_bytes(length);
+    digest = i->full && i->data_digest && length > 0 ? DIGEST_BYTES : 0;
     assert(h->any.total_ahs_length == 0);
-    if (left < whole)
+    if (left < header + padded + digest)
         return 0;
-    take_pdu(i, h, i->bytes + at + BHS_BYTES, length);
-    return whole;
+    if (header > BHS_BYTES)
+        check_digest(bytes, BHS_BYTES);
+    if (digest)
+        check_digest(bytes + header, padded);
+    take_pdu(i, h, bytes + header, length);
+    return header + padded + digest;
 }
 
 static void received(struct net_conn *net, const uint8_t *bytes, uint32_t length)

@@ -66,6 +66,8 @@ struct initiator {
     /* as negotiated; ours is max_recv */
     uint32_t max_send, max_recv, first_burst, max_burst, max_r2t;
     bool initial_r2t, immediate_data;
+    bool header_digest, data_digest; /* as negotiated: in force once `full` */
+    bool spoil_header, spoil_data;   /* of the next PDU: its digest is wrong */
 
     uint32_t cmd_sn, exp_stat_sn, exp_cmd_sn, max_cmd_sn, next_itt;
     bool stat_sn_known;
@@ -93,7 +95,7 @@ bool initiator_has_pdu(void *initiator);
 
 /* ---- raw ---- */
 void initiator_send(struct initiator *i, const void *bytes, uint32_t length);
-/* Sets DataSegmentLength, pads; everything else goes as it stands in *h. */
+/* Sets DataSegmentLength, pads, adds digests; everything else goes as it stands in *h. */
 void initiator_pdu(struct initiator *i, const union bhs *h, const void *data, uint32_t length);
 struct initiator_pdu *initiator_take(struct initiator *i); /* free() it; NULL: none */
 /* CmdSN, ExpStatSN and a new ITT of this session into *h; a CmdSN is used up unless immediate. */

@@ -18,10 +18,13 @@ struct offer {
 
 static const struct offer offers[] = {
     {"AuthMethod", "CHAP,None", NULL}, /* answered elsewhere */
-    {"HeaderDigest", "CRC32C,None", "None"},
+    {"HeaderDigest", "CRC32C,None", "CRC32C"},
     {"HeaderDigest", "None,CRC32C", "None"},
-    {"HeaderDigest", "CRC32C", "Reject"},
-    {"DataDigest", "CRC32C,None", "None"},
+    {"HeaderDigest", "CRC32C", "CRC32C"},
+    {"HeaderDigest", "MD5,CRC32C", "CRC32C"},
+    {"HeaderDigest", "crc32c", "Reject"},
+    {"DataDigest", "CRC32C,None", "CRC32C"},
+    {"DataDigest", "CRC32C,CRC32C", "CRC32C"},
     {"DataDigest", "NoneSuch", "Reject"},
     {"DataDigest", "", "Reject"},
     {"TaskReporting", "FastAbort,RFC3720", "RFC3720"},
