@@ -12,6 +12,7 @@
  *   no memory for a scratch         TASK SET FULL if it holds data-out: others may wait for that
  *   dropped before the block has it it ends at once, its CmdSN counts as received
  *   dropped when the block has it   it runs on, unseen (C2)
+ *   its session is asked to leave   it waits unanswered, unless the block has it
  */
 #include "iscsi-target/command.h"
 
@@ -263,6 +264,10 @@ static void command_release(struct task *task)
     slot_put(c);
     if (c->kind->over && s->connection)
         c->kind->over(c);
+    if (s->logout == c)
+        s->logout = NULL;
+    else if (s->logout)
+        task_run(&s->logout->task); /* perhaps it was the last of those it waits for */
     pool_put(&t->command_pool, c);
     wake_starved(t); /* what it had may have come back before: a failed read, a scratch */
     session_settle(s);
@@ -356,6 +361,13 @@ static enum task_next scsi_performed_or_not(struct command *c)
     return command_answer(c);
 }
 
+/* Its session is about to end: it is never answered, and comes again in the next one. */
+static enum task_next held_back(struct command *c)
+{
+    memory_had(c);
+    return TASK_WAIT;
+}
+
 static enum task_next command_step(struct task *t)
 {
     struct command *c = container_of(t, struct command, task);
@@ -371,6 +383,8 @@ static enum task_next command_step(struct task *t)
     case MEMORY:
         if (c->dropped)
             return task_goto(t, OVER);
+        if (c->session->leaving)
+            return held_back(c);
         return memory_or_not(c);
 
     case GATHER:
@@ -390,6 +404,8 @@ static enum task_next command_step(struct task *t)
     case PERFORM:
         if (c->dropped)
             return task_goto(t, OVER);
+        if (c->session->leaving)
+            return held_back(c);
         return scsi_performed_or_not(c);
 
     case PERFORMING:

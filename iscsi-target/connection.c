@@ -231,6 +231,10 @@ static void tick(struct timer *t)
         connection_end_now(c);
         return;
     }
+    if (c->session->leaving && now >= c->session->leave_by_us) {
+        session_expel(c->session);
+        return;
+    }
     if (text_abandoned(c, now))
         connection_text_put(c);
     show_life(c, now);

@@ -100,6 +100,9 @@ struct connection {
     bool half_open;             /* counted as such */
     struct source ping;         /* NOP-In from us (nop.c) */
     bool ping_wanted;           /* with a TTT: an answer is wanted */
+    struct source async;        /* async_message.c */
+    uint32_t async_events;      /* bits: what is to be said */
+    uint16_t logout_seconds;    /* of ASYNC_LOGOUT */
     uint32_t rejects;
 };
 
@@ -128,6 +131,10 @@ void receive_discard(struct connection *c); /* the rest of the PDU that arrives 
 
 /* nop.c: a NOP-In of our own; without an answer it only carries fresh window numbers. */
 void nop_ping(struct connection *c, bool answer_wanted);
+
+/* async_message.c: asks to log out within so many seconds; says that the session ends now. */
+void async_logout(struct connection *c, uint16_t seconds);
+void async_drop(struct connection *c);
 
 /* reject.c: answers with a Reject the PDU that arrives, or one whose header was kept; when there
  * are too many to send, the connection ends. */

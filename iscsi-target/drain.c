@@ -2,8 +2,9 @@
 /*
  * iscsi-target/drain.c — ends sessions and says when they are gone.
  *
- * A session that ends leaves at once what it had not handed to the block; it is gone when the block
- * has answered the rest and its connection is closed.  Then the settle task looks who waits.
+ * Initiators may be given time to log out (session_leave).  A session that ends leaves at once what
+ * it had not handed to the block; it is gone when the block has answered the rest and its
+ * connection is closed.  Then the settle task looks who waits.
  */
 #include "iscsi-target/portal.h"
 #include "iscsi-target/target.h"
@@ -90,9 +91,7 @@ void iscsi_target_drain(struct iscsi_target *t, struct iscsi_drain *d)
 
         if (!drain_wants(d, s))
             continue;
-        session_end(s);
-        if (s->connection)
-            connection_end_gently(s->connection);
+        session_leave(s, d->logout_seconds);
     }
     target_settle(t);
 }
@@ -109,14 +108,15 @@ uint32_t iscsi_target_sessions(const struct iscsi_target *t, struct identity att
     return count;
 }
 
-static void end_all(struct list *connections)
+static void end_all(struct list *connections, uint16_t logout_seconds)
 {
     list_for_each_safe(l, connections) {
         struct connection *c = container_of(l, struct connection, link);
 
         if (c->session)
-            session_end(c->session);
-        connection_end_gently(c);
+            session_leave(c->session, logout_seconds);
+        else
+            connection_end_gently(c);
     }
 }
 
@@ -124,7 +124,7 @@ void iscsi_target_close(struct iscsi_target *t, struct iscsi_close *c)
 {
     t->closing = c;
     portals_close(t);
-    end_all(&t->connections);
-    end_all(&t->half_open);
+    end_all(&t->connections, c->logout_seconds);
+    end_all(&t->half_open, 0);
     target_settle(t);
 }

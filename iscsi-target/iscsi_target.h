@@ -97,10 +97,14 @@ const struct net_address *iscsi_target_portal(const struct iscsi_target *t, uint
  * Ends sessions: all on `block` if attachment is none, else those of that attachment.  What was
  * not handed to the block is dropped; `done` when everything handed on was answered below and no
  * such session is left.  The directory refuses new ones before this is called.
+ *
+ * With logout_seconds, for a planned move: initiators are asked to log out and have so long, in
+ * which what was handed on is answered; whoever still stays is ended then.  Without, at once.
  */
 struct iscsi_drain {
     struct block *block;
     struct identity attachment;
+    uint16_t logout_seconds;
     void (*done)(struct iscsi_drain *);
     struct list link;
 };
@@ -112,6 +116,7 @@ uint32_t iscsi_target_sessions(const struct iscsi_target *t, struct identity att
 /* Ends everything; done when nothing is left; then iscsi_target_free(). */
 struct iscsi_close {
     void (*done)(struct iscsi_close *);
+    uint16_t logout_seconds; /* as a drain's */
 };
 void iscsi_target_close(struct iscsi_target *t, struct iscsi_close *c);
 void iscsi_target_free(struct iscsi_target *t);

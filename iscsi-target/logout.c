@@ -3,7 +3,8 @@
  * iscsi-target/logout.c — an initiator takes its leave (RFC 7143 11.14, 11.15).
  *
  * What was answered leaves before the logout response, what the block has runs on unseen, the rest
- * is dropped; then the connection, which is the session's only one, is closed.
+ * is dropped; then the connection, which is the session's only one, is closed.  Whoever was asked
+ * to log out has what the block was given answered first (iscsi.md 4.3): until its time is over.
  */
 #include "iscsi-target/command.h"
 #include "iscsi-target/pdu.h"
@@ -22,10 +23,23 @@ static uint8_t logout_response(const struct command *c)
     }
 }
 
+static bool block_has_some(const struct session *s)
+{
+    list_for_each(l, &s->commands) {
+        if (container_of(l, struct command, link)->task.state == PERFORMING)
+            return true;
+    }
+    return false;
+}
+
 static enum task_next logout_act(struct command *c)
 {
     struct session *s = c->session;
 
+    if (s->leaving && block_has_some(s)) {
+        s->logout = c;
+        return TASK_WAIT;
+    }
     c->response = logout_response(c);
     if (c->response != LOGOUT_CLOSED)
         return command_answer(c);

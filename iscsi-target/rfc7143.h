@@ -103,6 +103,14 @@ enum task_response { /* 11.6.1 */
                      TMF_REJECTED = 255,
 };
 
+enum async_event { /* 11.9.1 */
+                   ASYNC_SCSI = 0,
+                   ASYNC_LOGOUT = 1, /* log out within Parameter3 seconds */
+                   ASYNC_DROP_CONNECTION = 2,
+                   ASYNC_DROP_SESSION = 3, /* come back after Parameter2 seconds */
+                   ASYNC_NEGOTIATE = 4,
+};
+
 enum logout_reason { LOGOUT_SESSION = 0, LOGOUT_CONNECTION = 1, LOGOUT_RECOVERY = 2 };
 enum logout_response { LOGOUT_CLOSED = 0, LOGOUT_NO_CID = 1, LOGOUT_NO_RECOVERY = 2 };
 
@@ -229,6 +237,24 @@ struct bhs_r2t { /* 11.8 */
     be32 desired_length;
 };
 
+struct bhs_async_message { /* 11.9 */
+    uint8_t opcode;
+    uint8_t flags;
+    uint8_t reserved[2];
+    uint8_t total_ahs_length;
+    be24 data_segment_length;
+    be64 lun;
+    be32 initiator_task_tag; /* TAG_NONE */
+    be32 reserved2;
+    be32 stat_sn;
+    be32 exp_cmd_sn;
+    be32 max_cmd_sn;
+    uint8_t event;
+    uint8_t vendor_code;
+    be16 parameter1, parameter2, parameter3;
+    uint8_t reserved3[4];
+};
+
 struct bhs_login { /* 11.12 */
     uint8_t opcode;
     uint8_t flags; /* T, C, CSG, NSG */
@@ -306,6 +332,7 @@ union bhs {
     struct bhs_data_out data_out;
     struct bhs_data_in data_in;
     struct bhs_r2t r2t;
+    struct bhs_async_message async_message;
     struct bhs_login login;
     struct bhs_login_response login_response;
     struct bhs_logout logout;
@@ -321,6 +348,7 @@ static_assert(sizeof(struct bhs_task_management_response) == BHS_BYTES, "a BHS i
 static_assert(sizeof(struct bhs_data_out) == BHS_BYTES, "a BHS is 48 bytes");
 static_assert(sizeof(struct bhs_data_in) == BHS_BYTES, "a BHS is 48 bytes");
 static_assert(sizeof(struct bhs_r2t) == BHS_BYTES, "a BHS is 48 bytes");
+static_assert(sizeof(struct bhs_async_message) == BHS_BYTES, "a BHS is 48 bytes");
 static_assert(sizeof(struct bhs_login) == BHS_BYTES, "a BHS is 48 bytes");
 static_assert(sizeof(struct bhs_login_response) == BHS_BYTES, "a BHS is 48 bytes");
 static_assert(sizeof(struct bhs_logout) == BHS_BYTES, "a BHS is 48 bytes");
@@ -334,6 +362,7 @@ static_assert(offsetof(struct bhs_scsi_response, stat_sn) == 24, "StatSN");
 static_assert(offsetof(struct bhs_data_out, buffer_offset) == 40, "Buffer Offset");
 static_assert(offsetof(struct bhs_data_in, buffer_offset) == 40, "Buffer Offset");
 static_assert(offsetof(struct bhs_r2t, desired_length) == 44, "Desired Data Transfer Length");
+static_assert(offsetof(struct bhs_async_message, event) == 36, "AsyncEvent");
 static_assert(offsetof(struct bhs_login, cmd_sn) == 24, "CmdSN");
 static_assert(offsetof(struct bhs_login_response, status) == 36, "Status-Class, Status-Detail");
 static_assert(offsetof(struct bhs_logout_response, time2wait) == 40, "Time2Wait");

@@ -56,12 +56,7 @@ static void resized(struct block_watcher *w)
 
 static void moved(struct block_watcher *w)
 {
-    struct session *s = container_of(w, struct session, watcher);
-    struct connection *c = s->connection;
-
-    session_end(s);
-    if (c)
-        connection_end_gently(c);
+    session_expel(container_of(w, struct session, watcher));
 }
 
 static void nexus_open(struct session *s, const struct directory_answer *where)
@@ -167,6 +162,28 @@ void session_end(struct session *s)
         if (c->task.state != ANSWER)
             command_drop(c);
     }
+}
+
+void session_expel(struct session *s)
+{
+    struct connection *c = s->connection;
+
+    session_end(s);
+    if (!c)
+        return;
+    async_drop(c);
+    connection_end_gently(c);
+}
+
+void session_leave(struct session *s, uint16_t seconds)
+{
+    if (seconds == 0 || s->discovery || !s->connection) {
+        session_expel(s);
+        return;
+    }
+    s->leaving = true;
+    s->leave_by_us = now_us(&s->target->env->clock) + seconds * 1000000ull;
+    async_logout(s->connection, seconds);
 }
 
 void session_disconnected(struct session *s)

@@ -28,6 +28,9 @@ struct session {
     uint8_t isid[6];
     uint16_t tsih, cid;
     bool discovery, ended;
+    bool leaving;           /* asked to log out: nothing more is handed to the block … */
+    uint64_t leave_by_us;   /* … and then it ends */
+    struct command *logout; /* that waits for what the block has; else NULL */
     struct identity attachment;
     struct block *block; /* NULL: discovery */
     struct scsi_nexus nexus;
@@ -50,6 +53,16 @@ enum login_status session_open(struct connection *c, struct session **ret);
 /* Ends its life as a session: what was not handed to the block is dropped, answers that are whole
  * may still leave.  The connection is the caller's affair.  Any number of times. */
 void session_end(struct session *s);
+
+/*
+ * Planned (iscsi.md 4.3): the initiator is asked to log out within `seconds`; until then what the
+ * block has is answered, nothing else begins, and nothing ends with an error.  Then, or at once
+ * where there is nothing to wait for (seconds 0, a discovery session), it is expelled.
+ */
+void session_leave(struct session *s, uint16_t seconds);
+
+/* Ends it and its connection; answers that are whole and the news leave first. */
+void session_expel(struct session *s);
 
 /* The connection is gone, or a command is over: frees the session if that was the last. */
 void session_settle(struct session *s);

@@ -24,15 +24,20 @@ static bool before(const struct command *c, const struct command *function)
     return c->immediate || sn_not_after(c->cmd_sn, function->cmd_sn);
 }
 
-/* Every SCSI command of the session that came before the function. */
-static void drop_tasks(struct session *s, const struct command *function)
+/* Every SCSI command of the session that came before the function; whether there was one. */
+static bool drop_tasks(struct session *s, const struct command *function)
 {
+    bool any = false;
+
     list_for_each(l, &s->commands) {
         struct command *c = container_of(l, struct command, link);
 
-        if (command_is_scsi(c) && (s != function->session || before(c, function)))
-            command_drop(c);
+        if (!command_is_scsi(c) || c->dropped || (s == function->session && !before(c, function)))
+            continue;
+        command_drop(c);
+        any = true;
     }
+    return any;
 }
 
 /*
@@ -70,6 +75,19 @@ static void reset_unit(struct command *c, enum scsi_attention attention)
     }
 }
 
+/* The task set is the logical unit's (TST 000b): whoever loses a command to another is told. */
+static void clear_task_set(struct command *c)
+{
+    struct session *own = c->session;
+
+    list_for_each(l, &own->target->sessions) {
+        struct session *s = container_of(l, struct session, link);
+
+        if (s->block == own->block && drop_tasks(s, c) && s != own)
+            scsi_nexus_attention(&s->nexus, SCSI_UA_CLEARED);
+    }
+}
+
 /* Every session of the target ends; ours behind the response. */
 static void reset_cold(struct command *c)
 {
@@ -79,8 +97,11 @@ static void reset_cold(struct command *c)
     list_for_each_safe(l, &own->target->sessions) {
         struct session *s = container_of(l, struct session, link);
 
-        if (s->block == own->block && s->connection)
-            connection_end_gently(s->connection);
+        if (s->block != own->block || !s->connection)
+            continue;
+        if (s != own)
+            async_drop(s->connection);
+        connection_end_gently(s->connection);
     }
 }
 
@@ -93,6 +114,9 @@ static uint8_t perform_on_unit(struct command *c, uint8_t function)
         return abort_task(c);
     case TMF_ABORT_TASK_SET:
         drop_tasks(c->session, c);
+        return TMF_COMPLETE;
+    case TMF_CLEAR_TASK_SET:
+        clear_task_set(c);
         return TMF_COMPLETE;
     case TMF_LOGICAL_UNIT_RESET:
         reset_unit(c, SCSI_UA_UNIT_RESET);

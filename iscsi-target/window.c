@@ -91,7 +91,7 @@ bool window_open_late(struct session *s)
     bool moved = s->exp_cmd_sn != s->ticked_cmd_sn;
 
     s->ticked_cmd_sn = s->exp_cmd_sn;
-    if (s->ended || s->late > 0 || moved || !window_shut(s))
+    if (s->ended || s->leaving || s->late > 0 || moved || !window_shut(s))
         return false;
     s->late = LATE_SLOTS;
     s->max_cmd_sn += LATE_SLOTS;

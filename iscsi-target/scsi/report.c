@@ -120,11 +120,11 @@ bool scsi_report_functions_decode(struct scsi_command *c)
     return true;
 }
 
-/* ABORT TASK, ABORT TASK SET, LOGICAL UNIT RESET, TARGET RESET: iscsi-target/task_management.c */
+/* ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET, TARGET RESET: iscsi-target/task_management.c */
 bool scsi_report_functions_perform(struct scsi_command *c)
 {
     bool extended = c->cdb[2] & 0x80; /* REPD */
-    uint8_t data[16] = {0x80 | 0x40 | 0x08 | 0x02};
+    uint8_t data[16] = {0x80 | 0x40 | 0x10 | 0x08 | 0x02};
 
     if (extended)
         data[3] = 0x0c; /* ADDITIONAL DATA LENGTH; the timeouts are not reported */

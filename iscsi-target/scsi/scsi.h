@@ -62,6 +62,7 @@ enum scsi_attention {
     SCSI_UA_UNIT_RESET,
     SCSI_UA_MODE,
     SCSI_UA_CAPACITY,
+    SCSI_UA_CLEARED, /* CLEAR TASK SET of another: its commands are gone */
 };
 void scsi_nexus_attention(struct scsi_nexus *n, enum scsi_attention what);
 

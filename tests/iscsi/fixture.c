@@ -54,14 +54,25 @@ static bool ram_over(void *arg)
     return !task_living(&((struct ram_block *)arg)->task);
 }
 
-void lab_close(struct lab *w)
+void lab_close_begin(struct lab *w, struct iscsi_close *closing)
 {
-    struct iscsi_close closing = {.done = note_done};
-
     if (w->ram.stalled)
         ram_block_go_on(&w->ram);
-    iscsi_target_close(w->target, &closing);
-    lab_until(w, is_noted, &closing);
+    closing->done = note_done;
+    iscsi_target_close(w->target, closing);
+}
+
+void lab_close(struct lab *w)
+{
+    struct iscsi_close closing = {.logout_seconds = 0};
+
+    lab_close_begin(w, &closing);
+    lab_close_end(w, &closing);
+}
+
+void lab_close_end(struct lab *w, struct iscsi_close *closing)
+{
+    lab_until(w, is_noted, closing);
     iscsi_target_free(w->target);
     assert(w->ram.block.in_flight == 0);
     assert(list_empty(&w->ram.block.watchers));

@@ -35,6 +35,9 @@ void lab_begin(struct lab *w);
 void lab_open(struct lab *w, struct iscsi_limits limits);
 void lab_open_from(struct lab *w, struct iscsi_limits limits, uint64_t seed);
 void lab_close(struct lab *w);
+/* The same in two: the target begins to close; it has, and nothing is left. */
+void lab_close_begin(struct lab *w, struct iscsi_close *closing);
+void lab_close_end(struct lab *w, struct iscsi_close *closing);
 
 /* Turns the world until it is so; asserts that it becomes so. */
 void lab_until(struct lab *w, bool (*is_true)(void *), void *arg);

@@ -212,8 +212,9 @@ static void pings_and_text_with_wrong_data_are_forgotten(void **state)
     lab_close(&w);
 }
 
+/* 4 KiB of what an R2T (or nobody) asked for, from `offset` on. */
 static void send_data(struct initiator *i, const union bhs *to, const union bhs *r2t,
-                      uint32_t offset, uint32_t length, bool final)
+                      uint32_t offset, bool final)
 {
     union bhs d = {.data_out = {.opcode = DATA_OUT, .flags = final ? FLAG_FINAL : 0}};
 
@@ -221,7 +222,7 @@ static void send_data(struct initiator *i, const union bhs *to, const union bhs 
     d.data_out.target_transfer_tag = r2t->any.target_transfer_tag;
     d.data_out.data_sn = be32_of(offset / 4096);
     d.data_out.buffer_offset = be32_of(be32_get(r2t->r2t.buffer_offset) + offset);
-    initiator_pdu(i, &d, pattern, length);
+    initiator_pdu(i, &d, pattern, 4096);
 }
 
 static void expect_silence(struct lab *w, struct initiator *i)
@@ -252,12 +253,12 @@ static void a_write_with_wrong_data_waits_for_the_rest(void **state)
         free(p);
     }
     i->spoil_data = true;
-    send_data(i, &h, &r2t[0], 0, 4096, false);
+    send_data(i, &h, &r2t[0], 0, false);
     lab_expect_reject(&w, i, REJECT_DATA_DIGEST, DATA_OUT);
-    send_data(i, &h, &r2t[0], 4096, 4096, true);
+    send_data(i, &h, &r2t[0], 4096, true);
     expect_silence(&w, i);
-    send_data(i, &h, &r2t[1], 0, 4096, false);
-    send_data(i, &h, &r2t[1], 4096, 4096, true);
+    send_data(i, &h, &r2t[1], 0, false);
+    send_data(i, &h, &r2t[1], 4096, true);
     assert_int_equal(lab_response(&w, i, &h), 0x0b4705);
     assert_int_equal(w.ram.writes, 0);
     expect_silence(&w, i);
@@ -281,7 +282,7 @@ static void an_abort_ends_the_wait(void **state)
     lab_raw_write(i, &h, (struct extent){0, 16}, NULL, 0); /* unsolicited data follows */
     r2t.any.target_transfer_tag = be32_of(TAG_NONE);
     i->spoil_data = true;
-    send_data(i, &h, &r2t, 0, 4096, false);
+    send_data(i, &h, &r2t, 0, false);
     lab_expect_reject(&w, i, REJECT_DATA_DIGEST, DATA_OUT);
     initiator_stamp(i, &abort);
     abort.task_management.referenced_task_tag = h.any.initiator_task_tag;

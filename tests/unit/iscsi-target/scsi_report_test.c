@@ -117,10 +117,10 @@ TEST_512(task_management_functions)
 {
     expect_good(run(f, NULL, 0, 0xa3, 0x0d, 0, 0, 0, 0, 0, 0, 0, 255, 0, 0));
     assert_int_equal(f->in_bytes, 4);
-    assert_memory_equal(f->in, "\xca\x00\x00\x00", 4);
+    assert_memory_equal(f->in, "\xda\x00\x00\x00", 4);
     expect_good(run(f, NULL, 0, 0xa3, 0x0d, 0x80, 0, 0, 0, 0, 0, 0, 255, 0, 0));
     assert_int_equal(f->in_bytes, 16);
-    assert_memory_equal(f->in, "\xca\x00\x00\x0c", 4);
+    assert_memory_equal(f->in, "\xda\x00\x00\x0c", 4);
 }
 
 int main(void)

@@ -182,6 +182,34 @@ static void an_abort_task_set_reaches_only_its_own_session(void **state)
     lab_close(&w);
 }
 
+/* 2F/00 goes to who has lost a command to another, and to nobody else. */
+static void a_clear_task_set_reaches_every_session(void **state)
+{
+    struct initiator_request own = {.owner = NULL}, others = {.owner = NULL};
+    struct initiator *i, *other, *idle;
+    struct lab w;
+
+    (void)state;
+    lab_begin(&w);
+    i = lab_ready(&w, "iqn.a", 1);
+    other = lab_ready(&w, "iqn.b", 1);
+    idle = lab_ready(&w, "iqn.c", 1);
+    w.ram.stalled = true;
+    initiator_write(i, &own, 0, block, sizeof block);
+    initiator_write(other, &others, 80, block, sizeof block);
+    sim_run_for(w.sim, 200000);
+    assert_int_equal(manage(&w, i, (struct function){TMF_CLEAR_TASK_SET, TAG_NONE, 0, 0}), 0);
+    ram_block_go_on(&w.ram);
+    sim_run_for(w.sim, 1000000);
+    assert_false(own.answered || others.answered);
+    assert_int_equal(attention_of(&w, other), 0x062f00);
+    assert_int_equal(attention_of(&w, other), 0);
+    assert_int_equal(attention_of(&w, i), 0);
+    assert_int_equal(attention_of(&w, idle), 0);
+    lab_alive(&w, other);
+    lab_close(&w);
+}
+
 static void a_reset_reaches_every_session(void **state)
 {
     static const struct {
@@ -214,6 +242,7 @@ static void a_reset_reaches_every_session(void **state)
 
 static void a_cold_reset_ends_every_session(void **state)
 {
+    struct initiator_pdu *p;
     struct lab w;
     struct initiator *i, *other;
 
@@ -224,6 +253,12 @@ static void a_cold_reset_ends_every_session(void **state)
     assert_int_equal(manage(&w, i, (struct function){TMF_TARGET_COLD_RESET, TAG_NONE, 0, 0}), 0);
     lab_until(&w, initiator_closed, i);
     lab_until(&w, initiator_closed, other);
+    assert_null(initiator_take(i)); /* who asked for it knows */
+    p = initiator_take(other);
+    assert_non_null(p);
+    assert_int_equal(p->bhs.any.opcode, ASYNC_MESSAGE);
+    assert_int_equal(p->bhs.async_message.event, ASYNC_DROP_SESSION);
+    free(p);
     lab_alive(&w, lab_ready(&w, "iqn.a", 1));
     lab_close(&w);
 }
@@ -237,7 +272,7 @@ static void what_is_not_done_is_said(void **state)
         {{TMF_LOGICAL_UNIT_RESET, TAG_NONE, 0, 1ull << 48}, TMF_NO_LUN},
         {{TMF_ABORT_TASK, 1, 0, 1ull << 48}, TMF_NO_LUN},
         {{TMF_CLEAR_ACA, TAG_NONE, 0, 0}, TMF_NOT_SUPPORTED},
-        {{TMF_CLEAR_TASK_SET, TAG_NONE, 0, 0}, TMF_NOT_SUPPORTED},
+        {{TMF_CLEAR_TASK_SET, TAG_NONE, 0, 1ull << 48}, TMF_NO_LUN},
         {{TMF_TASK_REASSIGN, 1, 0, 0}, TMF_NO_REASSIGN},
         {{0, TAG_NONE, 0, 0}, TMF_NOT_SUPPORTED},
         {{99, TAG_NONE, 0, 0}, TMF_NOT_SUPPORTED},
@@ -262,6 +297,7 @@ int main(void)
         cmocka_unit_test(an_aborted_command_begins_nothing_more),
         cmocka_unit_test(an_abort_of_nothing_says_so),
         cmocka_unit_test(an_abort_task_set_reaches_only_its_own_session),
+        cmocka_unit_test(a_clear_task_set_reaches_every_session),
         cmocka_unit_test(a_reset_reaches_every_session),
         cmocka_unit_test(a_cold_reset_ends_every_session),
         cmocka_unit_test(what_is_not_done_is_said),
