@@ -126,12 +126,10 @@ static enum err take_map_page(struct store *s, uint64_t page, const uint8_t *byt
 
     if (!(s->index[page].flags & PAGE_WRITTEN))
         return E_OK;
-    if (!proved)
-        s->index[page].flags |= PAGE_BAD;
     for (uint32_t i = 0; i < MAP_RECORDS && first + i < s->geo.chunks; i++) {
         if (proved && p->records[i].kind == MAP_FREE)
             continue;
-        err = proved ? take_record(s, &p->records[i], first + i) : E_OK;
+        err = proved ? take_record(s, &p->records[i], first + i) : E_DAMAGED;
         if (err == E_NO_MEMORY)
             return err;
         allocator_mark(&s->allocator, first + i);

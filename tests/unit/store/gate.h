@@ -1,185 +1,123 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/store/gate.h — a rig's disk that holds journal writes back until they are let through,
- * in any order, or refused; and changes that are given without waiting for their answers.
+ * tests/unit/store/gate.h — a rig's disk with a gate before everything that a checkpoint writes:
+ * closed, it holds writes and syncs that are not the journal's, so that changes can be made while a
+ * checkpoint stands still; or it fails one of them.
  */
 #ifndef TESTS_UNIT_STORE_GATE_H
 #define TESTS_UNIT_STORE_GATE_H
 
 #include "tests/unit/store/rig_io.h"
 
-#define GATE_HELD    16u
-#define GATE_CHANGES 64u
-#define SHORT_US     (UINT64_C(10) * 1000) /* longer than a request, shorter than idleness */
+#define GATE_HELD 256u
 
 static struct gate {
     struct disk disk;
-    struct disk *real;
     struct geometry geo;
-    bool open; /* nothing is held */
+    struct disk *real;
+    bool closed;
     struct disk_io *held[GATE_HELD];
-    uint32_t count;
-    bool synced, home_before_sync; /* a home was written before any sync */
+    uint32_t held_count;
+    uint64_t passed;  /* of the checkpoint's requests, so far, reads not among them */
+    uint64_t fail_at; /* this one ends with E_DISK, and does nothing; 0: none       */
+    struct disk_io *failed, stand_in;
 } gate;
 
-static inline void gate_submit(struct disk *d, struct disk_io *io)
+static inline bool gate_is_journal(const struct disk_io *io)
 {
     const struct geometry *g = &gate.geo;
-    bool journal = io->op == DISK_WRITE && io->offset >= g->journal_offset &&
-                   io->offset < g->journal_offset + g->journal_bytes;
 
-    (void)d;
-    if (io->op == DISK_SYNC)
-        gate.synced = true;
-    if (io->op == DISK_WRITE && io->offset >= g->data_offset && io->offset < g->root_offset[1])
-        gate.home_before_sync |= !gate.synced;
-    if (!journal || gate.open) {
+    return io->op == DISK_WRITE && io->offset >= g->journal_offset &&
+           io->offset < g->journal_offset + g->journal_bytes;
+}
+
+static inline void gate_failed(struct disk_io *io, enum err err)
+{
+    (void)io, (void)err;
+    gate.failed->done(gate.failed, E_DISK);
+}
+
+/* A sync takes its place, which takes its time and makes nothing durable that matters. */
+static inline void gate_pass(struct disk_io *io)
+{
+    if (++gate.passed != gate.fail_at) {
         disk_submit(gate.real, io);
         return;
     }
-    assert_true(gate.count < GATE_HELD);
-    gate.held[gate.count++] = io;
+    gate.failed = io;
+    gate.stand_in = (struct disk_io){.op = DISK_SYNC, .done = gate_failed};
+    disk_submit(gate.real, &gate.stand_in);
+}
+
+static inline void gate_submit(struct disk *d, struct disk_io *io)
+{
+    (void)d;
+    if (io->op == DISK_READ || gate_is_journal(io)) {
+        disk_submit(gate.real, io);
+    } else if (gate.closed) {
+        assert_true(gate.held_count < GATE_HELD);
+        gate.held[gate.held_count++] = io;
+    } else {
+        gate_pass(io);
+    }
 }
 
 static const struct disk_ops gate_ops = {.submit = gate_submit};
 
-/* From now on, until the next rig_start(), the rig's disk is the gate. */
+/* From now on, until the next rig_start(), the rig's disk has the gate, open. */
 static inline void gate_begin(struct rig *r)
 {
-    struct geometry geo = r->store ? r->store->geo : gate.geo;
-
-    gate = (struct gate){.disk = *r->disk, .real = r->disk, .geo = geo, .open = !r->store};
+    gate = (struct gate){.disk = *r->disk, .geo = r->store->geo, .real = r->disk};
     gate.disk.ops = &gate_ops;
     r->disk = &gate.disk;
-    if (r->store)
-        r->store->disk = r->disk;
+    r->store->disk = r->disk;
 }
 
-/* A rig behind the gate, at rest. */
-static inline struct rig gated(uint64_t seed, uint64_t size_blocks)
+static inline void gate_open(void)
 {
-    struct rig r = rig_begin(seed, size_blocks);
-
-    sim_run_for(r.sim, 100 * 1000);
-    gate_begin(&r);
-    return r;
+    gate.closed = false;
+    for (uint32_t i = 0; i < gate.held_count; i++)
+        gate_pass(gate.held[i]);
+    gate.held_count = 0;
 }
 
-/* The n-th write held so far goes on. */
-static inline void gate_pass(struct rig *r, uint32_t n)
-{
-    struct disk_io *io = gate.held[n];
+/* ---- checkpoints at will ---- */
 
-    assert_true(n < gate.count);
-    assert_non_null(io);
-    gate.held[n] = NULL;
-    disk_submit(gate.real, io);
-    sim_run_for(r->sim, SHORT_US);
+static inline bool gate_is_still(void *arg)
+{
+    const struct rig *r = arg;
+
+    return !checkpoint_running(r->store);
 }
 
-/* … or is refused. */
-static inline void gate_refuse(struct rig *r, uint32_t n)
+static inline bool gate_is_held(void *arg)
 {
-    struct disk_io *io = gate.held[n];
-
-    gate.held[n] = NULL;
-    io->done(io, E_DISK);
-    sim_run_for(r->sim, SHORT_US);
+    (void)arg;
+    return gate.held_count > 0;
 }
 
-static inline void gate_open(struct rig *r)
+/* Begins one that stands still before its first write. */
+static inline void gate_checkpoint_begin(struct rig *r)
 {
-    gate.open = true;
-    for (uint32_t i = 0; i < gate.count; i++)
-        if (gate.held[i])
-            gate_pass(r, i);
-    sim_run_for(r->sim, SHORT_US);
+    assert_true(sim_run_until(r->sim, gate_is_still, r, BOUND_US));
+    gate.closed = true;
+    checkpoint_begin(r->store, &r->store->journal.task);
+    assert_true(sim_run_until(r->sim, gate_is_held, r, BOUND_US));
 }
 
-static inline void gate_end(struct rig *r)
+static inline void gate_checkpoint_end(struct rig *r)
 {
-    gate_open(r);
-    rig_end(r);
+    gate_open();
+    assert_true(sim_run_until(r->sim, gate_is_still, r, BOUND_US));
 }
 
-/* ---- changes under way ---- */
-
-struct given {
-    struct store_change change;
-    struct iovec piece;
-    uint8_t *bytes;
-    uint32_t *checksums;
-    enum err err;
-};
-static struct given given[GATE_CHANGES];
-static uint32_t given_count, answered_count;
-
-static inline void given_done(struct store_change *c, enum err err)
+/* A whole one. */
+static inline void gate_checkpoint(struct rig *r)
 {
-    struct given *g = container_of(c, struct given, change);
-
-    assert_ptr_equal(g, &given[answered_count]); /* S2 */
-    g->err = err;
-    answered_count++;
-    free(g->bytes);
-    free(g->checksums);
-}
-
-static inline void forget_given(void)
-{
-    for (uint32_t i = answered_count; i < given_count; i++) {
-        free(given[i].bytes);
-        free(given[i].checksums);
-    }
-    given_count = answered_count = 0;
-}
-
-static inline void give(struct rig *r, struct store_change c)
-{
-    struct given *g = &given[given_count++];
-
-    assert_true(given_count <= GATE_CHANGES);
-    *g = (struct given){.change = c};
-    g->change.replica = r->replica;
-    g->change.done = given_done;
-    store_change(r->store, &g->change);
-}
-
-/* Block i of the extent gets tag + i. */
-static inline void give_write(struct rig *r, uint64_t start, uint64_t count, uint64_t tag)
-{
-    struct given *g = &given[given_count++];
-
-    assert_true(given_count <= GATE_CHANGES);
-    *g = (struct given){.bytes = malloc(count * BLOCK_BYTES),
-                        .checksums = malloc(count * sizeof(uint32_t))};
-    for (uint64_t i = 0; i < count; i++)
-        block_fill(g->bytes + i * BLOCK_BYTES, tag + i);
-    checksums_of(r->replica, (struct extent){start, count}, g->bytes, g->checksums);
-    g->piece = (struct iovec){g->bytes, count * BLOCK_BYTES};
-    g->change = (struct store_change){.kind = STORE_WRITE,
-                                      .replica = r->replica,
-                                      .extent = {start, count},
-                                      .pieces = &g->piece,
-                                      .piece_count = 1,
-                                      .checksums = g->checksums,
-                                      .stamp = {.generation = 1, .epoch = 1, .seq = ++r->seq},
-                                      .done = given_done};
-    store_change(r->store, &g->change);
-}
-
-/* In a turn of its own. */
-static inline void give_write_alone(struct rig *r, uint64_t start, uint64_t count, uint64_t tag)
-{
-    give_write(r, start, count, tag);
-    sim_run_for(r->sim, SHORT_US);
-}
-
-/* As rig_crash(), without what was under way. */
-static inline void gate_crash(struct rig *r)
-{
-    forget_given();
-    rig_crash(r, SIM_POWER_LOST);
+    assert_true(sim_run_until(r->sim, gate_is_still, r, BOUND_US));
+    checkpoint_begin(r->store, &r->store->journal.task);
+    assert_true(sim_run_until(r->sim, gate_is_still, r, BOUND_US));
+    assert_int_equal(r->store->checkpoint.err, E_OK);
 }
 
 #endif
