@@ -3,7 +3,7 @@
  * tests/unit/store/groups_test.c — several journal groups in flight: the disk ends them in any
  * order, or never, and whoever gave the changes cannot tell.
  */
-#include "tests/unit/store/gate.h"
+#include "tests/unit/store/held.h"
 
 #define SIZE 2000u
 
