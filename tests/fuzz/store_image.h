@@ -13,8 +13,9 @@
 #ifndef TESTS_FUZZ_STORE_IMAGE_H
 #define TESTS_FUZZ_STORE_IMAGE_H
 
+#include "store/store.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/sim/world/world.h"
+#include "tests/fuzz/ram.h"
 
 #define IMAGE_BYTES (UINT64_C(32) << 20)
 #define IMAGE_EDITS 16u
@@ -26,34 +27,37 @@ enum image_flags {
     IMAGE_RECORDS_ROTTEN = 8, /* of the map: each has a checksum of its own */
     IMAGE_SMALL = 16,         /* opened with the least memory (the harness's) */
     IMAGE_NOT_CLOSED = 32,    /* killed after its use (the harness's) */
+    IMAGE_NEWEST_FIRST = 64,  /* the disk answers the newest request first */
 };
 
 enum image_edit { EDIT_SET, EDIT_ADD, EDIT_WIPE, EDIT_COPY };
 
-/* Makes the images, once. */
+/* Which structures the edits of a recipe change. */
+enum image_part { IMAGE_ALL, IMAGE_ROOTS, IMAGE_TABLES, IMAGE_JOURNAL };
+
+/* Makes the world and the images, once. */
 void images_make(void);
 
-/* Puts the image that the recipe's flags ask for onto a disk, changed by its edits. */
-void image_put(struct sim_disk *d, uint8_t flags, struct input *recipe);
+/* Puts the image that the recipe's flags ask for onto the disk, changed by its edits. */
+void image_put(enum image_part part, uint8_t flags, struct input *recipe);
 
 /* ---- calls of the store that wait for their answer ---- */
 
-struct image_store {
-    struct sim *sim;
-    struct env *env;
-    struct disk *disk;
-    struct store *store;
-};
+extern struct ram image_ram;
+extern struct store *image_store; /* NULL: none is open */
 
-struct store_change;
-struct store_read;
+enum err image_open(bool small);
+enum err image_change(struct store_change *c);
+enum err image_read(struct store_read *r);
+void image_close(void);
+/* The process is killed: its store is gone, what it wrote until now is on the disk. */
+void image_kill(void);
 
-void image_start(struct image_store *s, const char *disk); /* a new process */
-enum err image_open(struct image_store *s, bool small);
-enum err image_change(struct image_store *s, struct store_change *c);
-enum err image_read(struct image_store *s, struct store_read *r);
-void image_close(struct image_store *s);
-/* What a process that is killed now leaves behind, on another disk: "copy". */
-void image_copy(struct image_store *s);
+/*
+ * A check of the disk, then its store is opened and read, and both must agree: what the check calls
+ * clean opens, undamaged, every block as it should be, and is clean again when it was closed; what
+ * does not open, or is damaged, the check has named.  The check writes nothing.
+ */
+void image_check_and_open(enum image_part part, const uint8_t *bytes, size_t length);
 
 #endif
