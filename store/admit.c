@@ -169,9 +169,10 @@ static enum verdict find_space(struct store *s, struct group *g, struct store_ch
 /* What is asked of a write before its first piece, so that nothing changes half. */
 static enum verdict judge_whole(struct store *s, struct group *g, struct store_change *c)
 {
-    enum err err = judge_payload(s, c);
+    enum verdict verdict = find_space(s, g, c); /* it may be asked again, so first */
+    enum err err = verdict == VERDICT_ADMIT ? judge_payload(s, c) : E_OK;
 
-    return err ? refuse(g, c, err) : find_space(s, g, c);
+    return err ? refuse(g, c, err) : verdict;
 }
 
 /* How many blocks of payload still go into the group behind one more record. */
@@ -191,7 +192,8 @@ static enum verdict choose_piece(struct store *s, struct group *g, const struct 
                                  struct extent *ret)
 {
     uint64_t rest = c->extent.count - c->blocks_done;
-    uint64_t room = min_u64(payload_room(g), s->stage.blocks.free_count);
+    uint64_t room =
+        min_u64(payload_room(g), g->blocks_most - min_u64(g->blocks_most, g->block_count));
     uint64_t staged = staged_left(s, g);
 
     room = min_u64(room, staged >= 2 ? (staged - 1) * CHUNK_BLOCKS : 0);
@@ -294,11 +296,11 @@ enum verdict group_admit(struct store *s, struct group *g, struct store_change *
 {
     enum err err = judge(s, g, c);
 
+    if (err)
+        return refuse(g, c, err); /* that needs no room */
     if (g->meta_used + sizeof(struct format_record) + sizeof(struct format_set) + COMMITS_ROOM >
         min_u64(GROUP_META_MAX, g->bytes_most))
         return later(s, g);
-    if (err)
-        return refuse(g, c, err);
     switch (c->kind) {
     case STORE_WRITE:
         return admit_write(s, g, c);

@@ -65,6 +65,7 @@ static void home_written(struct disk_io *io, enum err err)
     fail(c, err);
     c->flying--;
     c->work_done += w->io.piece_count;
+    journal_room(&w->store->journal);
     pool_put(&c->home_writes, w);
     task_run(&c->task);
 }
@@ -135,6 +136,7 @@ void checkpoint_job_done(struct store *s, enum err err)
     fail(&s->checkpoint, err);
     s->checkpoint.flying--;
     s->checkpoint.work_done++;
+    journal_room(&s->journal);
     task_run(&s->checkpoint.task);
 }
 

@@ -33,7 +33,8 @@ static void begin(struct store *s, struct group *g)
     g->need = (struct need){0};
     g->unmaps = g->closed = g->barrier = false;
     g->err = E_OK;
-    g->bytes_most = j->bytes_max;
+    g->bytes_most = min_u64(j->bytes_max, pacing_ring_room(s));
+    g->blocks_most = pacing_stage_room(s);
     g->meta_used =
         (uint32_t)(sizeof(struct format_group) + j->list_count * sizeof(struct format_list_entry));
     memset(g->meta, 0, sizeof(struct format_group));

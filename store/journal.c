@@ -23,8 +23,7 @@
 #define IDLE_US (UINT64_C(50) * 1000)
 
 enum journal_state {
-    GATHER, /* groups are built and finished                */
-    HOLD,   /* changes wait for a checkpoint to make room   */
+    GATHER, /* groups are built and finished */
 };
 
 static struct store *store_of(struct task *t)
@@ -92,25 +91,6 @@ static void submit(struct store *s, struct group *g)
     disk_submit(s->disk, &g->io[0]);
     if (g->io[1].piece_count > 0)
         disk_submit(s->disk, &g->io[1]);
-}
-
-/* What came since the last checkpoint was begun fills a quarter of the ring, or a third of the
- * stage. */
-static bool checkpoint_due(const struct store *s)
-{
-    const struct stage *st = &s->stage;
-
-    if (checkpoint_running(s))
-        return false;
-    return (s->journal.head - s->journal.tail) * 4 >= s->geo.journal_bytes ||
-           st->current.block_count * UINT64_C(3) >= st->blocks.count ||
-           st->current.chunk_count * UINT64_C(3) >= st->chunks.count;
-}
-
-/* What is left is for what needs no change: words, and the groups that name others durable. */
-static bool ring_is_full(const struct store *s)
-{
-    return (s->journal.head - s->journal.tail) * 4 >= s->geo.journal_bytes * 3;
 }
 
 static void idle_fires(struct timer *t)
@@ -182,34 +162,30 @@ static enum task_next rest(struct store *s)
     return TASK_WAIT;
 }
 
+/* One more group, if there is anything to put into it and it may go. */
 static enum task_next gather(struct store *s)
 {
     struct journal *j = &s->journal;
     bool waits = !list_empty(&j->queue) && takes_changes(s);
-    enum group_end end = GROUP_NEEDS_CHECKPOINT;
 
     if (!group_may_go(j))
         return TASK_WAIT;
-    j->idle_due = j->idle_due && takes_changes(s) && j->unnamed > j->named;
     if (waits && checkpoint_due(s)) {
         if (j->in_flight > 0)
             return TASK_WAIT;
         checkpoint_begin(s, &j->task);
     }
-    if (!waits || !ring_is_full(s))
-        end = group_build(s, group_at(j, j->in_flight));
-    switch (end) {
+    j->idle_due = j->idle_due && takes_changes(s) && j->unnamed > j->named;
+    switch (group_build(s, group_at(j, j->in_flight))) {
     case GROUP_BUILT:
         send(s, group_at(j, j->in_flight));
         return TASK_AGAIN;
     case GROUP_NOTHING:
         return j->in_flight > 0 ? TASK_WAIT : rest(s);
     case GROUP_NEEDS_CHECKPOINT:
-        if (j->in_flight > 0)
-            return TASK_WAIT;
         if (!checkpoint_running(s))
             checkpoint_begin(s, &j->task);
-        return task_wait_in(&j->task, HOLD);
+        return TASK_WAIT;
     }
     unreachable();
 }
@@ -218,18 +194,14 @@ static enum task_next journal_step(struct task *t)
 {
     struct store *s = store_of(t);
     struct journal *j = &s->journal;
+    enum task_next next;
 
-    switch ((enum journal_state)t->state) {
-    case GATHER:
-        while (j->in_flight > 0 && group_at(j, 0)->flying == 0)
-            finish(s, group_at(j, 0));
-        return gather(s);
-    case HOLD:
-        if (checkpoint_running(s))
-            return TASK_WAIT;
-        return task_goto(t, GATHER);
-    }
-    unreachable();
+    while (j->in_flight > 0 && group_at(j, 0)->flying == 0)
+        finish(s, group_at(j, 0));
+    next = gather(s);
+    j->narrowed = !list_empty(&j->queue);
+    pacing_hurry(s, !j->narrowed && j->in_flight == 0);
+    return next;
 }
 
 static void journal_done(struct task *t)
@@ -241,8 +213,7 @@ static void journal_done(struct task *t)
 }
 
 static const struct task_state journal_states[] = {
-    [GATHER] = {"gather", TASK_FIRST | TASK_AFTER(HOLD)},
-    [HOLD] = {"hold", TASK_AFTER(GATHER)},
+    [GATHER] = {"gather", TASK_FIRST},
 };
 static const struct task_kind journal_kind = {
     .name = "store_journal",

@@ -77,8 +77,9 @@ struct group {
     uint64_t sequence, durable; /* once sealed */
     uint8_t *meta;
     uint32_t meta_used;
-    uint64_t bytes_most; /* on disk */
-    uint8_t **blocks;    /* GROUP_BLOCKS_MAX */
+    uint64_t bytes_most;  /* on disk, as it was begun (pacing.c) */
+    uint64_t blocks_most; /* of the stage                        */
+    uint8_t **blocks;     /* GROUP_BLOCKS_MAX */
     struct iovec *pieces;
     struct journal *journal;
     struct disk_io io[2]; /* two where it wraps */
@@ -108,6 +109,7 @@ struct journal {
     uint32_t *checksums; /* scratch */
     struct timer idle;
     bool idle_due; /* a group without changes shall name what is durable */
+    bool narrowed; /* changes wait for the progress of a checkpoint */
     bool stopping;
     struct task *stop_waiter;
 };
@@ -119,10 +121,27 @@ void journal_begin(struct store *s); /* takes changes from now on */
 void journal_stop(struct store *s, struct task *waiter);
 bool journal_stopped(const struct store *s);
 
+/* A checkpoint has come further: there may be room again. */
+static inline void journal_room(struct journal *j)
+{
+    if (j->narrowed)
+        task_run(&j->task);
+}
+
+/* ---- pacing (pacing.c) ---- */
+
+bool checkpoint_due(const struct store *s);
+uint64_t pacing_ring_room(const struct store *s);  /* bytes for the next group            */
+uint64_t pacing_stage_room(const struct store *s); /* blocks for it                       */
+void pacing_hurry(struct store *s, bool idle);     /* sets the pace of the checkpoint; idle: */
+                                                   /* nobody waits for the journal          */
+
+/* ---- groups ---- */
+
 enum group_end {
     GROUP_BUILT,            /* there is something to write or to answer           */
     GROUP_NOTHING,          /* the queue is empty, or waits for groups in flight  */
-    GROUP_NEEDS_CHECKPOINT, /* the first change finds no room before one was made */
+    GROUP_NEEDS_CHECKPOINT, /* the first change finds no room before one came further */
 };
 enum group_end group_build(struct store *s, struct group *g);
 uint64_t group_bytes(const struct group *g);
