@@ -225,6 +225,7 @@ void command_drop(struct command *c)
     send_cancel(&c->source);
     if (c->task.state == PERFORMING)
         scsi_stop(&c->scsi);
+    order_look(c->session);
     task_run(&c->task);
 }
 
@@ -261,6 +262,7 @@ static void command_release(struct task *task)
     list_remove(&c->link);
     payload_put(&t->buffers, &c->scsi.data_out);
     payload_put(&t->buffers, &c->scsi.data_in);
+    order_end(c);
     slot_put(c);
     if (c->kind->over && s->connection)
         c->kind->over(c);
@@ -279,6 +281,7 @@ enum task_next command_answer(struct command *c)
 {
     struct connection *connection = c->session->connection;
 
+    order_look(c->session);
     if (!connection || c->dropped)
         return task_goto(&c->task, OVER);
     if (c->kind->urgent)
@@ -302,8 +305,10 @@ static bool memory_turn(const struct command *c)
 
 static enum task_next memory_wait(struct command *c)
 {
-    if (list_empty(&c->wait_link))
+    if (list_empty(&c->wait_link)) {
         list_append(&c->session->target->starved, &c->wait_link);
+        order_look(c->session);
+    }
     return TASK_WAIT;
 }
 
@@ -347,8 +352,20 @@ static enum task_next memory_or_not(struct command *c)
     return command_answer(c);
 }
 
+static enum task_next task_set_full(struct command *c)
+{
+    c->scsi.status = SCSI_TASK_SET_FULL;
+    return command_answer(c);
+}
+
 static enum task_next scsi_performed_or_not(struct command *c)
 {
+    enum order order = order_of(c);
+
+    if (order == ORDER_WAIT)
+        return TASK_WAIT;
+    if (order == ORDER_GIVE_UP)
+        return task_set_full(c);
     c->scsi.others_first = c->scsi.data_out.count == 0 && !memory_turn(c);
     if (!scsi_perform(&c->scsi)) {
         memory_had(c);

@@ -61,6 +61,7 @@ struct command {
     uint32_t edtl, want, got;
     bool unsolicited; /* more will come without an R2T */
     bool refused;     /* status is set, not to be performed */
+    bool ordered;     /* counted in session->ordered */
     bool performed;
     bool spoiled;     /* a data digest was wrong: refused when all that was asked for has come */
     uint32_t data_sn; /* the next of the sequence that arrives */
@@ -93,6 +94,13 @@ enum task_next command_over(struct command *c);   /* for act: nothing to say */
 void command_plug(struct session *s, uint32_t cmd_sn);
 
 bool command_is_scsi(const struct command *c);
+
+/* order.c: what a command with the attribute ORDERED keeps apart. */
+enum order { ORDER_GO, ORDER_WAIT, ORDER_GIVE_UP };
+void order_begin(struct command *c);          /* at its turn */
+enum order order_of(const struct command *c); /* may it be performed now? */
+void order_look(struct session *s);           /* one is done or gone, or waits for memory */
+void order_end(struct command *c);
 
 /* SCSI (scsi_command.c, data_out.c, r2t.c, data_in.c, response.c) */
 bool scsi_command_begin(struct connection *c);

@@ -47,6 +47,7 @@ enum opcode { /* 11.2.1.2 */
 #define FLAG_CONTINUE      0x40u /* C: login and text                  */
 #define FLAG_READ          0x40u /* SCSI command                       */
 #define FLAG_WRITE         0x20u
+#define TASK_ATTRIBUTE     0x07u /* of a SCSI command: enum task_attribute */
 #define FLAG_STATUS        0x01u /* Data-In carries the status         */
 #define FLAG_UNDERFLOW     0x02u
 #define FLAG_OVERFLOW      0x04u
@@ -81,6 +82,14 @@ enum reject_reason { /* 11.17.1 */
                      REJECT_TASK_IN_PROGRESS = 0x07,
                      REJECT_INVALID_FIELD = 0x09,
                      REJECT_OUT_OF_RESOURCES = 0x0a,
+};
+
+enum task_attribute { /* 11.3.1, SAM-5 8 */
+                      UNTAGGED = 0,
+                      SIMPLE = 1,
+                      ORDERED = 2,
+                      HEAD_OF_QUEUE = 3,
+                      ACA = 4,
 };
 
 enum task_function { /* 11.5.1 */

@@ -121,6 +121,7 @@ static enum task_next scsi_act(struct command *c)
 
     if (c->refused)
         return command_answer(c);
+    order_begin(c);
     if (!scsi_decode(&c->scsi)) {
         c->scsi.data_out_bytes = 0;
         return command_answer(c);

@@ -40,6 +40,7 @@ struct session {
     uint32_t exp_cmd_sn, max_cmd_sn;
     uint32_t ticked_cmd_sn; /* exp_cmd_sn at the last tick */
     uint32_t slots, late, immediates;
+    uint32_t ordered;                /* of its living commands: order.c */
     struct list commands;            /* every living one, oldest first           */
     struct list held;                /* that wait for an earlier CmdSN           */
     struct list by_itt[ITT_BUCKETS]; /* that an ITT still names                  */

@@ -120,7 +120,8 @@ bool scsi_report_functions_decode(struct scsi_command *c)
     return true;
 }
 
-/* ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET, TARGET RESET: iscsi-target/task_management.c */
+/* ABORT TASK, ABORT TASK SET, CLEAR TASK SET, LOGICAL UNIT RESET, TARGET RESET:
+ * iscsi-target/task_management.c */
 bool scsi_report_functions_perform(struct scsi_command *c)
 {
     bool extended = c->cdb[2] & 0x80; /* REPD */

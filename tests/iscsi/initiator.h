@@ -118,6 +118,7 @@ struct initiator_request {
     const uint8_t *out; /* data to send: W  */
     uint8_t *in;        /* data to take: R  */
     uint32_t length;    /* of either        */
+    uint8_t attribute;  /* enum task_attribute */
     uint32_t edtl;      /* 0: length        */
     bool edtl_zero;     /* 0 is meant       */
     void (*done)(struct initiator_request *);

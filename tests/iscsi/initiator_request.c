@@ -39,7 +39,7 @@ static uint32_t expected(const struct initiator_request *r)
 
 void initiator_command(struct initiator *i, struct initiator_request *r)
 {
-    union bhs h = {.scsi_command = {.opcode = SCSI_COMMAND, .flags = FLAG_FINAL}};
+    union bhs h = {.scsi_command = {.opcode = SCSI_COMMAND, .flags = FLAG_FINAL | r->attribute}};
     uint32_t offer = r->out ? min_u32(min_u32(r->length, expected(r)), i->first_burst) : 0;
     uint32_t immediate =
         i->immediate_data && !i->config.no_immediate_data ? min_u32(offer, i->max_send) : 0;
@@ -66,8 +66,11 @@ void initiator_command(struct initiator *i, struct initiator_request *r)
 
 static void rw16(struct initiator_request *r, uint8_t opcode, uint64_t lba, uint32_t length)
 {
-    *r = (struct initiator_request){
-        .length = length, .done = r->done, .owner = r->owner, .lun = r->lun};
+    *r = (struct initiator_request){.length = length,
+                                    .done = r->done,
+                                    .owner = r->owner,
+                                    .lun = r->lun,
+                                    .attribute = r->attribute};
     r->cdb[0] = opcode;
     be64_put(r->cdb, 2, lba);
     be32_put(r->cdb, 10, length / 512);
