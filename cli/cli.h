@@ -16,6 +16,7 @@ enum cli_exit {
     CLI_OK = 0,
     CLI_FAILED = 1, /* refused or failed: stderr says why */
     CLI_USAGE = 2,  /* not understood: stderr says what   */
+    CLI_UNTOLD = 2, /* `disk check`: it cannot be told    */
 };
 
 /* What the global options say. */
@@ -82,6 +83,7 @@ enum cli_exit attachment_show(struct cli *cli, const struct arguments *a);
 enum cli_exit attachment_delete(struct cli *cli, const struct arguments *a);
 enum cli_exit node_list(struct cli *cli, const struct arguments *a);
 enum cli_exit disk_list(struct cli *cli, const struct arguments *a);
+enum cli_exit disk_check(struct cli *cli, const struct arguments *a);
 enum cli_exit disk_show(struct cli *cli, const struct arguments *a);
 enum cli_exit help_run(struct cli *cli, const struct arguments *a);
 enum cli_exit completion_run(struct cli *cli, const struct arguments *a);

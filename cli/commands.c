@@ -99,6 +99,17 @@ const struct command commands[] = {
      "how far this round has come, its pace, and what this round or the one before found.\n"
      "`dolmen disk list` shows the ids.\n",
      disk_show},
+    {"disk", "check", "PATH", 1, 1,
+     {{"--data", NULL, "read all data too, and hold every block against its checksum"}},
+     "look at a disk that no storaged uses",
+     "Reads what lies on a disk, or the file in its place, without writing a byte: superblocks,\n"
+     "roots, tables, journal, and what a store that opens from it would make of them.  Each finding\n"
+     "is one line: where, what, what it costs, what to do.  Progress goes to stderr.  Refused while\n"
+     "a storaged has the disk.\n\n"
+     "Exit status: 0 clean, 1 findings, 2 it cannot be told (stderr says why).\n\n"
+     "  dolmen disk check /dev/sdb\n"
+     "  dolmen disk check --data --json /srv/disk0\n",
+     disk_check},
     {"help", NULL, "[COMMAND]", 0, 2, {{NULL, NULL, NULL}},
      "how a command is used",
      "  dolmen help\n  dolmen help volume\n  dolmen help volume create\n",

@@ -251,14 +251,32 @@ static enum err open_exclusively(const char *path, int *ret)
     return E_OK;
 }
 
-enum err uring_disk_open(struct env *e, const char *path, uint64_t create_bytes, struct disk **ret)
+/* Nobody may write it meanwhile; others may look too.  Without O_DIRECT where the file system has
+ * none: what is only read may pass the cache. */
+static enum err open_to_look(const char *path, int *ret)
 {
-    struct reactor *r = reactor_of(e);
-    struct uring_disk *d;
+    int file = open(path, O_RDONLY | O_DIRECT | O_EXCL | O_CLOEXEC);
+
+    if (file < 0 && errno == EINVAL)
+        file = open(path, O_RDONLY | O_EXCL | O_CLOEXEC);
+    if (file < 0)
+        return err_of_errno(errno);
+    if (flock(file, LOCK_SH | LOCK_NB) < 0) {
+        enum err err = err_of_errno(errno);
+
+        close(file);
+        return err;
+    }
+    *ret = file;
+    return E_OK;
+}
+
+static enum err disk_of_path(struct reactor *r, const char *path,
+                             enum err (*open_file)(const char *, int *), struct disk **ret)
+{
+    struct uring_disk *d = calloc(1, sizeof *d + strlen(path) + 1);
     enum err err;
 
-    assert(reactor_here(r));
-    d = calloc(1, sizeof *d + strlen(path) + 1);
     if (!d)
         return E_NO_MEMORY;
     memcpy(d->path, path, strlen(path) + 1);
@@ -266,9 +284,7 @@ enum err uring_disk_open(struct env *e, const char *path, uint64_t create_bytes,
     d->reactor = r;
     d->file = -1;
 
-    err = create_bytes > 0 ? create(path, create_bytes) : E_OK;
-    if (!err)
-        err = open_exclusively(path, &d->file);
+    err = open_file(path, &d->file);
     if (!err)
         err = measure(d);
     if (err) {
@@ -280,4 +296,20 @@ enum err uring_disk_open(struct env *e, const char *path, uint64_t create_bytes,
     r->disk_count++;
     *ret = &d->disk;
     return E_OK;
+}
+
+enum err uring_disk_open(struct env *e, const char *path, uint64_t create_bytes, struct disk **ret)
+{
+    struct reactor *r = reactor_of(e);
+    enum err err;
+
+    assert(reactor_here(r));
+    err = create_bytes > 0 ? create(path, create_bytes) : E_OK;
+    return err ? err : disk_of_path(r, path, open_exclusively, ret);
+}
+
+enum err reactor_disk_look(struct reactor *r, const char *path, struct disk **ret)
+{
+    assert(reactor_here(r));
+    return disk_of_path(r, path, open_to_look, ret);
 }

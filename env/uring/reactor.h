@@ -30,6 +30,10 @@ must_check enum err reactor_open(const struct reactor_config *config, struct log
                                  struct reactor **ret, const char **reterr_text);
 struct env *reactor_env(struct reactor *r);
 
+/* A disk to be read and not written, which its kernel holds us to: a write ends with E_DISK.
+ * E_BUSY: somebody has it open to write. */
+must_check enum err reactor_disk_look(struct reactor *r, const char *path, struct disk **ret);
+
 /* What it costs, for the line printed at start. */
 uint64_t reactor_bytes(const struct reactor *r);
 
