@@ -212,6 +212,20 @@ static void wipe_journal(struct rig *r, const struct geometry *g)
         sim_disk_poke(r->medium, g->journal_offset + at, zeros, PAGE_BYTES);
 }
 
+static void expect_same(const struct store_facts *a, const struct store_facts *b)
+{
+    assert_int_equal(a->size_blocks, b->size_blocks);
+    assert_int_equal(a->promised, b->promised);
+    assert_int_equal(a->set.epoch, b->set.epoch);
+    assert_int_equal(a->set.generation, b->set.generation);
+    assert_int_equal(a->set.members[0].bits, b->set.members[0].bits);
+    assert_int_equal(a->last_seq, b->last_seq);
+    assert_int_equal(a->open_extents, b->open_extents);
+    assert_int_equal(a->open_everything, b->open_everything);
+    assert_int_equal(a->empty, b->empty);
+    assert_int_equal(a->damaged, b->damaged);
+}
+
 static void a_root_is_the_state_of_its_freeze(void **state)
 {
     struct rig r = begin(106);
@@ -248,7 +262,7 @@ static void a_root_is_the_state_of_its_freeze(void **state)
     expect_blocks(&r, 0, 64, 1000);
     expect_blocks(&r, 640, 16, 0);
     after = rig_facts(&r);
-    assert_memory_equal(&before, &after, offsetof(struct store_facts, damaged) + 1);
+    expect_same(&before, &after);
     r.replica = store_find(r.store, SECOND);
     assert_non_null(r.replica);
     assert_false(rig_facts(&r).damaged);
