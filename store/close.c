@@ -6,8 +6,8 @@
 #include "store/inside.h"
 
 enum close_state {
-    STOP, /* the journal, if a group is still under way */
-    LAST, /* checkpoint                                 */
+    STOP, /* the journal, if a group is still under way, and the scrub */
+    LAST, /* checkpoint                                                */
 };
 
 static enum task_next close_step(struct task *t)
@@ -17,7 +17,7 @@ static enum task_next close_step(struct task *t)
 
     switch ((enum close_state)t->state) {
     case STOP:
-        if (!journal_stopped(s) || s->cache.loading > 0)
+        if (!journal_stopped(s) || !scrub_stopped(s) || s->cache.loading > 0)
             return TASK_WAIT;
         if (checkpoint_running(s)) {
             checkpoint_await(s, t);
@@ -59,5 +59,6 @@ void store_close(struct store *s, struct store_close *c)
     c->store = s;
     task_start(&c->task, &close_kind, &s->env->tasks, STOP);
     s->cache.closer = &c->task; /* pages may still be loading for reads that ended */
+    scrub_stop(s, &c->task);
     journal_stop(s, &c->task);
 }

@@ -73,6 +73,7 @@ struct store {
     struct checkpoint checkpoint;
     struct reads reads;
     struct extent *sorted; /* scratch of store_open_writes() */
+    struct scrub *scrub;   /* NULL: was never started */
 };
 
 static inline bool takes_changes(const struct store *s)
@@ -160,10 +161,22 @@ must_check enum err replay_begin(struct store *s, struct replay *r, struct task 
 
 void store_free(struct store *s);
 
+/* ---- scrub (scrub.c; its door is store/scrub.h) ---- */
+
+void scrub_stop(struct store *s, struct task *waiter); /* for close */
+bool scrub_stopped(const struct store *s);
+void scrub_free(struct store *s);
+
 /* ---- pieces (pieces.c) ---- */
 
 /* Copies `length` bytes between byte `offset` of the pieces and flat memory. */
 void pieces_gather(uint8_t *to, const struct iovec *pieces, uint64_t offset, uint64_t length);
+/* Where somebody stands in pieces.  The next `length` bytes as pieces of their own; how many. */
+struct pieces_cursor {
+    const struct iovec *at;
+    uint64_t offset;
+};
+uint32_t pieces_slice(struct pieces_cursor *c, uint64_t length, struct iovec *ret);
 void pieces_scatter(const struct iovec *pieces, uint64_t offset, const uint8_t *from,
                     uint64_t length); /* from NULL: zeros */
 

@@ -116,6 +116,7 @@ void store_free(struct store *s)
             replica_forget(r);
         stage_clear(s);
     }
+    scrub_free(s);
     reads_close(&s->reads);
     checkpoint_close(s);
     journal_close(s);
