@@ -104,7 +104,7 @@ enum err check_superblocks(struct checking *k)
 
     for (uint32_t i = 0; i < 2; i++)
         err[i] = superblock_at(k, i, &geo[i], &disk[i]);
-    if (err[0] && err[1])
+    if ((err[0] && err[1]) || err[0] == E_UNSUPPORTED || err[1] == E_UNSUPPORTED)
         return no_superblock(k, err[0], err[1]);
     used = err[0] ? 1 : 0;
     k->geo = geo[used];

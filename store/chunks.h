@@ -32,6 +32,8 @@ static inline uint64_t superblock_offset(uint64_t device_bytes, uint32_t copy)
  * journal; E_NO_SPACE: less than four times its journal and tables; E_TOO_LARGE. */
 enum err geometry_choose(uint64_t device_bytes, uint64_t journal_bytes, struct geometry *ret);
 void superblock_encode(void *page, uint32_t copy, struct identity disk, const struct geometry *g);
+/* E_NOT_FOUND: none; E_UNSUPPORTED: of another version; E_DAMAGED: it does not prove itself, or
+ * does not fit the device. */
 enum err superblock_decode(const void *page, uint32_t copy, uint64_t device_bytes,
                            struct geometry *ret, struct identity *ret_disk);
 

@@ -56,11 +56,15 @@ static enum err take_root(struct load *l)
     const uint8_t *newer = first >= second ? s->checkpoint.root : l->buffer;
     enum err err;
 
-    l->why = "both copies of the root are damaged";
+    l->why = "the disk refuses to read its roots";
+    if (first == 0 && second == 0 && l->io.refused > 0)
+        return E_DISK;
+    l->why = "both copies of the root are damaged: nothing on it can be found; restore its "
+             "volumes, then `storaged --format PATH --force`";
     if (first == 0 && second == 0)
-        return l->io.refused > 0 ? E_DISK : E_DAMAGED;
+        return E_DAMAGED;
     s->checkpoint.root_first = first > second ? 1 : 0; /* C4 */
-    l->why = "the root uses a feature that this version does not know";
+    l->why = "the root uses a feature that this version does not know: use a newer one";
     err = format_features((const void *)newer, &s->read_only);
     if (err)
         return err;

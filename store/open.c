@@ -150,11 +150,8 @@ static void read_superblock(struct store_open *o, uint32_t copy)
                  superblock_offset(o->disk->size_bytes, copy), PAGE_BYTES);
 }
 
-/* The feature words of a superblock that proves itself. */
-static enum err features_of(struct store *s, const uint8_t *page)
-{
-    return format_features((const void *)page, &s->read_only);
-}
+#define LOST                                                                                       \
+    ": nothing on it can be found; restore its volumes, then `storaged --format PATH --force`"
 
 /* What is told of superblocks of which none can be used; E_DAMAGED: at least one has our magic. */
 static const char *superblocks_say(const struct store_open *o, enum err err)
@@ -166,38 +163,54 @@ static const char *superblocks_say(const struct store_open *o, enum err err)
 
         if (format_prove(b, PAGE_BYTES, &name) == E_OK &&
             le64_get(b->size_bytes) > o->disk->size_bytes)
-            return "the device is smaller than the store on it";
+            return "the device is smaller than the store on it: give it back its full length";
     }
-    return err == E_DAMAGED ? "both superblocks are damaged"
-                            : "has no superblock of a Dolmen store";
+    return err == E_DAMAGED ? "both superblocks are damaged" LOST
+                            : "no superblock of a Dolmen store is left" LOST;
 }
 
-static enum task_next take_superblock(struct store_open *o)
+static enum task_next begin_load(struct store_open *o, const uint8_t *superblock)
 {
     struct opening *n = o->opening;
     struct store *s = o->store;
-    enum err err = E_NOT_FOUND, worst = E_NOT_FOUND;
-    uint32_t copy;
+    enum err err = format_features((const void *)superblock, &s->read_only);
 
-    for (copy = 0; copy < 2; copy++) {
-        err = superblock_decode(n->pages + (size_t)copy * PAGE_BYTES, copy, o->disk->size_bytes,
-                                &s->geo, &s->identity);
-        if (!err)
-            break;
-        worst = err == E_DAMAGED ? err : worst;
-    }
-    if (err && n->io.refused > 0)
-        return fail(o, E_DISK, "the disk refuses to read its superblocks");
-    if (err)
-        return fail(o, worst, superblocks_say(o, worst));
-    if (features_of(s, n->pages + (size_t)copy * PAGE_BYTES))
-        return fail(o, E_UNSUPPORTED, "uses a feature that this version does not know");
+    assert(!err); /* it was decoded */
     err = parts_open(s);
     if (!err)
         err = load_begin(s, &n->load, &o->task);
     if (err)
         return fail(o, err, "not enough memory");
     return task_wait_in(&o->task, LOAD);
+}
+
+/* Either copy is enough; but where one is of another version, the other was not reached by it. */
+static enum task_next take_superblock(struct store_open *o)
+{
+    struct opening *n = o->opening;
+    struct store *s = o->store;
+    struct geometry geo[2];
+    struct identity disk[2];
+    enum err err[2], worst = E_NOT_FOUND;
+    uint32_t copy;
+
+    for (copy = 0; copy < 2; copy++) {
+        err[copy] = superblock_decode(n->pages + (size_t)copy * PAGE_BYTES, copy,
+                                      o->disk->size_bytes, &geo[copy], &disk[copy]);
+        worst = err[copy] == E_DAMAGED ? E_DAMAGED : worst;
+    }
+    if (err[0] == E_UNSUPPORTED || err[1] == E_UNSUPPORTED)
+        return fail(
+            o, E_UNSUPPORTED,
+            "of a version, or with a feature, that this one does not know: use a newer one");
+    copy = err[0] ? 1 : 0;
+    if (err[copy] && n->io.refused > 0)
+        return fail(o, E_DISK, "the disk refuses to read its superblocks");
+    if (err[copy])
+        return fail(o, worst, superblocks_say(o, worst));
+    s->geo = geo[copy];
+    s->identity = disk[copy];
+    return begin_load(o, n->pages + (size_t)copy * PAGE_BYTES);
 }
 
 static enum task_next begin_replay(struct store_open *o)

@@ -123,7 +123,10 @@ enum err superblock_decode(const void *page, uint32_t copy, uint64_t device_byte
     struct geometry g;
     enum err err =
         format_prove(page, PAGE_BYTES, &(struct format_name){SUPERBLOCK_MAGIC, disk, copy, 0});
+    bool read_only;
 
+    if (!err) /* of another version: nothing else of it is ours to read */
+        err = format_features(&b->head, &read_only);
     if (err)
         return err;
     memset(&g, 0, sizeof g);
