@@ -5,8 +5,11 @@
  * Our own is looked for first: the magic of a superblock, or of the root behind the first of them,
  * is enough.  A store that is damaged, or whose device shrank, is still somebody's store (P10), and
  * open says what ails it.  Then libblkid names file systems, RAID members and partition tables.
+ * Where it finds none, what a store leaves beside its superblocks is looked for (probe_remains.c).
  * What cannot be told is not called empty: E_DISK where a page cannot be read, else E_SYSTEM.
  */
+#include "store/probe.h"
+
 #include "store/inside.h"
 
 #include <blkid/blkid.h>
@@ -31,10 +34,7 @@ static bool size_of(int fd, uint64_t *ret)
     return true;
 }
 
-/* A page that is ours begins with `magic`, however little else of it is whole. */
-/* Root number 1 is written by a format alone, before its superblocks; an open makes a later one
- * durable before it takes a change.  So where a format was broken off, nobody's data lie. */
-static bool is_of_a_format(const uint8_t *page, uint32_t magic)
+bool probe_is_of_a_format(const uint8_t *page, uint32_t magic)
 {
     struct format_head head;
 
@@ -42,6 +42,7 @@ static bool is_of_a_format(const uint8_t *page, uint32_t magic)
     return magic == ROOT_MAGIC && le64_get(head.checkpoint) == 1;
 }
 
+/* A page that is ours begins with `magic`, however little else of it is whole. */
 static enum err look_at(int fd, uint64_t offset, uint32_t magic)
 {
     uint8_t page[PAGE_BYTES];
@@ -49,7 +50,7 @@ static enum err look_at(int fd, uint64_t offset, uint32_t magic)
 
     if (pread(fd, page, sizeof page, (off_t)offset) != (ssize_t)sizeof page)
         return E_DISK;
-    if (format_prove(page, sizeof page, &name) == E_NOT_FOUND || is_of_a_format(page, magic))
+    if (format_prove(page, sizeof page, &name) == E_NOT_FOUND || probe_is_of_a_format(page, magic))
         return E_OK;
     return E_EXISTS;
 }
@@ -132,10 +133,12 @@ enum err store_probe(const char *path, char ret_text[80])
     if (fd < 0)
         return err_of_errno(errno);
     err = size_of(fd, &bytes) ? probe_ours(fd, bytes) : E_SYSTEM;
-    if (err == E_EXISTS)
-        snprintf(ret_text, 80, "a Dolmen store");
     if (!err && bytes > 0) /* else: an empty file */
         err = probe_foreign(fd, ret_text);
+    if (!err)
+        err = probe_remains(fd, bytes);
+    if (err == E_EXISTS)
+        snprintf(ret_text, 80, "a Dolmen store");
     close(fd);
     return err;
 }

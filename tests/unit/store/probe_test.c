@@ -192,6 +192,43 @@ static void a_root_alone_is_still_ours(void **state)
     expect_ours();
 }
 
+/* Of a store that was in use, with both ends of the device lost, any one of these is left. */
+static void a_table_or_the_second_root_alone_is_still_ours(void **state)
+{
+    const uint64_t journals[] = {UINT64_C(1) << 20, UINT64_C(2) << 20};
+    uint8_t page[PAGE_BYTES] = {0};
+    struct geometry g;
+
+    (void)state;
+    for (uint32_t i = 0; i < 8; i++) {
+        assert_int_equal(geometry_choose(RIG_BYTES, journals[i % 2], &g), E_OK);
+        const struct {
+            uint64_t offset;
+            uint32_t magic;
+        } left[] = {
+            {g.root_offset[1], ROOT_MAGIC},
+            {page_offset(&g, 0, i / 2 % 2), MAP_MAGIC},
+            {page_offset(&g, g.map_pages, i / 2 % 2), CHECKSUM_MAGIC},
+            {g.journal_offset + 300 * PAGE_BYTES, GROUP_MAGIC},
+        };
+
+        for (uint32_t k = 0; k < array_length(left); k++) {
+            char text[80];
+
+            assert_int_equal(ftruncate(file, 0), 0);
+            assert_int_equal(ftruncate(file, (off_t)RIG_BYTES), 0);
+            format_seal(page, sizeof page, &(struct format_name){left[k].magic, DISK, 0, 1});
+            put(left[k].offset, page, sizeof page);
+            if (left[k].magic == ROOT_MAGIC) { /* a format's: nobody's data lie there */
+                assert_int_equal(store_probe(path, text), E_OK);
+                format_seal(page, sizeof page, &(struct format_name){ROOT_MAGIC, DISK, 1, 2});
+                put(left[k].offset, page, sizeof page);
+            }
+            expect_ours();
+        }
+    }
+}
+
 static void what_cannot_be_read_is_not_empty(void **state)
 {
     struct geometry g;
@@ -227,6 +264,7 @@ int main(void)
         cmocka_unit_test(a_shrunk_device_is_still_ours),
         cmocka_unit_test(rotten_superblocks_are_still_ours),
         cmocka_unit_test(a_root_alone_is_still_ours),
+        cmocka_unit_test(a_table_or_the_second_root_alone_is_still_ours),
         cmocka_unit_test(what_cannot_be_read_is_not_empty),
         cmocka_unit_test(what_is_not_there_is_not_empty),
     };
