@@ -3,12 +3,12 @@
  * store/checkpoint.c — what is in the journal goes home, then the journal's tail moves.
  *
  * Begun by the journal as ring and stage fill, by open and by close.  What it writes is frozen at
- * that moment (freeze.c); changes and reads go on beside it.  In this order, each step durable
- * before the next (a DSYNC covers only its own write, so data and pages get a sync of the whole
- * device):
+ * that moment (freeze.c); changes and reads go on beside it.  In this order:
  *
- *   data of frozen blocks, in place, by address → sync
- *   table pages to their other places, then index pages to theirs → sync
+ *   data of frozen blocks, in place, by address
+ *   table pages to their other places, then index pages to theirs
+ *   sync: a DSYNC covers only its own write, so all of these are made durable by one of the device;
+ *         nothing that is durable speaks of them before (C2), in whatever order they get there
  *   one copy of the root → durable → the other → durable
  *   in memory: settled chunks are free, the frozen stage is let go, the tail moves
  *
@@ -35,10 +35,9 @@
 enum checkpoint_state {
     GRACE,       /* C1 */
     HOME,        /* blocks in place           */
-    HOME_SYNC,   /* … durable                 */
     TABLE,       /* table pages, log pages    */
     INDEX,       /* index pages               */
-    TABLE_SYNC,  /* … all durable             */
+    SYNC,        /* … all durable             */
     ROOT_FIRST,  /* one copy (C4)             */
     ROOT_SECOND, /* the other                 */
     END,
@@ -254,9 +253,6 @@ static enum task_next checkpoint_step(struct task *t)
     case HOME:
         if (!write_home(s))
             return TASK_WAIT;
-        sync_disk(s);
-        return task_goto(t, HOME_SYNC);
-    case HOME_SYNC:
         return begin_pages(s, TABLE);
     case TABLE:
         if (!write_pages(s, false))
@@ -266,8 +262,8 @@ static enum task_next checkpoint_step(struct task *t)
         if (!write_pages(s, true))
             return TASK_WAIT;
         sync_disk(s);
-        return task_goto(t, TABLE_SYNC);
-    case TABLE_SYNC:
+        return task_goto(t, SYNC);
+    case SYNC:
         root_encode_index(s, c->root);
         write_root(s, c->root_first);
         return task_goto(t, ROOT_FIRST);
@@ -296,15 +292,13 @@ static void checkpoint_done(struct task *t)
 static const struct task_state checkpoint_states[] = {
     [GRACE] = {"grace", TASK_FIRST},
     [HOME] = {"home", TASK_AFTER(GRACE)},
-    [HOME_SYNC] = {"home_sync", TASK_AFTER(HOME)},
-    [TABLE] = {"table", TASK_AFTER(HOME_SYNC)},
+    [TABLE] = {"table", TASK_AFTER(HOME)},
     [INDEX] = {"index", TASK_AFTER(TABLE)},
-    [TABLE_SYNC] = {"table_sync", TASK_AFTER(INDEX)},
-    [ROOT_FIRST] = {"root_first", TASK_AFTER(TABLE_SYNC)},
+    [SYNC] = {"sync", TASK_AFTER(INDEX)},
+    [ROOT_FIRST] = {"root_first", TASK_AFTER(SYNC)},
     [ROOT_SECOND] = {"root_second", TASK_AFTER(ROOT_FIRST)},
-    [END] = {"end", TASK_AFTER(GRACE) | TASK_AFTER(HOME) | TASK_AFTER(HOME_SYNC) |
-                        TASK_AFTER(TABLE) | TASK_AFTER(INDEX) | TASK_AFTER(TABLE_SYNC) |
-                        TASK_AFTER(ROOT_FIRST) | TASK_AFTER(ROOT_SECOND)},
+    [END] = {"end", TASK_AFTER(GRACE) | TASK_AFTER(HOME) | TASK_AFTER(TABLE) | TASK_AFTER(INDEX) |
+                        TASK_AFTER(SYNC) | TASK_AFTER(ROOT_FIRST) | TASK_AFTER(ROOT_SECOND)},
 };
 static const struct task_kind checkpoint_kind = {
     .name = "store_checkpoint",
