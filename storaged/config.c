@@ -140,6 +140,28 @@ static bool read_profile(struct reader *r, const config_setting_t *s)
     return true;
 }
 
+static bool read_count(struct reader *r, const config_setting_t *s, uint32_t most, uint32_t *ret)
+{
+    long long value = config_setting_get_int64(s);
+
+    if (config_setting_is_number(s) != CONFIG_TRUE || config_setting_type(s) == CONFIG_TYPE_FLOAT)
+        return wrong(r, line_of(s), "%s is a number from 1 to %u", name_of(s), most);
+    if (value < 1 || value > most)
+        return wrong(r, line_of(s), "%s is 1 to %u, not %lld", name_of(s), most, value);
+    *ret = (uint32_t)value;
+    return true;
+}
+
+static bool read_scrub_days(struct reader *r, const config_setting_t *s)
+{
+    return read_count(r, s, SCRUB_DAYS_MOST, &r->config->scrub_days);
+}
+
+static bool read_scrub_mib(struct reader *r, const config_setting_t *s)
+{
+    return read_count(r, s, SCRUB_MIB_MOST, &r->config->scrub_mib_per_second);
+}
+
 /* How many members it has; 0: it is not that kind of list, or out of bounds (said). */
 static uint32_t members_of(struct reader *r, const config_setting_t *s, uint32_t most)
 {
@@ -244,6 +266,8 @@ static const struct key keys[] = {
     {"portals",    true,  read_portals},
     {"iqn_prefix", false, read_iqn_prefix},
     {"profile",    false, read_profile},
+    {"scrub_days", false, read_scrub_days},
+    {"scrub_mib_per_second", false, read_scrub_mib},
     {"disks",      true,  read_disks},
 };
 /* clang-format on */
@@ -277,7 +301,8 @@ static bool read_all(struct reader *r, const config_t *file)
 
 enum err node_config_read(const char *path, struct node_config *ret, struct config_problem *reterr)
 {
-    struct node_config config = {.iqn_prefix = ISCSI_PREFIX, .profile = "small"};
+    struct node_config config = {
+        .iqn_prefix = ISCSI_PREFIX, .profile = "small", .scrub_days = 7, .scrub_mib_per_second = 1};
     struct reader r = {.path = path, .config = &config, .problem = reterr};
     config_t file;
     bool ok;

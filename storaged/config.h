@@ -8,6 +8,8 @@
  *   portals = ["127.0.0.1:3260"];           where initiators log in
  *   iqn_prefix = "iqn.2026-11.internal.dolmen";  as metad has it (this is the default)
  *   profile = "small";                      which limits (limits.h)
+ *   scrub_days = 7;                         each disk is read whole once in so long (1 to 365) …
+ *   scrub_mib_per_second = 1;               … and never slower than that (1 to 4096)
  *   disks = ({ path = "/dev/sdb"; }, { path = "/srv/disk0"; size = "20G"; });
  *
  * A mistake (an unknown key, a wrong type, a value out of bounds) is one line: file:line: what, and
@@ -26,6 +28,8 @@
 #define CONFIG_DISKS_MAX   24u
 #define DISK_BYTES_LEAST   (UINT64_C(512) << 20)
 #define IQN_PREFIX_MAX     200u
+#define SCRUB_DAYS_MOST    365u
+#define SCRUB_MIB_MOST     4096u
 #define CONFIG_PROBLEM_MAX 700u
 
 struct node_disk_config {
@@ -41,6 +45,7 @@ struct node_config {
     char iqn_prefix[IQN_PREFIX_MAX];
     char profile[16];
     uint32_t portal_count, disk_count;
+    uint32_t scrub_days, scrub_mib_per_second;
     struct net_address portals[NODE_PORTALS_MAX];
     struct node_disk_config disks[CONFIG_DISKS_MAX];
 };

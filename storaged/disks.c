@@ -9,6 +9,7 @@
 #include "storaged/disks.h"
 
 #include "base/size.h"
+#include "store/scrub.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -200,6 +201,20 @@ static enum task_next next_disk(struct node_disks *d)
     return task_goto(&d->task, LOOK);
 }
 
+/* Without memory for it the disk is used all the same. */
+static void scrub_begin(struct node_disks *d)
+{
+    struct store_scrub_pace pace = {
+        .period_us = d->config->scrub_days * UINT64_C(24) * 3600 * 1000 * 1000,
+        .bytes_per_second_least = (uint64_t)d->config->scrub_mib_per_second << 20,
+    };
+    enum err err = store_scrub_start(current(d)->store, &pace);
+
+    if (err)
+        log_event(d->env->log, LOG_LEVEL_WARN, "storaged", "not_scrubbed", "disk=%s %s",
+                  current(d)->path, err_text(err));
+}
+
 static enum task_next open_ended(struct node_disks *d)
 {
     struct node_disk *disk = current(d);
@@ -214,6 +229,7 @@ static enum task_next open_ended(struct node_disks *d)
     disk->store = d->open.store;
     log_event(d->env->log, LOG_LEVEL_INFO, "storaged", "disk_opened", "disk=%s path=%s",
               identity_show(store_identity(disk->store)).text, disk->path);
+    scrub_begin(d);
     return task_goto(&d->task, NEXT);
 }
 

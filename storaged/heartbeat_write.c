@@ -2,9 +2,12 @@
 /* storaged/heartbeat_write.c — the document of one heartbeat. */
 #include "storaged/heartbeat.h"
 #include "storaged/operation.h"
+#include "store/scrub.h"
 
 #include <jansson.h>
 #include <string.h>
+
+#define FINDINGS_TOLD 4u
 
 static json_t *identity_json(struct identity id)
 {
@@ -20,6 +23,28 @@ static json_t *portals_json(const struct node_record *n)
     return list;
 }
 
+/* The worse of two rounds: what was found stays visible while the next one is on its way. */
+static json_t *scrub_json(const struct store *s)
+{
+    struct store_scrub_status st;
+    const struct scrub_pass *p;
+    json_t *findings = json_array();
+    char line[128];
+
+    store_scrub_status(s, &st);
+    p = st.last.finding_count > st.now.finding_count ? &st.last : &st.now;
+    for (uint32_t i = 0; i < min_u32(p->finding_count, FINDINGS_TOLD); i++) {
+        scrub_finding_show(&p->findings[i], line);
+        json_array_append_new(findings, json_string(line));
+    }
+    return json_pack(
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "passes", (json_int_t)st.passes, "done_bytes",
+        (json_int_t)st.now.bytes_done, "total_bytes", (json_int_t)st.bytes_total,
+        "bytes_per_second", (json_int_t)st.bytes_per_second, "bad_blocks",
+        (json_int_t)max_u64(st.now.bad_blocks, st.last.bad_blocks), "bad_pages",
+        (json_int_t)max_u64(st.now.bad_pages, st.last.bad_pages), "findings", findings);
+}
+
 static json_t *disks_json(const struct agent *a)
 {
     json_t *list = json_array();
@@ -31,12 +56,12 @@ static json_t *disks_json(const struct agent *a)
         if (!d->store)
             continue;
         space = store_space(d->store);
-        json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:I, s:I, s:b}", "disk",
+        json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:I, s:I, s:b, s:o}", "disk",
                                               identity_json(store_identity(d->store)), "path",
                                               d->path, "bytes", (json_int_t)d->disk->size_bytes,
                                               "chunks", (json_int_t)space.chunks, "chunks_free",
                                               (json_int_t)space.chunks_free, "read_only",
-                                              space.read_only));
+                                              space.read_only, "scrub", scrub_json(d->store)));
     }
     return list;
 }

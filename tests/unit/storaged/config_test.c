@@ -47,6 +47,8 @@ static void a_whole_file_is_read(void **state)
     assert_string_equal(c.metad, "http://127.0.0.1:7480");
     assert_string_equal(c.iqn_prefix, ISCSI_PREFIX);
     assert_string_equal(c.profile, "small");
+    assert_int_equal(c.scrub_days, 7);
+    assert_int_equal(c.scrub_mib_per_second, 1);
     assert_int_equal(c.portal_count, 2);
     assert_string_equal(c.portals[1].text, "[::1]:3261");
     assert_int_equal(c.disk_count, 2);
@@ -68,6 +70,9 @@ static void a_mistake_is_one_line_with_its_place(void **state)
         {"name = \"-n\";\n", ":1: name is lower-case"},
         {"metad = \"127.0.0.1:7480\";\n", ":1: metad is \"http://address:port\""},
         {"profile = \"huge\";\n", ":1: profile is \"small\", not \"huge\""},
+        {"scrub_days = 0;\n", ":1: scrub_days is 1 to 365, not 0"},
+        {"scrub_days = 1.5;\n", ":1: scrub_days is a number from 1 to 365"},
+        {"scrub_mib_per_second = 5000;\n", ":1: scrub_mib_per_second is 1 to 4096, not 5000"},
         {"iqn_prefix = \"dolmen\";\n", ":1: iqn_prefix begins with"},
         {"iqn_prefix = \"iqn.2026-11.A\";\n", ":1: iqn_prefix is lower-case"},
         {"portals = \"127.0.0.1:3260\";\n", ":1: portals is a list"},
