@@ -346,6 +346,28 @@ static void replay_agrees_on_emptied_chunks(void **state)
     rig_end(&r);
 }
 
+/* On a full disk a write in several groups counts on every chunk that was there when it began, also
+ * on an empty one: the freeze in its middle leaves that alone. */
+static void a_write_under_way_keeps_the_empty_chunk_it_covers(void **state)
+{
+    struct rig r = begin(115);
+    uint64_t end = 0;
+
+    (void)state;
+    assert_int_equal(resize(&r, SHARD_BLOCKS), E_OK);
+    while (rig_write(&r, end, 1, 1 + end) == E_OK)
+        end += CHUNK_BLOCKS;
+    gate_checkpoint(&r);
+    assert_int_equal(rig_unmap(&r, 128, 8), E_OK);
+    assert_int_equal(rig_unmap(&r, 136, 8), E_OK);
+    gate.closed = true; /* the checkpoint that the write begins does not settle */
+    assert_int_equal(rig_write(&r, 0, 144, 5000), E_OK);
+    assert_true(checkpoint_running(r.store));
+    gate_checkpoint_end(&r);
+    expect_blocks(&r, 0, 144, 5000);
+    rig_end(&r);
+}
+
 /* ---- blocks that are at home before the table knows it ---- */
 
 /* As a redirected write leaves it: the data in a claimed chunk, and its checksums staged. */
@@ -464,6 +486,31 @@ static void a_map_page_that_rots_is_written_from_memory(void **state)
     rig_end(&r);
 }
 
+/* What was placed behind the freeze is in the maps, and not in the page written from them. */
+static void a_map_page_written_from_memory_is_that_of_the_freeze(void **state)
+{
+    struct rig r = begin(114);
+    struct geometry g;
+
+    (void)state;
+    assert_int_equal(rig_write(&r, 0, 4 * CHUNK_BLOCKS, 1000), E_OK);
+    gate_checkpoint(&r);
+    rig_reopen(&r); /* nothing of it is cached */
+    rot_page(&r, 0);
+    assert_int_equal(rig_write(&r, 100 * CHUNK_BLOCKS, 1, 7), E_OK); /* the page is dirty */
+    gate_checkpoint_begin(&r);
+    put_at_home(&r, 50, 5000);
+    gate_checkpoint_end(&r);
+    g = r.store->geo;
+    rig_crash(&r, SIM_POWER_LOST);
+    wipe_journal(&r, &g);
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_false(rig_facts(&r).damaged);
+    expect_blocks(&r, 0, 64, 1000);
+    expect_blocks(&r, 50 * CHUNK_BLOCKS, CHUNK_BLOCKS, 0);
+    rig_end(&r);
+}
+
 /* Found at open: what was lost is said; the page is whole from then on, and what only it held is
  * free again. */
 static void opening_writes_a_rotten_map_page_anew(void **state)
@@ -554,9 +601,11 @@ int main(void)
         cmocka_unit_test(chunks_emptied_block_by_block_are_freed),
         cmocka_unit_test(an_emptied_chunk_may_be_written_again),
         cmocka_unit_test(replay_agrees_on_emptied_chunks),
+        cmocka_unit_test(a_write_under_way_keeps_the_empty_chunk_it_covers),
         cmocka_unit_test(a_block_at_home_is_read_against_its_staged_checksum),
         cmocka_unit_test(a_chunk_placed_behind_the_freeze_is_not_in_the_root),
         cmocka_unit_test(a_map_page_that_rots_is_written_from_memory),
+        cmocka_unit_test(a_map_page_written_from_memory_is_that_of_the_freeze),
         cmocka_unit_test(opening_writes_a_rotten_map_page_anew),
         cmocka_unit_test(a_request_of_the_checkpoint_fails_whichever_it_is),
     };
