@@ -12,6 +12,7 @@ void model_init(struct model *m)
 {
     memset(m, 0, sizeof *m);
     m->first = 1;
+    m->doubted = UINT32_MAX;
 }
 
 void model_done(struct model *m)
@@ -63,12 +64,22 @@ uint32_t model_free_slot(const struct model *m)
     return slot;
 }
 
+/* What the newest word of an epoch that is over called complete is in the log or not. */
+static void keep_old_word(struct model_replica *r)
+{
+    for (uint32_t i = 0; i < r->name_count; i++)
+        if (r->names[i].stamp.epoch == r->told_epoch && r->names[i].stamp.seq <= r->told_seq)
+            r->names[i].state = MODEL_GIVEN;
+}
+
 void model_commit(struct model *m, uint32_t replica, const struct store_stamp *word)
 {
     struct model_replica *r = &m->replicas[replica];
 
     if (word->epoch < r->told_epoch)
         return;
+    if (word->epoch > r->told_epoch)
+        keep_old_word(r);
     r->told_seq =
         word->epoch > r->told_epoch ? word->commit_seq : max_u64(r->told_seq, word->commit_seq);
     r->told_epoch = word->epoch;
@@ -197,14 +208,23 @@ static bool judge(struct model *m, const struct model_change *c, enum err err)
                        err_text(right));
 }
 
+static enum model_state state_after(enum err err)
+{
+    if (err == E_OK)
+        return MODEL_DONE;
+    return err == E_DISK || err == E_READ_ONLY ? MODEL_DOUBT : MODEL_REFUSED;
+}
+
 bool model_answer(struct model *m, uint64_t version, enum err err)
 {
     struct model_change *c = model_change_of(m, version);
 
     if (m->answered == m->change_count || c != &m->changes[m->answered])
         return model_wrong(m, "change %lu was answered out of order", (unsigned long)version);
+    c->state = state_after(err);
+    if (c->state == MODEL_DOUBT)
+        m->doubted = min_u32(m->doubted, m->answered);
     m->answered++;
-    c->state = err == E_OK ? MODEL_DONE : err == E_DISK ? MODEL_DOUBT : MODEL_REFUSED;
     if (!judge(m, c, err))
         return false;
     if (err == E_OK)
@@ -232,17 +252,33 @@ static bool changes_block(const struct model_change *c, uint32_t replica, uint64
            block < extent_end(c->extent);
 }
 
-/* Whether a change since then made this of the block. */
+/* Whether a change since then, or one in doubt, made this of the block. */
 static bool made_since(const struct model *m, const struct model_view *v, uint64_t block,
                        uint64_t shown)
 {
-    for (uint64_t i = v->since - m->first; i < m->change_count; i++) {
+    for (uint64_t i = min_u64(v->since - m->first, m->doubted); i < m->change_count; i++) {
         const struct model_change *c = &m->changes[i];
 
+        if (i < v->since - m->first && c->state != MODEL_DOUBT)
+            continue;
         if (changes_block(c, v->replica, block) &&
             shown == (c->kind == STORE_WRITE ? c->version : 0))
             return true;
     }
+    return false;
+}
+
+/* Whether the block may have moved out of a chunk while it was read, and that was hit. */
+static bool was_hit_astray(const struct model *m, const struct model_view *v, uint64_t block)
+{
+    uint64_t base = round_down(block, CHUNK_BLOCKS);
+
+    if (m->stray_at < v->since)
+        return false;
+    for (uint64_t i = v->since - m->first; i < m->change_count; i++)
+        for (uint64_t b = base; b < base + CHUNK_BLOCKS; b++)
+            if (changes_block(&m->changes[i], v->replica, b))
+                return true;
     return false;
 }
 
@@ -253,7 +289,8 @@ bool model_may_show(struct model *m, const struct model_view *v, uint64_t block,
 
     if (shown == v->versions[i] || made_since(m, v, block, shown))
         return true;
-    if (shown == SHOWN_ERROR && (v->may_fail[i] || r->may_fail[block] || r->damaged))
+    if (shown == SHOWN_ERROR && (v->may_fail[i] || r->may_fail[block] || r->damaged ||
+                                 r->failed_at[block] >= v->since || was_hit_astray(m, v, block)))
         return true;
     if ((r->damaged || r->any[block]) && shown < m->first + m->change_count)
         return true;
@@ -272,11 +309,18 @@ void model_may_fail(struct model *m, uint32_t replica, struct extent blocks)
 {
     struct model_replica *r = &m->replicas[replica];
 
-    for (uint64_t b = blocks.start; b < min_u64(extent_end(blocks), MODEL_BLOCKS); b++)
+    for (uint64_t b = blocks.start; b < min_u64(extent_end(blocks), MODEL_BLOCKS); b++) {
         r->may_fail[b] = true;
+        r->failed_at[b] = m->first + m->change_count;
+    }
 }
 
 void model_may_be_damaged(struct model *m, uint32_t replica)
 {
     m->replicas[replica].may_be_damaged = true;
+}
+
+void model_stray_fault(struct model *m)
+{
+    m->stray_at = m->first + m->change_count;
 }

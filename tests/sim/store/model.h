@@ -37,7 +37,7 @@ enum model_state {
     MODEL_GIVEN,
     MODEL_DONE,    /* answered E_OK                                                       */
     MODEL_REFUSED, /* nothing changed                                                     */
-    MODEL_DOUBT,   /* answered with an error of the disk: it may be there after a restart */
+    MODEL_DOUBT,   /* E_DISK, E_READ_ONLY: it may be there in part, or after a restart      */
 };
 
 struct model_change {
@@ -68,7 +68,8 @@ struct model_replica {
     uint64_t sealed_epoch;         /* … and the newest epoch that a word sealed */
     uint64_t versions[MODEL_BLOCKS];
     bool may_fail[MODEL_BLOCKS];
-    bool any[MODEL_BLOCKS]; /* an error hid which of several versions it has */
+    uint64_t failed_at[MODEL_BLOCKS]; /* how many changes there were when it was last hit */
+    bool any[MODEL_BLOCKS];           /* an error hid which of several versions it has */
     struct model_change
         *names; /* writes and unmaps done, and not known complete at the last look */
     uint32_t name_count, name_max;
@@ -79,9 +80,11 @@ struct model {
     struct model_change *changes; /* since the last look: version `first` and on */
     uint32_t change_count, change_max;
     uint32_t answered; /* of these; in order (J3) */
+    uint32_t doubted;  /* the first of these in doubt; change_count or more: none */
     uint64_t first;
-    bool disk_full; /* E_NO_SPACE is right for whatever needs space: the player says so */
-    bool disk_ails; /* E_DISK and E_READ_ONLY are right */
+    uint64_t stray_at; /* how many changes there were when a fault last hit what is nobody's */
+    bool disk_full;    /* E_NO_SPACE is right for whatever needs space: the player says so */
+    bool disk_ails;    /* E_DISK and E_READ_ONLY are right */
     char wrong[256];
 };
 
@@ -135,6 +138,10 @@ bool model_may_show(struct model *m, const struct model_view *v, uint64_t block,
 
 void model_may_fail(struct model *m, uint32_t replica, struct extent blocks);
 void model_may_be_damaged(struct model *m, uint32_t replica);
+
+/* What is nobody's now was hit: a read may still be at it whose blocks have moved since it began.
+ */
+void model_stray_fault(struct model *m);
 
 /* ---- a store that was opened (settle.c) ---- */
 

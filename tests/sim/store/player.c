@@ -58,8 +58,7 @@ static void change_free(struct player_change *c)
     *c = (struct player_change){0};
 }
 
-/* Whether what is free may not be enough for what is in flight. */
-static bool may_be_full(const struct player *p)
+bool player_may_be_full(const struct player *p)
 {
     struct store_space space = store_space(p->store);
     uint64_t needed = 0;
@@ -78,9 +77,11 @@ static void change_done(struct store_change *change, enum err err)
 
     player_tell(p, "change %lu is answered: %s", (unsigned long)c->version, err_text(err));
     if (err == E_NO_SPACE)
-        p->model.disk_full = may_be_full(p);
+        p->model.disk_full = player_may_be_full(p);
     p->refused_space += err == E_NO_SPACE;
     p->refused += err != E_OK;
+    if (p->config.answered)
+        p->config.answered(p, change->kind, err);
     (void)model_answer(&p->model, c->version, err);
     if (change->kind == STORE_MAKE && !err && change->replica != player_replica(p, replica))
         (void)model_wrong(&p->model, "the replica just made is not to be found");
@@ -264,6 +265,8 @@ static void read_done(struct store_read *read, enum err err)
     struct extent e = r->view.extent;
     uint64_t whole = err == E_MEDIUM ? read->bad_block - e.start : err ? 0 : e.count;
 
+    if (err && p->config.judging)
+        p->config.judging(p);
     player_tell(p, "read of replica %u, blocks %lu+%lu: %s", r->view.replica,
                 (unsigned long)e.start, (unsigned long)e.count, err_text(err));
     p->read_errors += err != E_OK;
@@ -315,7 +318,8 @@ static bool quiet_or_dead(void *arg)
 
 bool player_settle_down(struct player *p)
 {
-    return sim_run_until(p->sim, quiet_or_dead, p, PLAYER_BOUND_US) ||
+    return sim_run_until(p->sim, quiet_or_dead, p, 0) ||
+           sim_run_until(p->sim, quiet_or_dead, p, PLAYER_BOUND_US) ||
            model_wrong(&p->model, "%u changes and %u reads are never answered",
                        model_in_flight(&p->model), p->reads_busy);
 }

@@ -24,12 +24,25 @@
 #define PLAYER_READS    16u
 #define PLAYER_BOUND_US (UINT64_C(600) * 1000 * 1000) /* virtual: nothing takes as long */
 
+struct player;
+
 struct player_config {
     uint64_t seed;
     uint64_t disk_bytes, journal_bytes; /* 0: 20 MiB, 1 MiB */
     struct store_limits limits;         /* all 0: player_limits() */
     bool write_through;
     bool trace; /* tells the story on stderr */
+
+    /*
+     * For whoever watches, each may be NULL: a new process has the disk (p->disk may be replaced);
+     * an error of a read is about to be held against the model, or everything that is there (what
+     * faults have cost is told to the model now); the model is settled; a change was answered.
+     */
+    void (*started)(struct player *);
+    void (*judging)(struct player *);
+    void (*settled)(struct player *);
+    void (*answered)(struct player *, enum store_change_kind, enum err);
+    void *own;
 };
 struct store_limits player_limits(void); /* small, so that checkpoints come soon */
 
@@ -99,6 +112,8 @@ void player_raise_epoch(struct player *p, uint32_t replica, uint64_t epoch);
 
 bool player_can_change(const struct player *p); /* a place is free … */
 bool player_can_read(const struct player *p);
+/* Whether what is free may not be enough for what is in flight. */
+bool player_may_be_full(const struct player *p);
 bool player_read_busy(const struct player *p, uint32_t replica);
 struct store_replica *player_replica(const struct player *p, uint32_t replica);
 

@@ -29,6 +29,8 @@ static void start(struct player *p)
     err = disk_open(p->env, "disk", 0, &p->disk);
     assert(!err);
     p->store = NULL;
+    if (p->config.started)
+        p->config.started(p);
 }
 
 static bool over_or_dead(void *arg)
@@ -41,7 +43,8 @@ static bool over_or_dead(void *arg)
 /* False: it never ends. */
 static bool await(struct player *p, const char *what)
 {
-    return sim_run_until(p->sim, over_or_dead, p, PLAYER_BOUND_US) ||
+    return sim_run_until(p->sim, over_or_dead, p, 0) ||
+           sim_run_until(p->sim, over_or_dead, p, PLAYER_BOUND_US) ||
            model_wrong(&p->model, "%s never ends", what);
 }
 
@@ -161,6 +164,7 @@ void player_close(struct player *p)
 
 void player_crash(struct player *p, enum sim_death death)
 {
+    p->model.disk_full = p->store && player_may_be_full(p);
     if (p->store)
         sim_abandon(p->sim, p->store);
     if (!sim_dead(p->env))
@@ -341,12 +345,17 @@ bool player_look(struct player *p)
     bool fine;
 
     assert(p->reads_busy == 0);
-    fine = look_at_all(p, sights) && model_settle(&p->model, sights);
+    fine = look_at_all(p, sights);
+    if (p->config.judging)
+        p->config.judging(p);
+    fine = fine && model_settle(&p->model, sights);
     for (uint32_t i = 0; i < MODEL_REPLICAS; i++) {
         free(sights[i].shown);
         free(sights[i].open);
     }
     go_on(p);
+    if (fine && p->config.settled)
+        p->config.settled(p);
     if (p->model.wrong[0])
         player_tell(p, "wrong: %s", p->model.wrong);
     return fine;

@@ -6,7 +6,8 @@
  * possible[k] says that the store may be as after c1 … ck, with some blocks of c(k+1) perhaps.
  * Everything that it shows strikes out the k that it does not agree with; one must be left.
  *
- * A block that is an error says nothing, and neither does a replica that says it is damaged.
+ * A block that is an error says nothing, and neither does a replica that says it is damaged.  On a
+ * disk that was full any write among them may have been refused in its turn.
  */
 #include "tests/sim/store/model.h"
 
@@ -45,6 +46,33 @@ static bool none_left(const struct settling *s)
 }
 
 /* ---- facts ---- */
+
+static bool may_be_refused(const struct settling *s, const struct model_change *c)
+{
+    return s->m->disk_full && c->kind == STORE_WRITE;
+}
+
+/* The newest name that is applied: of a write that was perhaps refused, its own or an older one. */
+struct newest {
+    uint64_t epoch[MODEL_UNANSWERED + 1], seq[MODEL_UNANSWERED + 1];
+    uint32_t count;
+};
+
+static bool is_newest(const struct newest *n, const struct model_facts *shown)
+{
+    for (uint32_t i = 0; i < n->count; i++)
+        if (n->epoch[i] == shown->last_epoch && n->seq[i] == shown->last_seq)
+            return true;
+    return false;
+}
+
+static void add_newest(struct newest *n, const struct model_facts *f, bool perhaps)
+{
+    if (!perhaps)
+        n->count = 0;
+    n->epoch[n->count] = f->last_epoch;
+    n->seq[n->count++] = f->last_seq;
+}
 
 static void apply_facts(struct model_facts *f, const struct model_change *c)
 {
@@ -93,8 +121,7 @@ static bool facts_agree(const struct model_facts *a, const struct model_facts *b
     if (!a->exists || !b->exists)
         return a->exists == b->exists;
     return a->size_blocks == b->size_blocks && a->promised == b->promised &&
-           a->set_generation == b->set_generation && a->last_epoch == b->last_epoch &&
-           a->last_seq == b->last_seq;
+           a->set_generation == b->set_generation;
 }
 
 /* Whether it is there at all must agree even where the map is damaged. */
@@ -108,13 +135,19 @@ static bool strike_by_facts(struct settling *s, uint32_t slot, const struct mode
     const struct model_replica *r = &s->m->replicas[slot];
     bool damaged = sight->exists && sight->facts.damaged;
     struct model_facts shown = facts_of(sight), f = r->certain;
+    struct newest newest = {0};
 
     if (damaged && !r->may_be_damaged)
         return model_wrong(s->m, "replica %u says that it is damaged, and nothing hit it", slot);
+    add_newest(&newest, &f, false);
     for (uint32_t k = 0; k <= s->count; k++) {
-        if (k > 0 && s->open[k]->replica == slot)
+        if (k > 0 && s->open[k]->replica == slot) {
             apply_facts(&f, s->open[k]);
-        s->possible[k] &= damaged ? existence_agrees(&f, &shown) : facts_agree(&f, &shown);
+            add_newest(&newest, &f, may_be_refused(s, s->open[k]));
+        }
+        s->possible[k] &=
+            damaged ? existence_agrees(&f, &shown)
+                    : facts_agree(&f, &shown) && (!shown.exists || is_newest(&newest, &shown));
     }
     if (!none_left(s))
         return true;
@@ -161,15 +194,15 @@ static bool block_wrong(struct settling *s, uint32_t slot, uint64_t block, uint6
 
 static bool strike_by_block(struct settling *s, uint32_t slot, uint64_t block, uint64_t shown)
 {
-    uint64_t value = s->m->replicas[slot].versions[block];
+    bool fits = s->m->replicas[slot].versions[block] == shown; /* with c1 … ck, one way or other */
 
     for (uint32_t k = 0; k <= s->count; k++) {
         bool torn = k < s->count && touches(s->open[k + 1], slot, block) &&
                     value_of(s->open[k + 1]) == shown;
 
         if (k > 0 && touches(s->open[k], slot, block))
-            value = value_of(s->open[k]);
-        s->possible[k] &= value == shown || torn;
+            fits = value_of(s->open[k]) == shown || (fits && may_be_refused(s, s->open[k]));
+        s->possible[k] &= fits || torn;
     }
     return !none_left(s) || block_wrong(s, slot, block, shown);
 }
@@ -301,7 +334,7 @@ static void add_open_names(struct settling *s, struct model_replica *r, uint32_t
     for (uint32_t k = 1; k <= s->count; k++)
         if (touches(s->open[k], slot, s->open[k]->extent.start) &&
             extent_within(s->open[k]->extent, r->certain.size_blocks))
-            add_name(r, s->open[k], k <= surely);
+            add_name(r, s->open[k], k <= surely && !may_be_refused(s, s->open[k]));
 }
 
 static void forget_complete(struct model_replica *r, const struct store_facts *f)
@@ -353,6 +386,7 @@ bool model_settle(struct model *m, const struct model_sight *sights)
         adopt(&s, slot, &sights[slot]);
     m->first += m->change_count;
     m->change_count = m->answered = 0;
+    m->doubted = UINT32_MAX;
     m->disk_ails = false;
     return true;
 }

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/sim/storm/cost.c — what a fault may cost, derived from the bytes that it hit.
+ *
+ *   a chunk's bytes       the blocks that lie there
+ *   a checksum page       the blocks of the chunks that it describes, in either of its places
+ *   a map page            the replicas that have chunks in it: damaged
+ *   an index page         all that the pages it names would cost
+ *   a log page            nothing that a read shows
+ *   one copy of root or superblock: nothing; of the journal see harm_journal.c
+ *
+ * Whose a chunk is stands in the store's memory, which is right once it is open.
+ */
+#include "tests/sim/storm/storm.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct owner {
+    uint32_t slot, index; /* slot MODEL_REPLICAS: nobody's */
+};
+
+static void note_owner(struct owner *owners, const struct storm *s, uint32_t slot)
+{
+    const struct store_replica *r = player_replica(s->p, slot);
+    uint64_t chunks;
+
+    if (!r)
+        return;
+    chunks = div_up(r->size_blocks, CHUNK_BLOCKS);
+    for (uint32_t i = 0; i < chunks; i++) {
+        uint64_t entry = map_entry(r, i);
+
+        if (entry & ENTRY_PLACED)
+            owners[entry & ENTRY_CHUNK] = (struct owner){slot, i};
+    }
+}
+
+static struct owner *owners_now(const struct storm *s)
+{
+    struct owner *owners = calloc(s->geo.chunks, sizeof *owners);
+
+    assert(owners);
+    for (uint64_t i = 0; i < s->geo.chunks; i++)
+        owners[i].slot = MODEL_REPLICAS;
+    for (uint32_t slot = 0; slot < MODEL_REPLICAS; slot++)
+        note_owner(owners, s, slot);
+    return owners;
+}
+
+/* ---- places ---- */
+
+bool page_at(const struct geometry *g, uint64_t offset, uint64_t *ret_page)
+{
+    if (offset < g->table_offset || offset >= g->table_offset + 2 * table_pages(g) * PAGE_BYTES)
+        return false;
+    *ret_page = (offset - g->table_offset) / PAGE_BYTES % table_pages(g);
+    return true;
+}
+
+static bool index_page_at(const struct geometry *g, uint64_t offset, uint64_t *ret_page)
+{
+    if (offset < g->index_offset || offset >= g->index_offset + 2 * g->index_pages * PAGE_BYTES)
+        return false;
+    *ret_page = (offset - g->index_offset) / PAGE_BYTES % g->index_pages;
+    return true;
+}
+
+/* ---- costs ---- */
+
+static void cost_of_blocks(struct storm *s, const struct owner *owners, uint64_t chunk,
+                           struct extent blocks)
+{
+    struct owner o = owners[chunk];
+
+    blocks.start += (uint64_t)o.index * CHUNK_BLOCKS;
+    if (o.slot < MODEL_REPLICAS)
+        model_may_fail(&s->p->model, o.slot, blocks);
+    else
+        model_stray_fault(&s->p->model);
+}
+
+/* Every replica: chunks were freed and taken since the page was written. */
+static void cost_of_map(struct storm *s)
+{
+    for (uint32_t slot = 0; slot < MODEL_REPLICAS; slot++)
+        model_may_be_damaged(&s->p->model, slot);
+}
+
+static void cost_of_page(struct storm *s, const struct owner *owners, uint64_t page)
+{
+    const struct geometry *g = &s->geo;
+    uint64_t first;
+
+    if (page < g->map_pages) {
+        cost_of_map(s);
+        return;
+    }
+    page -= g->map_pages;
+    if (page >= g->checksum_pages)
+        return;
+    first = page * CHECKSUM_RECORDS;
+    for (uint64_t c = first; c < min_u64(first + CHECKSUM_RECORDS, g->chunks); c++)
+        cost_of_blocks(s, owners, c, (struct extent){0, CHUNK_BLOCKS});
+}
+
+static void cost_of_index(struct storm *s, const struct owner *owners, uint64_t page)
+{
+    uint64_t first = page * INDEX_ENTRIES;
+
+    for (uint64_t p = first; p < min_u64(first + INDEX_ENTRIES, table_pages(&s->geo)); p++)
+        cost_of_page(s, owners, p);
+}
+
+/* One page of the disk was hit. */
+static void cost_at(struct storm *s, const struct owner *owners, uint64_t offset)
+{
+    const struct geometry *g = &s->geo;
+    uint64_t page;
+
+    if (page_at(g, offset, &page))
+        cost_of_page(s, owners, page);
+    else if (index_page_at(g, offset, &page))
+        cost_of_index(s, owners, page);
+    else if (offset >= g->data_offset && offset < g->data_offset + g->chunks * CHUNK_BYTES)
+        cost_of_blocks(s, owners, (offset - g->data_offset) / CHUNK_BYTES,
+                       (struct extent){(offset - g->data_offset) / BLOCK_BYTES % CHUNK_BLOCKS, 1});
+}
+
+static void cost_of_bytes(struct storm *s, const struct owner *owners, struct extent bytes)
+{
+    for (uint64_t at = round_down(bytes.start, PAGE_BYTES); at < extent_end(bytes);
+         at += PAGE_BYTES)
+        cost_at(s, owners, at);
+}
+
+/* A disk that is broken reads nothing. */
+static void cost_of_all(struct storm *s)
+{
+    for (uint32_t slot = 0; slot < MODEL_REPLICAS; slot++)
+        model_may_fail(&s->p->model, slot, (struct extent){0, MODEL_BLOCKS});
+}
+
+void cost_tell(struct storm *s)
+{
+    uint32_t count;
+    const struct sim_fault *all = sim_disk_faults(s->p->medium, &count);
+    struct owner *owners;
+
+    if (s->p->medium->broken)
+        cost_of_all(s);
+    if (s->faults_seen == count || !s->p->store)
+        return;
+    owners = owners_now(s);
+    for (; s->faults_seen < count; s->faults_seen++) {
+        const struct sim_fault *f = &all[s->faults_seen];
+
+        s->tally.count[TALLY_FAULTS + f->kind]++;
+        if (f->kind >= FAULT_SLOW || f->kind == FAULT_BREAKS || (f->kind == FAULT_EIO && s->ailing))
+            continue; /* what failed is written again, or was never answered */
+        cost_of_bytes(s, owners, f->bytes);
+        if (f->kind == FAULT_MISDIRECTED_WRITE)
+            cost_of_bytes(s, owners, f->to);
+    }
+    free(owners);
+}
+
+void cost_of_harm(struct storm *s)
+{
+    const struct geometry *g = &s->geo;
+    uint64_t end = g->data_offset + g->chunks * CHUNK_BYTES;
+    struct owner *owners;
+
+    if (s->faults_seen == 0)
+        return;
+    owners = owners_now(s);
+    for (uint64_t at = g->table_offset; at < end; at += PAGE_BYTES)
+        if (sim_disk_harmed(s->p->medium, (struct extent){at, PAGE_BYTES}))
+            cost_at(s, owners, at);
+    free(owners);
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/sim/storm/harm.c — harm to a disk at rest: chunks, pages, heads.
+ *
+ * Rot only: a store whose tables the disk refuses to read is not opened, and loses nothing by that.
+ */
+#include "tests/sim/storm/weather.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+static uint64_t draw(struct storm *s, uint64_t below)
+{
+    return sim_draw(s->p->sim, below);
+}
+
+static void rot(struct storm *s, uint64_t offset, uint64_t bytes)
+{
+    sim_disk_harm(s->p->medium, FAULT_ROT, (struct extent){offset, bytes});
+}
+
+/* A table page in both its places: one of them is the current one. */
+static void rot_page(struct storm *s, uint64_t page)
+{
+    for (uint32_t place = 0; place < 2; place++)
+        rot(s, s->geo.table_offset + (place * table_pages(&s->geo) + page) * PAGE_BYTES + 512, 512);
+}
+
+static void harm_data(struct storm *s)
+{
+    tell(s, TALLY_HARM_DATA);
+    rot(s, s->geo.data_offset + draw(s, s->geo.chunks / 4) * CHUNK_BYTES, 512 * (1 + draw(s, 99)));
+}
+
+static void harm_page(struct storm *s, enum tally_item what, uint64_t first, uint64_t count)
+{
+    tell(s, what);
+    rot_page(s, first + draw(s, count));
+}
+
+static void harm_index(struct storm *s)
+{
+    uint64_t page = draw(s, s->geo.index_pages);
+
+    tell(s, TALLY_HARM_INDEX);
+    for (uint32_t place = 0; place < 2; place++)
+        sim_disk_harm(
+            s->p->medium, FAULT_ROT,
+            (struct extent){s->geo.index_offset + (place * s->geo.index_pages + page) * PAGE_BYTES,
+                            512});
+}
+
+void harm_at_rest(struct storm *s)
+{
+    const struct geometry *g = &s->geo;
+
+    switch (draw(s, 6)) {
+    case 0:
+        harm_page(s, TALLY_HARM_MAP, 0, g->map_pages);
+        return;
+    case 1:
+        harm_page(s, TALLY_HARM_CHECKSUMS, g->map_pages, g->checksum_pages);
+        return;
+    case 2: /* the first ones are in use */
+        harm_page(s, TALLY_HARM_LOG, g->map_pages + g->checksum_pages, 4);
+        return;
+    case 3:
+        harm_index(s);
+        return;
+    default:
+        harm_data(s);
+        return;
+    }
+}
+
+/* ---- heads: two copies, and never both ---- */
+
+/* Whether both copies of the root prove themselves: a crash may have taken one already. */
+static bool both_roots_hold(struct storm *s, struct identity disk)
+{
+    uint8_t *root = malloc(s->geo.root_bytes);
+    bool hold = true;
+
+    assert(root);
+    for (uint32_t copy = 0; copy < 2; copy++) {
+        struct format_name name = {ROOT_MAGIC, disk, copy, 0};
+
+        sim_disk_peek(s->p->medium, s->geo.root_offset[copy], root, s->geo.root_bytes);
+        hold &= format_prove(root, s->geo.root_bytes, &name) == E_OK;
+    }
+    free(root);
+    return hold;
+}
+
+/* A superblock is written once: its copies are harmed in turn by one seed only. */
+void harm_to_heads(struct storm *s)
+{
+    uint32_t copy = (uint32_t)draw(s, 2);
+
+    if (!s->head_harmed && draw(s, 3) == 0) {
+        s->head_harmed = true;
+        tell(s, TALLY_HARM_SUPERBLOCK);
+        rot(s, superblock_offset(s->p->config.disk_bytes, copy), 512);
+    } else if (both_roots_hold(s, s->identity)) {
+        tell(s, TALLY_HARM_ROOT);
+        rot(s, s->geo.root_offset[copy], 512);
+    }
+}

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/sim/storm/play.c — one seed: a few lives, a death and a recovery between them. */
+#include "tests/sim/storm/storm.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define DISK_BYTES      (UINT64_C(18) << 20)
+#define JOURNAL_BYTES   (UINT64_C(1) << 20)
+#define COMMANDS_LEAST  1000u
+#define LIVES           3u
+#define LIVES_MOST      40u
+#define NEVER           (UINT64_MAX / 2)
+#define DEATHS_AT_START 3u
+#define RECOVERY_IOS    25u
+#define LIFE_IOS        400u
+
+static uint64_t draw(struct storm *s, uint64_t below)
+{
+    return sim_draw(s->p->sim, below);
+}
+
+/* ---- what the player tells ---- */
+
+static void started(struct player *p)
+{
+    struct storm *s = p->config.own;
+
+    s->p = p;
+    watch_begin(s);
+}
+
+static void judging(struct player *p)
+{
+    struct storm *s = p->config.own;
+
+    cost_tell(s);
+    cost_of_harm(s); /* it may have hit what was not anybody's yet */
+}
+
+static void settled(struct player *p)
+{
+    struct storm *s = p->config.own;
+
+    memset(s->doomed, 0, sizeof s->doomed);
+    p->model.disk_ails = s->ailing;
+    cost_of_harm(s);
+}
+
+static void answered(struct player *p, enum store_change_kind kind, enum err err)
+{
+    struct storm *s = p->config.own;
+
+    (void)kind;
+    if (err == E_NO_SPACE)
+        tell(s, TALLY_REFUSED_SPACE);
+    else if (err == E_LBA_RANGE)
+        tell(s, TALLY_REFUSED_RANGE);
+    else if (err == E_STALE_EPOCH)
+        tell(s, TALLY_REFUSED_EPOCH);
+    else if (err == E_INVALID)
+        tell(s, TALLY_REFUSED_SHRINK);
+    cost_tell(s);
+}
+
+/* ---- deaths and recoveries ---- */
+
+static enum sim_death draw_death(struct storm *s)
+{
+    return draw(s, 3) == 0 ? SIM_KILLED : SIM_POWER_LOST;
+}
+
+static void die_at_io(struct storm *s, uint64_t most)
+{
+    sim_crash_at_io(s->p->sim, s->p->env, 1 + draw(s, most), draw_death(s));
+}
+
+static void bury(struct storm *s)
+{
+    enum sim_death death = draw_death(s);
+
+    if (!sim_dead(s->p->env))
+        tell(s, TALLY_DIED_IDLE);
+    tell(s, death == SIM_KILLED ? TALLY_KILLS : TALLY_POWER_LOSSES);
+    cost_tell(s);
+    player_crash(s->p, death);
+}
+
+/* True: it is open, and all is right. */
+static bool open_again(struct storm *s)
+{
+    struct player_result r = player_reopen(s->p);
+
+    if (r.opened == PLAYER_OPEN)
+        return !s->p->model.wrong[0];
+    if (r.opened == PLAYER_REFUSED && !s->ailing)
+        (void)model_wrong(&s->p->model, "it does not open: %s; %s", err_text(r.err), r.why);
+    return false;
+}
+
+/* What ails stays so for the first try; without it the store must open. */
+static void open_at_last(struct storm *s)
+{
+    if (open_again(s) || s->p->model.wrong[0] || !s->ailing)
+        return;
+    weather_ends(s);
+    bury(s);
+    s->ailing = false;
+    (void)open_again(s);
+}
+
+/* A few deaths on the way, then a recovery that nothing disturbs but the weather. */
+static void recover(struct storm *s)
+{
+    uint64_t deaths = draw(s, 2) ? 0 : draw(s, DEATHS_AT_START + 1);
+    bool open = false;
+
+    for (; deaths > 0 && !open && !s->p->model.wrong[0]; deaths--) {
+        die_at_io(s, RECOVERY_IOS);
+        open = open_again(s);
+        if (!open)
+            bury(s);
+    }
+    if (!open && !s->p->model.wrong[0])
+        open_at_last(s);
+    sim_crash_at_io(s->p->sim, s->p->env, NEVER, SIM_KILLED);
+    tell(s, TALLY_RECOVERIES);
+}
+
+static bool over(const struct storm *s)
+{
+    return s->p->model.wrong[0] || !s->p->store;
+}
+
+/* ---- a seed ---- */
+
+/* False: it died on the way. */
+static bool stop(struct storm *s)
+{
+    if (sim_dead(s->p->env) || store_space(s->p->store).read_only)
+        return false;
+    if (!player_settle_down(s->p) || sim_dead(s->p->env) || !player_stop(s->p))
+        return false;
+    tell(s, TALLY_STOPS);
+    return true;
+}
+
+static void life(struct storm *s, bool last)
+{
+    bool stops = weather_stops(s->weather);
+
+    weather_rises(s, last);
+    if (!stops && draw(s, 4))
+        die_at_io(s, LIFE_IOS);
+    workload_live(s, COMMANDS_LEAST / (LIVES - 1) + draw(s, 50));
+    if (s->p->model.wrong[0])
+        return;
+    if (!stops || !stop(s))
+        bury(s);
+    weather_at_rest(s);
+    recover(s);
+    if (!over(s))
+        workload_mend(s);
+}
+
+/* Everything is still there when nothing goes wrong any more. */
+static void last_look(struct storm *s)
+{
+    weather_ends(s);
+    if (!stop(s))
+        bury(s);
+    if (!over(s) || !s->p->model.wrong[0])
+        open_at_last(s);
+}
+
+static void begin(struct storm *s, uint64_t seed, bool trace)
+{
+    struct player_config config = {.seed = seed,
+                                   .disk_bytes = DISK_BYTES,
+                                   .journal_bytes = JOURNAL_BYTES,
+                                   .trace = trace,
+                                   .started = started,
+                                   .judging = judging,
+                                   .settled = settled,
+                                   .answered = answered,
+                                   .own = s};
+    enum err err = geometry_choose(DISK_BYTES, JOURNAL_BYTES, &s->geo);
+
+    assert(!err);
+    s->mood = mood_of(seed);
+    s->weather = weather_of(seed);
+    config.write_through = weather_is_write_through(s->weather);
+    s->p = player_open(&config);
+    s->identity = store_identity(s->p->store);
+    player_tell(s->p, "seed %lu: %s; weather: %s", (unsigned long)seed, mood_name(s->mood),
+                weather_name(s->weather));
+    workload_begin(s);
+}
+
+static void sum_up(struct storm *s, struct tally *ret, char *wrong)
+{
+    s->tally.seeds = 1;
+    s->tally.commands = s->p->commands;
+    s->tally.count[TALLY_READ_ERRORS] = s->p->read_errors;
+    s->tally.count[TALLY_DAMAGED] = s->p->damaged;
+    s->tally.count[TALLY_DIED_OPENING] = s->p->deaths_in_recovery;
+    if (!s->p->model.wrong[0] && s->p->commands < COMMANDS_LEAST)
+        (void)model_wrong(&s->p->model, "only %lu commands", (unsigned long)s->p->commands);
+    *ret = s->tally;
+    memcpy(wrong, s->p->model.wrong, sizeof s->p->model.wrong);
+}
+
+bool storm_play(uint64_t seed, bool trace, struct tally *ret, char wrong[256])
+{
+    struct storm s = {0};
+    bool last = false;
+
+    begin(&s, seed, trace);
+    for (uint32_t n = 1; !over(&s) && !last && n < LIVES_MOST; n++) {
+        last = n >= LIVES && s.p->commands >= COMMANDS_LEAST;
+        life(&s, last);
+    }
+    if (!over(&s))
+        last_look(&s);
+    sum_up(&s, ret, wrong);
+    player_close(s.p);
+    return !wrong[0];
+}

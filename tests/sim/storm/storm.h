@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/sim/storm/storm.h — random workloads and random faults on one store, held to the model.
+ *
+ * A seed is a *mood* (which commands, how many at once, where: workload.c) and a *weather* (what
+ * goes wrong: weather.c), played in a few lives with a death and a recovery between them.  What a
+ * fault may cost is derived from the bytes that it hit (cost.c); everything else must be right.
+ * watch.c looks at what the store asks of its disk, and counts what it is about.
+ */
+#ifndef TESTS_SIM_STORM_STORM_H
+#define TESTS_SIM_STORM_STORM_H
+
+#include "store/chunks.h"
+#include "tests/sim/store/player.h"
+
+/* ---- what the seeds reached: each must be reached by the fixed ones ---- */
+
+/* clang-format off */
+#define TALLY_LIST(X)                                                            \
+    X(WRITES,          "small writes")                                           \
+    X(CHUNK_WRITES,    "writes of whole chunks")                                 \
+    X(LARGE_WRITES,    "large writes with ragged ends")                          \
+    X(UNMAPS,          "unmaps")                                                 \
+    X(CHUNK_UNMAPS,    "unmaps of whole chunks")                                 \
+    X(READS,           "reads")                                                  \
+    X(MAKES,           "replicas made")                                          \
+    X(DELETES,         "replicas deleted")                                       \
+    X(RESIZES,         "replicas grown")                                         \
+    X(PROMISES,        "promises")                                               \
+    X(SETS,            "sets stored")                                            \
+    X(COMMITS,         "commit words")                                           \
+    X(SEALS,           "epochs sealed")                                          \
+    X(REFUSED_SPACE,   "changes refused: no space")                              \
+    X(REFUSED_RANGE,   "changes refused: out of range")                          \
+    X(REFUSED_EPOCH,   "changes refused: stale epoch")                           \
+    X(REFUSED_SHRINK,  "changes refused: shrinking")                             \
+    X(GROUPS,          "journal groups")                                         \
+    X(IDLE_GROUPS,     "journal groups without a change")                        \
+    X(WRAPS,           "journal groups that wrap around the ring")               \
+    X(CHECKPOINTS,     "roots written")                                          \
+    X(HOME_WRITES,     "writes home")                                            \
+    X(PAGE_WRITES,     "table and index pages written")                          \
+    X(CHECKS,          "checks of a disk at rest")                               \
+    X(STOPS,           "stops in good order")                                    \
+    X(KILLS,           "processes killed")                                       \
+    X(POWER_LOSSES,    "losses of power")                                        \
+    X(DIED_GROUP,      "deaths at a journal write")                              \
+    X(DIED_HOME,       "deaths at a write home")                                 \
+    X(DIED_PAGE,       "deaths at a page of table or index")                     \
+    X(DIED_ROOT,       "deaths at a root")                                       \
+    X(DIED_SYNC,       "deaths at a sync")                                       \
+    X(DIED_OPENING,    "deaths in a recovery")                                   \
+    X(DIED_IDLE,       "deaths with nothing under way")                          \
+    X(RECOVERIES,      "recoveries")                                             \
+    X(READ_ERRORS,     "blocks that could not be read")                          \
+    X(HEALED,          "bad blocks written anew")                                \
+    X(DAMAGED,         "replicas that lost something that they cannot name")     \
+    X(READ_ONLY,       "stores that took no more changes")                       \
+    X(HARM_DATA,       "chunks harmed at rest")                                  \
+    X(HARM_MAP,        "map pages harmed at rest")                               \
+    X(HARM_CHECKSUMS,  "checksum pages harmed at rest")                          \
+    X(HARM_LOG,        "log pages harmed at rest")                               \
+    X(HARM_INDEX,      "index pages harmed at rest")                             \
+    X(HARM_ROOT,       "root copies harmed at rest")                             \
+    X(HARM_SUPERBLOCK, "superblock copies harmed at rest")                       \
+    X(HARM_GROUP,      "journal groups harmed at rest")                          \
+    X(HARM_PAYLOAD,    "journaled blocks harmed at rest")
+/* clang-format on */
+
+#define TALLY_ENUM(name, sentence) TALLY_##name,
+enum tally_item { TALLY_LIST(TALLY_ENUM) TALLY_FAULTS }; /* behind them by sim_fault_kind */
+#undef TALLY_ENUM
+#define TALLY_ITEMS (TALLY_FAULTS + FAULT_KINDS)
+
+struct tally {
+    uint64_t seeds, commands, count[TALLY_ITEMS];
+};
+const char *tally_sentence(uint32_t item);
+void tally_add(struct tally *to, const struct tally *from);
+
+/* Whether the design promises to survive it, so that the fixed seeds must meet it. */
+bool tally_is_demanded(uint32_t item);
+
+/* ---- one seed ---- */
+
+struct mood;
+struct weather;
+
+struct storm {
+    struct player *p;
+    struct tally tally;
+    struct geometry geo;
+    const struct mood *mood;
+    const struct weather *weather;
+    bool doomed[MODEL_REPLICAS]; /* a DELETE was given */
+    bool ailing;                 /* the disk may refuse writes: the store may turn read-only */
+    bool head_harmed;            /* a superblock: it is never written again */
+    struct identity identity;
+    uint32_t faults_seen; /* of sim_disk_faults() */
+    struct disk watched;  /* stands between the store and its disk */
+    struct disk *real;
+    uint64_t ring_at; /* where the last journal write ended */
+};
+
+/* Plays it; false: *ret says what is wrong in p->model.wrong … */
+bool storm_play(uint64_t seed, bool trace, struct tally *ret, char wrong[256]);
+
+static inline void tell(struct storm *s, enum tally_item item)
+{
+    s->tally.count[item]++;
+}
+
+/* ---- workload.c ---- */
+
+const struct mood *mood_of(uint64_t seed);
+const char *mood_name(const struct mood *m);
+void workload_begin(struct storm *s); /* the first replicas */
+/* Gives and awaits commands until so many were given, or it is dead, or something is wrong. */
+void workload_live(struct storm *s, uint64_t commands);
+/* What lost something is deleted, what is bad is written anew. */
+void workload_mend(struct storm *s);
+
+/* ---- weather.c ---- */
+
+const struct weather *weather_of(uint64_t seed);
+const char *weather_name(const struct weather *w);
+bool weather_stops(const struct weather *w); /* in good order instead of a crash */
+bool weather_is_write_through(const struct weather *w);
+bool weather_is_clear(const struct weather *w); /* nothing is harmed, ever */
+void weather_rises(struct storm *s, bool last); /* before a life: rules; the last life? */
+void weather_ends(struct storm *s);             /* no rules; what is harmed stays so */
+void weather_at_rest(struct storm *s);          /* nobody has the disk: harm */
+
+/* ---- cost.c ---- */
+
+/* Tells the model what the faults so far may have cost. */
+void cost_tell(struct storm *s);
+/* … and what harm there is now, which may come to light later. */
+void cost_of_harm(struct storm *s);
+/* Which table page lies at this offset; false: none. */
+bool page_at(const struct geometry *g, uint64_t offset, uint64_t *ret_page);
+
+/* ---- watch.c ---- */
+
+void watch_begin(struct storm *s); /* a new process has the disk */
+
+#endif

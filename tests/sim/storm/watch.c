@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/sim/storm/watch.c — stands between a store and its disk, and counts what is asked of it.
+ *
+ * What a request is about shows by where it goes: so it also tells at what a process died.
+ */
+#include "tests/sim/storm/storm.h"
+
+#include <string.h>
+
+enum place { AT_GROUP, AT_PAGE, AT_ROOT, AT_DATA, AT_OTHER };
+
+static enum place place_of(const struct geometry *g, uint64_t offset)
+{
+    if (offset >= g->journal_offset && offset < g->journal_offset + g->journal_bytes)
+        return AT_GROUP;
+    if (offset >= g->table_offset && offset < g->index_offset + 2 * g->index_pages * PAGE_BYTES)
+        return AT_PAGE;
+    if (offset >= g->data_offset && offset < g->data_offset + g->chunks * CHUNK_BYTES)
+        return AT_DATA;
+    for (uint32_t copy = 0; copy < 2; copy++)
+        if (offset >= g->root_offset[copy] && offset < g->root_offset[copy] + g->root_bytes)
+            return AT_ROOT;
+    return AT_OTHER;
+}
+
+static void watch_group(struct storm *s, const struct disk_io *io)
+{
+    const struct format_group *h = io->pieces[0].iov_base;
+
+    if (io->offset == s->geo.journal_offset && le32_get(h->head.magic) != GROUP_MAGIC) {
+        tell(s, TALLY_WRAPS); /* the second part of one */
+        return;
+    }
+    tell(s, TALLY_GROUPS);
+    if (le32_get(h->record_count) == 0)
+        tell(s, TALLY_IDLE_GROUPS);
+}
+
+static void watch_write(struct storm *s, const struct disk_io *io)
+{
+    switch (place_of(&s->geo, io->offset)) {
+    case AT_GROUP:
+        watch_group(s, io);
+        return;
+    case AT_PAGE:
+        tell(s, TALLY_PAGE_WRITES);
+        return;
+    case AT_ROOT:
+        tell(s, TALLY_CHECKPOINTS);
+        return;
+    case AT_DATA:
+        tell(s, TALLY_HOME_WRITES);
+        return;
+    case AT_OTHER:
+        return;
+    }
+}
+
+static void watch_death(struct storm *s, const struct disk_io *io)
+{
+    static const enum tally_item died_at[] = {[AT_GROUP] = TALLY_DIED_GROUP,
+                                              [AT_PAGE] = TALLY_DIED_PAGE,
+                                              [AT_ROOT] = TALLY_DIED_ROOT,
+                                              [AT_DATA] = TALLY_DIED_HOME};
+    enum place place = place_of(&s->geo, io->offset);
+
+    if (io->op == DISK_SYNC)
+        tell(s, TALLY_DIED_SYNC);
+    else if (place != AT_OTHER)
+        tell(s, died_at[place]);
+}
+
+static void submit(struct disk *d, struct disk_io *io)
+{
+    struct storm *s = container_of(d, struct storm, watched);
+    struct env *env = s->p->env;
+    bool was_dead = sim_dead(env);
+
+    if (io->op == DISK_WRITE && !was_dead)
+        watch_write(s, io);
+    disk_submit(s->real, io);
+    if (!was_dead && sim_dead(env))
+        watch_death(s, io);
+}
+
+static const struct disk_ops ops = {.submit = submit};
+
+void watch_begin(struct storm *s)
+{
+    s->real = s->p->disk;
+    s->watched = *s->real;
+    s->watched.ops = &ops;
+    s->p->disk = &s->watched;
+}
