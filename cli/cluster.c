@@ -46,11 +46,19 @@ bool cluster_dir(const char *option, char ret[CLUSTER_PATH_MAX])
            absolute(states, ret);
 }
 
+/* What is too long is cut between two letters: half of one could not be written again. */
 static void text_read(const json_t *object, const char *member, char *ret, size_t room)
 {
     const char *text = json_string_value(json_object_get(object, member));
+    size_t length = text ? strlen(text) : 0;
 
-    snprintf(ret, room, "%s", text ? text : "");
+    if (length >= room) {
+        length = room - 1;
+        while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
+            length--;
+    }
+    memcpy(ret, text ? text : "", length);
+    ret[length] = '\0';
 }
 
 static void process_read(const json_t *object, struct cluster_process *ret)
@@ -72,8 +80,10 @@ bool cluster_read(const char *dir, struct cluster *ret)
     if (!path_join(path, dir, "cluster.json"))
         return false;
     file = json_load_file(path, 0, NULL);
-    if (!file)
+    if (!json_is_object(file)) {
+        json_decref(file);
         return false;
+    }
     text_read(file, "url", ret->url, sizeof ret->url);
     process_read(json_object_get(file, "metad"), &ret->metad);
     json_array_foreach(json_object_get(file, "nodes"), i, node)
@@ -87,6 +97,13 @@ bool cluster_read(const char *dir, struct cluster *ret)
     }
     json_decref(file);
     return true;
+}
+
+bool cluster_there(const char *dir)
+{
+    char path[CLUSTER_PATH_MAX];
+
+    return path_join(path, dir, "cluster.json") && access(path, F_OK) == 0;
 }
 
 static json_t *process_json(const struct cluster_process *p)

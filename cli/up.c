@@ -368,7 +368,13 @@ static enum cli_exit up_locked(struct up *u, const struct arguments *a)
     char dir[CLUSTER_PATH_MAX];
 
     snprintf(dir, sizeof dir, "%s", u->cluster.dir);
-    cluster_read(dir, &u->cluster); /* none yet: zeros and the folder's name */
+    if (!cluster_read(dir, &u->cluster) && cluster_there(dir)) {
+        fprintf(u->cli->err,
+                "dolmen: %s/cluster.json cannot be read; put it back as it was, or move it away to "
+                "start the same folder anew\n",
+                dir);
+        return CLI_FAILED;
+    } /* none yet: zeros and the folder's name */
     if (!options(u, a))
         return CLI_USAGE;
     if (!configure(u) || !start_metad(u) || !start_nodes(u))

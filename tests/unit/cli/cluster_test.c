@@ -59,6 +59,55 @@ static void a_cluster_is_read_as_it_was_written(void **state)
     assert_memory_equal(&a, &b, sizeof a);
 }
 
+static void put(const char *text)
+{
+    char path[128];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/cluster.json", dir);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+static void a_text_that_is_too_long_is_cut_between_letters(void **state)
+{
+    static const char euro[] = "\u20ac\u20ac\u20ac\u20ac\u20ac\u20ac\u20ac\u20ac\u20ac";
+    struct cluster c, again;
+    char text[256];
+
+    (void)state;
+    snprintf(text, sizeof text, "{\"url\":\"u\",\"nodes\":[{\"name\":\"x%s\"}]}", euro);
+    put(text);
+    assert_true(cluster_read(dir, &c));
+    assert_int_equal(strlen(c.nodes[0].name), 1 + 7 * 3);
+    assert_true(cluster_write(&c));
+    assert_true(cluster_read(dir, &again));
+    assert_memory_equal(&c, &again, sizeof c);
+}
+
+/* It may name processes that run: nothing is started beside them. */
+static void a_file_that_cannot_be_read_is_not_taken_for_none(void **state)
+{
+    static const char *const texts[] = {"{\"url\":", "[]", "7", ""};
+    char *argv[] = {(char *)(uintptr_t) "dolmen", (char *)(uintptr_t) "--dir", dir,
+                    (char *)(uintptr_t) "up"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char said[512] = "";
+        FILE *err = fmemopen(said, sizeof said, "w");
+        struct cluster c;
+
+        put(texts[i]);
+        assert_false(cluster_read(dir, &c));
+        assert_int_equal(cli_run(4, argv, stdout, err), CLI_FAILED);
+        fclose(err);
+        assert_non_null(strstr(said, "cluster.json cannot be read"));
+    }
+}
+
 static void the_folder_comes_from_option_environment_or_user(void **state)
 {
     char path[CLUSTER_PATH_MAX], here[CLUSTER_PATH_MAX], whole[CLUSTER_PATH_MAX];
@@ -252,6 +301,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         each(a_cluster_is_read_as_it_was_written),
+        each(a_text_that_is_too_long_is_cut_between_letters),
+        each(a_file_that_cannot_be_read_is_not_taken_for_none),
         each(the_folder_comes_from_option_environment_or_user),
         each(a_port_in_use_or_promised_is_passed_over),
         each(down_waits_for_up),
