@@ -23,9 +23,16 @@ struct meter {
     uint64_t requests;
     uint64_t bytes_written;
     uint64_t read_from, read_to; /* where reads fell since meter_reset(); none: from > to */
+
+    bool hollow, learning;       /* learning: what is formatted tells where chunks are     */
+    uint64_t hole_from, hole_to; /* chunks: writes there are answered and forgotten        */
+    struct list forgotten;       /* struct disk_io, to be answered                         */
+    struct timer timer;
+    struct clock *clock;
 };
 
 void meter_open(struct meter *m, struct disk *below, uint64_t size_bytes);
+void meter_hollow(struct meter *m, struct clock *clock); /* before it is formatted */
 void meter_reset(struct meter *m);
 
 /* ---- samples.c: every latency, none thrown away ---- */
@@ -52,6 +59,7 @@ struct scene {
     struct meter meter;
     struct store *store;
     struct store_replica *replica;
+    uint32_t added; /* replicas besides the first */
     uint64_t seq, answered_seq;
     enum err err; /* of what was waited for */
     bool over;
@@ -59,7 +67,7 @@ struct scene {
 };
 
 #define SCENE_VOLUME  ((struct identity){0x0a0be7c4})
-#define SCENE_REPLICA ((struct identity){0x0b0be7c4})
+#define SCENE_REPLICA ((struct identity){0x0b0be7c4}) /* the first; others count on from it */
 
 /* Opens `path`, made with `file_bytes` if it is not there; the store gets its first `store_bytes`.
  */
@@ -73,6 +81,8 @@ must_check enum err scene_start(struct scene *s, const struct store_limits *limi
                                 uint64_t replica_blocks);
 must_check enum err scene_stop(struct scene *s);
 must_check enum err scene_renew(struct scene *s, uint64_t replica_blocks); /* never written */
+/* One more replica, which loads go to from now on. */
+must_check enum err scene_add(struct scene *s, uint64_t replica_blocks);
 
 /* The loop goes on until scene_over() was called; then until the disk was left alone for 200 ms. */
 enum err scene_await(struct scene *s);
@@ -96,12 +106,15 @@ struct load_plan {
 struct load_figures {
     uint64_t requests;
     uint64_t wall_ns, cpu_ns;
+    uint64_t machine_ns;           /* CPU time of all that ran meanwhile          */
     uint64_t bytes, bytes_written; /* acknowledged; given to the disk meanwhile   */
     uint64_t silence_ns;           /* the longest time without any answer         */
     uint64_t read_from, read_to;   /* of the disk                                 */
 };
 
 struct load;
+
+uint64_t cpu_ns(void); /* of this process so far, the kernel's threads for its ring included */
 
 /* Memory for the largest load. */
 must_check enum err load_open(struct load **ret, struct scene *scene);

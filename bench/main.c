@@ -2,16 +2,22 @@
 /*
  * bench/main.c — store_bench: loads for one store on one file, by command.
  *
- *   store_bench FILE STORE_BYTES FILE_BYTES
+ *   store_bench FILE STORE_BYTES FILE_BYTES [hollow]
+ *
+ * hollow: what is written to chunks is forgotten, so that FILE may be sparse and its size a claim;
+ * reads of data then fail, as they must.
  *
  * Reads commands from stdin, one a line, `name key=value …`; answers each with one line of JSON,
  * which has "error" when it did not work.  bench/store drives it; what the figures mean stands in
  * bench/README.md.
  *
  *   format journal=BYTES
- *   start  stage=BYTES pages=N blocks=N      opens; a replica of so many blocks is made if need be
+ *   start  map=BYTES stage=BYTES pages=N blocks=N
+ *                                            opens; a replica of so many blocks is made if need be;
+ *                                            what that took, and what the process takes in memory
  *   stop
  *   renew  blocks=N                          the replica is deleted and made anew
+ *   add    blocks=N                          one more replica, for the loads that follow
  *   settle                                   until the disk is left alone
  *   write, read  order=random|sequential|fresh size=BYTES depth=N span=BYTES
  *                [warm=BYTES] [bytes=BYTES] ms=N
@@ -21,6 +27,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
+#include <unistd.h>
 
 struct bench {
     struct scene scene;
@@ -86,7 +94,8 @@ static void print_figures(const struct bench *b, const struct load_figures *f)
     print_part(s, "p999_us", 0.999);
     printf(", \"max_us\": %.1f, \"silence_us\": %.1f", s->ns[s->count - 1] / 1e3,
            (double)f->silence_ns / 1e3);
-    printf(", \"cpu_us\": %.2f", (double)f->cpu_ns / 1e3 / requests);
+    printf(", \"cpu_us\": %.2f, \"others\": %.2f", (double)f->cpu_ns / 1e3 / requests,
+           ((double)f->machine_ns - (double)f->cpu_ns) / (double)f->wall_ns);
     if (f->bytes_written > 0)
         printf(", \"bytes_per_byte\": %.3f", (double)f->bytes_written / (double)f->bytes);
     if (f->read_from < f->read_to)
@@ -96,14 +105,41 @@ static void print_figures(const struct bench *b, const struct load_figures *f)
 
 /* ---- commands ---- */
 
+static uint64_t resident_bytes(void)
+{
+    FILE *file = fopen("/proc/self/statm", "re");
+    char text[64] = "", *at = text;
+
+    if (!file)
+        return 0;
+    if (!fgets(text, sizeof text, file))
+        at = NULL;
+    fclose(file);
+    at = at ? strchr(text, ' ') : NULL; /* the second number is what is resident */
+    return at ? strtoull(at, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
 static enum err command_start(struct bench *b, const char *line)
 {
-    struct store_limits limits = {.map_bytes = UINT64_C(16) << 20,
+    struct store_limits limits = {.map_bytes = number(line, "map"),
                                   .stage_bytes = number(line, "stage"),
                                   .checksum_pages = (uint32_t)number(line, "pages"),
                                   .changes_max = 2 * BENCH_DEPTH_MAX};
+    uint64_t resident = resident_bytes(), cpu = cpu_ns();
+    struct timespec begun, now;
+    enum err err;
 
-    return scene_start(&b->scene, &limits, number(line, "blocks"));
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    err = scene_start(&b->scene, &limits, number(line, "blocks"));
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (!err)
+        printf("{\"seconds\": %.3f, \"cpu_seconds\": %.3f, \"limits_bytes\": %" PRIu64
+               ", \"store_bytes\": %" PRIu64 ", \"chunks_taken\": %" PRIu64 "}\n",
+               (double)(now.tv_sec - begun.tv_sec) + (double)(now.tv_nsec - begun.tv_nsec) / 1e9,
+               (double)(cpu_ns() - cpu) / 1e9, store_limits_bytes(&limits),
+               resident_bytes() - resident,
+               store_space(b->scene.store).chunks - store_space(b->scene.store).chunks_free);
+    return err;
 }
 
 static bool plan_of(const char *line, struct load_plan *ret)
@@ -139,14 +175,17 @@ static enum err perform(struct bench *b, const char *line, bool *ret_printed)
 {
     bool is_open = b->scene.store;
 
-    if (strncmp(line, "write ", 6) == 0 || strncmp(line, "read ", 5) == 0) {
-        *ret_printed = true;
+    *ret_printed = strncmp(line, "write ", 6) == 0 || strncmp(line, "read ", 5) == 0;
+    if (*ret_printed)
         return command_load(b, line);
-    }
     if (strncmp(line, "format ", 7) == 0 && !is_open)
         return scene_format(&b->scene, number(line, "journal"));
-    if (strncmp(line, "start ", 6) == 0 && !is_open)
+    if (strncmp(line, "start ", 6) == 0 && !is_open) {
+        *ret_printed = true;
         return command_start(b, line);
+    }
+    if (strncmp(line, "add ", 4) == 0 && is_open)
+        return scene_add(&b->scene, number(line, "blocks"));
     if (strncmp(line, "renew ", 6) == 0 && is_open)
         return scene_renew(&b->scene, number(line, "blocks"));
     if (strcmp(line, "stop") == 0 && is_open)
@@ -179,8 +218,8 @@ int main(int argc, char **argv)
     enum err err;
     bool well = true;
 
-    if (argc != 4) {
-        fprintf(stderr, "usage: store_bench FILE STORE_BYTES FILE_BYTES\n");
+    if (argc != 4 && (argc != 5 || strcmp(argv[4], "hollow") != 0)) {
+        fprintf(stderr, "usage: store_bench FILE STORE_BYTES FILE_BYTES [hollow]\n");
         return 2;
     }
     err = scene_open(&b.scene, argv[1], strtoull(argv[2], NULL, 10), strtoull(argv[3], NULL, 10));
@@ -190,6 +229,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "store_bench: %s\n", b.scene.why[0] ? b.scene.why : err_text(err));
         return 1;
     }
+    if (argc == 5)
+        meter_hollow(&b.scene.meter, &b.scene.env->clock);
     while (well && fgets(line, sizeof line, stdin))
         well = answer(&b, line);
     if (b.scene.store && scene_stop(&b.scene))

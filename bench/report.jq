@@ -22,7 +22,7 @@ def cell:
     iops: figure("store"; .iops), mean_us: figure("store"; .mean_us), p50_us: figure("store"; .p50_us),
     p99_us: figure("store"; .p99_us), p999_us: figure("store"; .p999_us),
     silence_us: (map(select(.kind == "store") | .silence_us) | max),
-    cpu_us: figure("store"; .cpu_us),
+    cpu_us: figure("store"; .cpu_us), others: figure("store"; .others),
     bytes_per_byte: (if .[0].state == "steady" then figure("store"; .bytes_per_byte) else null end),
     dsync: {iops: figure("dsync"; .iops), p50_us: figure("dsync"; .p50_us),
       p999_us: figure("dsync"; .p999_us), cpu_us: figure("dsync"; .cpu_us)},
@@ -65,10 +65,13 @@ def aims_of($cells):
         else "missed" end)}];
 
 def table($cells; $aims):
-  row(["", "IOPS", "MB/s", "mean µs", "p50", "p99", "p99.9", "CPU µs", "B/B", "×dsync", "×plain"]),
+  row(["", "IOPS", "MB/s", "mean µs", "p50", "p99", "p99.9", "CPU µs", "B/B", "×dsync", "×plain", "others"]),
   ($cells[] | row([.name, (.iops | show(0)), (.iops * .size / 1e6 | show(0)), (.mean_us | show(0)),
     (.p50_us | show(0)), (.p99_us | show(0)), (.p999_us | show(0)), (.cpu_us | show(1)),
-    (.bytes_per_byte | show(2)), (.to_dsync | show(2)), (.to_plain | show(2))])),
+    (.bytes_per_byte | show(2)), (.to_dsync | show(2)), (.to_plain | show(2)),
+    (.others | show(1))])),
+  (if $cells | any(.others > 0.5) then "others took more than half a core: only ratios mean something, and they little"
+    else empty end),
   "",
   ($aims[] | "\(.verdict | padded(13))\(.cell | padded(36))\(.figure | show(2)) \(.what) (at \(.bound) \(.aim))"),
   ($cells[] | select(.depth == 128 and .state == "steady" and .size == 4096) |

@@ -99,7 +99,9 @@ enum err scene_format(struct scene *s, uint64_t journal_bytes)
                              .own = s};
 
     store_format(&f);
-    return scene_await(s);
+    (void)scene_await(s);
+    s->meter.learning = false;
+    return s->err;
 }
 
 static void changed(struct store_change *c, enum err err)
@@ -118,7 +120,7 @@ static enum err change(struct scene *s, struct store_change *c)
 static enum err make(struct scene *s, uint64_t blocks)
 {
     struct store_change c = {.kind = STORE_MAKE,
-                             .identity = SCENE_REPLICA,
+                             .identity = {SCENE_REPLICA.bits + s->added},
                              .volume = SCENE_VOLUME,
                              .size_blocks = blocks};
     enum err err = change(s, &c);
@@ -176,4 +178,10 @@ enum err scene_renew(struct scene *s, uint64_t replica_blocks)
     enum err err = change(s, &c);
 
     return err ? err : make(s, replica_blocks);
+}
+
+enum err scene_add(struct scene *s, uint64_t replica_blocks)
+{
+    s->added++;
+    return make(s, replica_blocks);
 }
