@@ -8,14 +8,9 @@
  *
  * Memory is taken here, all of it (store_limits), and given back in store_free().
  */
-#include "store/inside.h"
+#include "store/limits.h"
 
 #include <stdio.h>
-
-#define STAGE_LEAST                                                                                \
-    (GROUP_BLOCKS_MAX * UINT64_C(2) * BLOCK_BYTES) /* a group, and one to replay                   \
-                                                    */
-#define OPEN_WRITES_MOST 65536u /* of all replicas; one of them has OPEN_EXTENTS_MAX at most */
 
 enum open_state {
     SUPERBLOCK_ONE,
@@ -33,31 +28,6 @@ struct opening {
     struct replay replay;
     uint8_t *pages; /* both superblocks */
 };
-
-struct store_limits store_limits_small(void)
-{
-    return (struct store_limits){.map_bytes = UINT64_C(16) << 20,
-                                 .stage_bytes = UINT64_C(16) << 20,
-                                 .checksum_pages = 1024,
-                                 .changes_max = 512};
-}
-
-/* Open writes wait for a commit word, which comes within a few windows of writes. */
-static uint32_t open_writes_of(const struct store_limits *l)
-{
-    return min_u32(OPEN_WRITES_MOST, max_u32(OPEN_EXTENTS_MAX, l->changes_max * 64));
-}
-
-uint64_t store_limits_bytes(const struct store_limits *l)
-{
-    uint64_t stage = max_u64(l->stage_bytes, STAGE_LEAST);
-
-    return l->map_bytes + stage + stage / BLOCK_BYTES * sizeof(struct staged_chunk) +
-           (uint64_t)l->checksum_pages * (PAGE_BYTES + sizeof(struct cached_page)) +
-           (uint64_t)l->replicas_max * sizeof(struct store_replica) +
-           open_writes_of(l) * sizeof(struct open_write) + HOME_READS * (uint64_t)CHUNK_BYTES +
-           REPLAY_BYTES; /* the last while it opens */
-}
 
 /* ---- memory ---- */
 

@@ -73,8 +73,12 @@ struct store_limits {
     uint64_t stage_bytes;    /* journaled blocks kept in memory until written home */
     uint32_t checksum_pages; /* cached table pages                             */
     uint32_t changes_max;    /* in flight; the caller keeps to it              */
+    uint64_t device_bytes;   /* the disk whose tables count in the sum; 0: not counted */
 };
 struct store_limits store_limits_small(void); /* `dolmen up`, tests */
+/* A node's disk of that size: 128 MiB per TiB for the map, 256 MiB for all the rest (design 7). */
+struct store_limits store_limits_node(uint64_t device_bytes);
+/* What a store with these limits takes, at most. */
 uint64_t store_limits_bytes(const struct store_limits *l);
 
 struct store_open {

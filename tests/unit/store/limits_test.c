@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/store/limits_test.c — the memory that a node's disk may take, and takes. */
+#include "tests/unit/store/rig.h"
+
+#define GIB UINT64_C(1024 * 1024 * 1024)
+#define TIB (1024 * GIB)
+
+/* Design 7: 128 MiB per TiB for the map, 256 MiB for all the rest. */
+static void a_nodes_disk_keeps_to_its_budget(void **state)
+{
+    (void)state;
+    for (uint64_t size = 64 * GIB; size <= 4 * TIB; size *= 2) {
+        struct store_limits l = store_limits_node(size);
+        uint64_t map = size / TIB * (128 << 20) + size % TIB / 8192;
+
+        assert_true(l.map_bytes >= map);
+        assert_true(l.stage_bytes >= 128u << 20);
+        assert_true(l.checksum_pages >= 4096);
+        assert_true(store_limits_bytes(&l) <= map + 256 * (GIB / 1024));
+    }
+}
+
+/* What is promised to be enough is asked for, and no more. */
+static void what_is_taken_is_what_was_said(void **state)
+{
+    struct rig r = {.sim = sim_open(1)};
+    struct store_limits l = store_limits_node(2 * GIB);
+    struct rig_wait w = {0};
+    struct store_format f = {
+        .identity = DISK, .journal_bytes = 8u << 20, .done = rig_format_done, .own = &w};
+    uint64_t said;
+
+    (void)state;
+    l.device_bytes = 2 * GIB;
+    said = store_limits_bytes(&l);
+    r.medium = sim_disk_make(r.sim, "disk", 2 * GIB);
+    rig_start(&r);
+    f.env = r.env;
+    f.disk = r.disk;
+    store_format(&f);
+    assert_int_equal(rig_await(&r, &w), E_OK);
+    assert_int_equal(rig_open_with(&r, l), E_OK);
+    assert_true(pool_bytes(&r.store->stage.blocks) + pool_bytes(&r.store->leaves) +
+                    r.store->cache.count * (uint64_t)PAGE_BYTES <=
+                said);
+    assert_true(pool_bytes(&r.store->leaves) >= (2 * GIB) / CHUNK_BYTES * 8);
+    rig_end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_nodes_disk_keeps_to_its_budget),
+        cmocka_unit_test(what_is_taken_is_what_was_said),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
