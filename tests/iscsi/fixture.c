@@ -21,6 +21,7 @@ void lab_open_from(struct lab *w, struct iscsi_limits limits, uint64_t seed)
     enum err err;
 
     memset(w, 0, sizeof *w);
+    w->limits = limits;
     w->sim = sim_open(seed);
     w->target_env = sim_env(w->sim, "target");
     w->initiator_env = sim_env(w->sim, "initiator");
@@ -105,6 +106,18 @@ struct initiator *lab_connect(struct lab *w, const struct initiator_config *conf
     if (!config->raw)
         lab_until(w, initiator_settled, i);
     return i;
+}
+
+void lab_part(struct lab *w, struct initiator *i)
+{
+    uint32_t n = 0;
+
+    initiator_close(i);
+    lab_until(w, initiator_closed, i);
+    while (w->initiators[n] != i)
+        n++;
+    w->initiators[n] = w->initiators[--w->initiator_count];
+    initiator_free(i);
 }
 
 struct initiator *lab_raw(struct lab *w)

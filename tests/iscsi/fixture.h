@@ -23,6 +23,7 @@
 
 struct lab {
     struct sim *sim;
+    struct iscsi_limits limits;
     struct env *target_env, *initiator_env;
     struct ram_block ram;
     struct ram_directory directory;
@@ -46,6 +47,9 @@ void lab_until(struct lab *w, bool (*is_true)(void *), void *arg);
 struct initiator *lab_login(struct lab *w, const char *name, uint8_t isid);
 struct initiator *lab_connect(struct lab *w, const struct initiator_config *config);
 struct initiator *lab_raw(struct lab *w); /* connected only */
+
+/* Closed, if it is not yet, and forgotten. */
+void lab_part(struct lab *w, struct initiator *i);
 
 /* Logged in, and the unit attention that waits for everybody is taken. */
 struct initiator *lab_ready(struct lab *w, const char *name, uint8_t isid);

@@ -65,6 +65,8 @@ void initiator_pdu(struct initiator *i, const union bhs *h, const void *data, ui
     assert(bytes);
     *copy = *h;
     copy->any.data_segment_length = be24_of(length);
+    if (i->config.watch)
+        i->config.watch->sent(i->config.watch, copy);
     if (i->full && i->header_digest)
         at += put_digest(bytes + at, bytes, BHS_BYTES, &i->spoil_header);
     if (data)
@@ -274,6 +276,8 @@ static void pong(struct initiator *i, const union bhs *h)
 
 static void take_pdu(struct initiator *i, const union bhs *h, const uint8_t *data, uint32_t length)
 {
+    if (i->config.watch)
+        i->config.watch->received(i->config.watch, h);
     if (i->lenient)
         return;
     check_numbers(i, h);

@@ -31,17 +31,24 @@ struct initiator_chap {
     const char *algorithms;                  /* "7,5" */
 };
 
+/* Sees every PDU of a connection, header only; both are called before anything else happens. */
+struct initiator_watch {
+    void (*sent)(struct initiator_watch *, const union bhs *);
+    void (*received)(struct initiator_watch *, const union bhs *);
+};
+
 struct initiator_config {
     const char *name, *target; /* target NULL: a discovery session */
     uint8_t isid[6];
     const char *keys;      /* more or other keys: "A=1\nB=2\n"; NULL: the usual ones */
     uint32_t first_cmd_sn; /* 0: 1 */
     const struct initiator_chap *chap;
-    bool two_stages;        /* through SecurityNegotiation */
-    bool no_immediate_data; /* writes send none            */
-    bool unsolicited;       /* writes send FirstBurstLength unasked */
-    bool raw;               /* only connects: whoever opened it sends everything */
-    bool mute;              /* never answers a ping */
+    struct initiator_watch *watch; /* NULL: nobody */
+    bool two_stages;               /* through SecurityNegotiation */
+    bool no_immediate_data;        /* writes send none            */
+    bool unsolicited;              /* writes send FirstBurstLength unasked */
+    bool raw;                      /* only connects: whoever opened it sends everything */
+    bool mute;                     /* never answers a ping */
 };
 
 struct initiator_pdu {
@@ -132,11 +139,13 @@ struct initiator_request {
 
     struct initiator *initiator;
     struct list link;
-    uint32_t itt, got, data_sn, in_burst, sent;
+    uint32_t itt, cmd_sn, got, data_sn, in_burst, sent;
     uint32_t r2t_sn;
 };
 
 void initiator_command(struct initiator *i, struct initiator_request *r);
+/* Its command was rejected for its data digest: the same header and its data once more. */
+void initiator_retry(struct initiator_request *r, const union bhs *command);
 void initiator_read(struct initiator *i, struct initiator_request *r, uint64_t lba, void *bytes,
                     uint32_t length); /* READ(16), 512-byte blocks */
 void initiator_write(struct initiator *i, struct initiator_request *r, uint64_t lba,

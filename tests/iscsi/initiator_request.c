@@ -44,6 +44,7 @@ void initiator_command(struct initiator *i, struct initiator_request *r)
     uint32_t immediate =
         i->immediate_data && !i->config.no_immediate_data ? min_u32(offer, i->max_send) : 0;
 
+    r->cmd_sn = i->cmd_sn;
     initiator_stamp(i, &h);
     r->initiator = i;
     r->itt = bhs_itt(&h);
@@ -61,6 +62,17 @@ void initiator_command(struct initiator *i, struct initiator_request *r)
     memcpy(h.scsi_command.cdb, r->cdb, sizeof r->cdb);
     initiator_pdu(i, &h, r->out, immediate);
     if (!(h.scsi_command.flags & FLAG_FINAL))
+        send_data(r, TAG_NONE, immediate, offer - immediate);
+}
+
+void initiator_retry(struct initiator_request *r, const union bhs *command)
+{
+    struct initiator *i = r->initiator;
+    uint32_t immediate = bhs_data_bytes(command);
+    uint32_t offer = min_u32(min_u32(r->length, expected(r)), i->first_burst);
+
+    initiator_pdu(i, command, r->out, immediate);
+    if (!(command->scsi_command.flags & FLAG_FINAL))
         send_data(r, TAG_NONE, immediate, offer - immediate);
 }
 

@@ -377,14 +377,6 @@ static void join(struct player *p)
     p->initiator->config.raw = true; /* every PDU is the script's from now on */
 }
 
-static void part(struct player *p)
-{
-    initiator_close(p->initiator);
-    lab_until(p->lab, initiator_closed, p->initiator);
-    initiator_free(p->initiator);
-    p->lab->initiator_count--;
-}
-
 static bool do_words(struct player *p)
 {
     if (strcmp(p->words[0], "<") == 0)
@@ -396,7 +388,7 @@ static bool do_words(struct player *p)
         return true;
     }
     if (strcmp(p->words[0], "new") == 0) {
-        part(p);
+        lab_part(p->lab, p->initiator);
         join(p);
         return true;
     }
@@ -442,6 +434,6 @@ bool script_play(struct lab *w, const struct script *s)
         fine = do_line(&p, at, (size_t)(end - at));
         at = *end ? end + 1 : end;
     }
-    part(&p);
+    lab_part(w, p.initiator);
     return fine;
 }

@@ -85,10 +85,7 @@ static void the_probe_hurts_nobody(void **state)
         assert_true(script_play(&w, s));
         life = lab_ready(&w, "iqn.life", 2);
         lab_alive(&w, life);
-        initiator_close(life);
-        lab_until(&w, initiator_closed, life);
-        initiator_free(life);
-        w.initiator_count--;
+        lab_part(&w, life);
         lab_alive(&w, other);
     }
     assert_int_equal(before, 22);
