@@ -121,11 +121,16 @@ static uint64_t units_of(struct extent e, uint64_t blocks)
     return div_up(extent_end(e), blocks) - e.start / blocks;
 }
 
+static uint64_t chunks_of(struct extent e)
+{
+    return units_of(e, CHUNK_BLOCKS);
+}
+
 /* What a write takes when it is applied behind all that is in flight or in the group: at most. */
 static struct need need_of(const struct store *s, const struct group *g,
                            const struct store_replica *r, struct extent e)
 {
-    struct need n = {.staged = units_of(e, CHUNK_BLOCKS)};
+    struct need n = {.staged = chunks_of(e)};
 
     if (g->unmaps || s->journal.unmapping > 0) {
         n.chunks = n.staged;
@@ -150,10 +155,10 @@ static uint64_t staged_left(const struct store *s, const struct group *g)
 }
 
 /* Space for all blocks of a write (A1, A2). */
-static enum verdict find_space(struct store *s, struct group *g, struct store_change *c)
+static enum verdict find_space(struct store *s, struct group *g, struct store_change *c,
+                               struct need n)
 {
     const struct need *others = &s->journal.reserved;
-    struct need n = need_of(s, g, c->replica, c->extent);
     uint64_t left = allocator_left(&s->allocator);
 
     if (others->chunks + g->need.chunks + n.chunks <= left &&
@@ -167,19 +172,20 @@ static enum verdict find_space(struct store *s, struct group *g, struct store_ch
 }
 
 /* What is asked of a write before its first piece, so that nothing changes half. */
-static enum verdict judge_whole(struct store *s, struct group *g, struct store_change *c)
+static enum verdict judge_whole(struct store *s, struct group *g, struct store_change *c,
+                                struct need n)
 {
-    enum verdict verdict = find_space(s, g, c); /* it may be asked again, so first */
+    enum verdict verdict = find_space(s, g, c, n); /* it may be asked again, so first */
     enum err err = verdict == VERDICT_ADMIT ? judge_payload(s, c) : E_OK;
 
     return err ? refuse(g, c, err) : verdict;
 }
 
-/* How many blocks of payload still go into the group behind one more record. */
-static uint64_t payload_room(const struct group *g)
+/* How many blocks of payload still go into the group behind so many more records of one write. */
+static uint64_t payload_room(const struct group *g, uint64_t records)
 {
-    uint64_t meta = g->meta_used + sizeof(struct format_record) + COMMITS_ROOM +
-                    WRITE_BLOCKS_MAX * sizeof(le32);
+    uint64_t meta = g->meta_used + records * (sizeof(struct format_record) + sizeof(le32)) +
+                    COMMITS_ROOM + WRITE_BLOCKS_MAX * sizeof(le32);
     uint64_t used = round_up(meta, PAGE_BYTES) + (uint64_t)g->block_count * PAGE_BYTES;
 
     if (meta > GROUP_META_MAX || used >= g->bytes_most)
@@ -187,13 +193,18 @@ static uint64_t payload_room(const struct group *g)
     return min_u64((g->bytes_most - used) / PAGE_BYTES, GROUP_BLOCKS_MAX - g->block_count);
 }
 
+/* … and how many of the stage's memory. */
+static uint64_t stage_room(const struct group *g)
+{
+    return g->blocks_most - min_u64(g->blocks_most, g->block_count);
+}
+
 /* The next piece of a write: whole if it can be, in parts only where it is alone in its group. */
 static enum verdict choose_piece(struct store *s, struct group *g, const struct store_change *c,
                                  struct extent *ret)
 {
     uint64_t rest = c->extent.count - c->blocks_done;
-    uint64_t room =
-        min_u64(payload_room(g), g->blocks_most - min_u64(g->blocks_most, g->block_count));
+    uint64_t room = min_u64(payload_room(g, 1), stage_room(g));
     uint64_t staged = staged_left(s, g);
 
     room = min_u64(room, staged >= 2 ? (staged - 1) * CHUNK_BLOCKS : 0);
@@ -208,11 +219,13 @@ static enum verdict choose_piece(struct store *s, struct group *g, const struct 
 static void take_payload(struct store *s, struct group *g, const struct store_change *c,
                          const struct fact *f)
 {
+    uint64_t first = f->extent.start - c->extent.start;
+
     for (uint64_t i = 0; i < f->extent.count; i++) {
         uint8_t *block = pool_get(&s->stage.blocks);
 
         assert(block); /* choose_piece() looked */
-        pieces_gather(block, c->pieces, (c->blocks_done + i) * BLOCK_BYTES, BLOCK_BYTES);
+        pieces_gather(block, c->pieces, (first + i) * BLOCK_BYTES, BLOCK_BYTES);
         g->blocks[g->block_count++] = block;
     }
 }
@@ -226,30 +239,92 @@ static struct fact stamped(const struct store_change *c, enum record_kind kind, 
                          .stamp = c->stamp};
 }
 
-static enum verdict admit_write(struct store *s, struct group *g, struct store_change *c)
+struct group_item *group_add_piece(struct group *g, struct store_change *c, enum record_kind kind,
+                                   struct extent e)
+{
+    struct group_item *item = group_add_item(g, c);
+
+    item->fact = stamped(c, kind, e);
+    item->fact.checksums = c->checksums + (e.start - c->extent.start);
+    item->last = extent_end(e) == extent_end(c->extent);
+    if (!item->last)
+        item->fact.flags |= RECORD_PART;
+    return item;
+}
+
+static void add_payload_piece(struct store *s, struct group *g, struct store_change *c,
+                              struct extent e)
 {
     struct group_item *item;
+
+    if (e.count == 0)
+        return;
+    item = group_add_piece(g, c, RECORD_WRITE, e);
+    item->fact.payload = g->block_count;
+    item->fact.blocks = &g->blocks[g->block_count];
+    take_payload(s, g, c, &item->fact);
+    group_add_record(g, item);
+}
+
+static enum verdict admit_write(struct store *s, struct group *g, struct store_change *c)
+{
     struct extent piece;
     enum verdict verdict = choose_piece(s, g, c, &piece);
 
     if (verdict == VERDICT_ADMIT && c->blocks_done == 0)
-        verdict = judge_whole(s, g, c);
+        verdict = judge_whole(s, g, c, need_of(s, g, c->replica, c->extent));
     if (verdict != VERDICT_ADMIT)
         return verdict;
-
-    item = group_add_item(g, c);
-    item->fact = stamped(c, RECORD_WRITE, piece);
-    item->fact.checksums = c->checksums + c->blocks_done;
-    item->fact.payload = g->block_count;
-    item->fact.blocks = &g->blocks[g->block_count];
-    item->last = c->blocks_done + piece.count == c->extent.count;
-    if (!item->last)
-        item->fact.flags |= RECORD_PART;
-    take_payload(s, g, c, &item->fact);
-    group_add_record(g, item);
-    c->blocks_done += piece.count;
     reserve(g, need_of(s, g, c->replica, piece));
-    g->closed = !item->last;
+    add_payload_piece(s, g, c, piece);
+    c->blocks_done += piece.count;
+    g->closed = c->blocks_done < c->extent.count;
+    return VERDICT_ADMIT;
+}
+
+/* ---- whole chunks that are where they shall be ---- */
+
+static struct need need_of_redirect(const struct store *s, const struct group *g,
+                                    const struct store_change *c)
+{
+    struct extent head, tail;
+    struct need n = need_of(s, g, c->replica, c->extent);
+
+    redirect_ends(c, &head, &tail);
+    n.chunks = head.count ? need_of(s, g, c->replica, head).chunks : 0;
+    n.chunks += tail.count ? need_of(s, g, c->replica, tail).chunks : 0;
+    return n;
+}
+
+/* All of it goes into one group. */
+static bool redirect_has_room(const struct store *s, const struct group *g,
+                              const struct store_change *c)
+{
+    struct extent head, tail;
+    uint64_t records = redirect_records(c), payload;
+
+    redirect_ends(c, &head, &tail);
+    payload = head.count + tail.count;
+    return g->item_count + records <= GROUP_RECORDS_MAX - COMMITS_MAX &&
+           payload_room(g, records) >= max_u64(payload, 1) && stage_room(g) >= payload &&
+           staged_left(s, g) > chunks_of(c->extent);
+}
+
+static enum verdict admit_redirect(struct store *s, struct group *g, struct store_change *c)
+{
+    struct extent head, tail;
+    struct need n = need_of_redirect(s, g, c);
+    enum verdict verdict = redirect_has_room(s, g, c) ? judge_whole(s, g, c, n) : later(s, g);
+
+    if (verdict == VERDICT_REFUSE)
+        redirect_drop(s, c);
+    if (verdict != VERDICT_ADMIT)
+        return verdict;
+    reserve(g, n);
+    redirect_ends(c, &head, &tail);
+    add_payload_piece(s, g, c, head);
+    redirect_add(s, g, c);
+    add_payload_piece(s, g, c, tail);
     return VERDICT_ADMIT;
 }
 
@@ -296,14 +371,20 @@ enum verdict group_admit(struct store *s, struct group *g, struct store_change *
 {
     enum err err = judge(s, g, c);
 
-    if (err)
-        return refuse(g, c, err); /* that needs no room */
+    if (redirect_under_way(c))
+        return VERDICT_UNDER_WAY;
+    if (!err)
+        err = redirect_err(c);
+    if (err) { /* that needs no room */
+        redirect_drop(s, c);
+        return refuse(g, c, err);
+    }
     if (g->meta_used + sizeof(struct format_record) + sizeof(struct format_set) + COMMITS_ROOM >
         min_u64(GROUP_META_MAX, g->bytes_most))
         return later(s, g);
     switch (c->kind) {
     case STORE_WRITE:
-        return admit_write(s, g, c);
+        return c->redirect ? admit_redirect(s, g, c) : admit_write(s, g, c);
     case STORE_UNMAP:
         return admit_unmap(s, g, c);
     case STORE_MAKE:

@@ -81,6 +81,64 @@ static enum err apply_write(struct store *s, struct store_replica *r, const stru
     return E_OK;
 }
 
+/* The blocks of chunk `index` that the extent covers are lost; false: no room to say so. */
+static bool lose_in_chunk(struct store *s, struct store_replica *r, const struct fact *f,
+                          uint32_t index)
+{
+    struct staged_chunk *c;
+    uint32_t first, end;
+
+    if (take_chunk(s, r, index, &c))
+        return false;
+    part_of_chunk(f->extent, index, &first, &end);
+    c->stamp = max_u64(c->stamp, f->stamp.generation);
+    for (uint32_t b = first; b < end; b++)
+        stage_set(s, c, b, BLOCK_LOST, NULL);
+    return true;
+}
+
+/* The chunk is the claimed one from now on; its blocks are there. */
+static enum err take_over(struct store *s, struct store_replica *r, const struct fact *f,
+                          uint32_t which)
+{
+    uint32_t index = first_chunk(f->extent) + which;
+    const struct staged_view old = stage_view(s, r, index);
+    uint64_t stamp = f->stamp.generation;
+    struct staged_chunk *c;
+
+    for (uint32_t i = 0; i < 2; i++)
+        if (old.in[i])
+            stamp = max_u64(stamp, old.in[i]->stamp);
+    if (map_entry(r, index))
+        map_free(r, index);
+    if (!map_set(r, index, ENTRY_HERE))
+        return E_NO_MEMORY;
+    map_place(r, index, f->chunk + which);
+    c = stage_get(s, r, index);
+    if (!c)
+        return E_NO_MEMORY;
+    c->fresh = true;
+    c->stamp = stamp;
+    for (uint32_t b = 0; b < CHUNK_BLOCKS; b++) {
+        stage_set(s, c, b, BLOCK_DATA, NULL);
+        c->checksums[b] = f->checksums[which * CHUNK_BLOCKS + b];
+    }
+    return E_OK;
+}
+
+static enum err apply_redirect(struct store *s, struct store_replica *r, const struct fact *f)
+{
+    enum err err = E_OK;
+
+    for (uint32_t i = 0; i < f->extent.count / CHUNK_BLOCKS && !err; i++) {
+        if (!(f->lost & 1u << i))
+            err = take_over(s, r, f, i);
+        else if (!lose_in_chunk(s, r, f, first_chunk(f->extent) + i))
+            r->damaged = true;
+    }
+    return err;
+}
+
 static enum err apply_unmap(struct store *s, struct store_replica *r, const struct fact *f)
 {
     for (uint32_t i = first_chunk(f->extent); i < end_chunk(f->extent); i++) {
@@ -180,8 +238,10 @@ static enum err apply_to(struct store *s, struct store_replica *r, const struct 
     case RECORD_COMMIT:
         open_log_commit(r, f->stamp.epoch, f->stamp.commit_seq, f->stamp.sealed);
         return E_OK;
-    case RECORD_MAKE:
     case RECORD_REDIRECT:
+        apply_name(r, f);
+        return apply_redirect(s, r, f);
+    case RECORD_MAKE:
     case RECORD_LOST:
     case RECORD_MERGE:
     case RECORD_NOTE:
@@ -202,22 +262,6 @@ enum err fact_apply(struct store *s, const struct fact *f)
 }
 
 /* ---- what was lost with a group ---- */
-
-/* The blocks of chunk `index` that the extent covers are lost; false: no room to say so. */
-static bool lose_in_chunk(struct store *s, struct store_replica *r, const struct fact *f,
-                          uint32_t index)
-{
-    struct staged_chunk *c;
-    uint32_t first, end;
-
-    if (take_chunk(s, r, index, &c))
-        return false;
-    part_of_chunk(f->extent, index, &first, &end);
-    c->stamp = max_u64(c->stamp, f->stamp.generation);
-    for (uint32_t b = first; b < end; b++)
-        stage_set(s, c, b, BLOCK_LOST, NULL);
-    return true;
-}
 
 static void lose_blocks(struct store *s, struct store_replica *r, const struct fact *f)
 {
@@ -241,7 +285,7 @@ void fact_lost(struct store *s, const struct format_list_entry *e)
 
     if (!r || f.kind == RECORD_COMMIT)
         return;
-    if ((f.kind != RECORD_WRITE && f.kind != RECORD_UNMAP) ||
+    if ((f.kind != RECORD_WRITE && f.kind != RECORD_UNMAP && f.kind != RECORD_REDIRECT) ||
         !extent_within(f.extent, r->size_blocks)) {
         r->damaged = true; /* a promise, a set, a size: nobody knows which */
         return;

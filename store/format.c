@@ -11,12 +11,19 @@ uint64_t crc64(const void *bytes, size_t length)
 
 void format_seal(void *structure, uint32_t bytes, const struct format_name *name)
 {
+    format_seal_with(structure, bytes, name, 0);
+}
+
+void format_seal_with(void *structure, uint32_t bytes, const struct format_name *name,
+                      uint32_t incompat)
+{
     struct format_head *h = structure;
 
     memset(h, 0, sizeof *h);
     h->magic = le32_of(name->magic);
     h->version = le32_of(FORMAT_VERSION);
     h->bytes = le32_of(bytes);
+    h->incompat = le32_of(incompat);
     h->disk = le64_of(name->disk.bits);
     h->page = le64_of(name->page);
     h->checkpoint = le64_of(name->checkpoint);

@@ -18,19 +18,20 @@
 #include <assert.h>
 #include <stddef.h>
 
-#define FORMAT_VERSION   1u
-#define PAGE_BYTES       4096u
-#define FORMAT_COMPAT    0u /* what this version knows of each word */
-#define FORMAT_RO        0u
-#define FORMAT_INCOMPAT  0u
+#define FORMAT_VERSION    1u
+#define PAGE_BYTES        4096u
+#define FORMAT_COMPAT     0u /* what this version knows of each word */
+#define FORMAT_RO         0u
+#define INCOMPAT_REDIRECT 1u /* journal records of kind 9 */
+#define FORMAT_INCOMPAT   INCOMPAT_REDIRECT
 
-#define SUPERBLOCK_MAGIC UINT32_C(0x42534c44) /* "DLSB" */
-#define ROOT_MAGIC       UINT32_C(0x54524c44) /* "DLRT" */
-#define GROUP_MAGIC      UINT32_C(0x524a4c44) /* "DLJR" */
-#define MAP_MAGIC        UINT32_C(0x504d4c44) /* "DLMP" */
-#define CHECKSUM_MAGIC   UINT32_C(0x53434c44) /* "DLCS" */
-#define LOG_MAGIC        UINT32_C(0x474c4c44) /* "DLLG" */
-#define INDEX_MAGIC      UINT32_C(0x58494c44) /* "DLIX" */
+#define SUPERBLOCK_MAGIC  UINT32_C(0x42534c44) /* "DLSB" */
+#define ROOT_MAGIC        UINT32_C(0x54524c44) /* "DLRT" */
+#define GROUP_MAGIC       UINT32_C(0x524a4c44) /* "DLJR" */
+#define MAP_MAGIC         UINT32_C(0x504d4c44) /* "DLMP" */
+#define CHECKSUM_MAGIC    UINT32_C(0x53434c44) /* "DLCS" */
+#define LOG_MAGIC         UINT32_C(0x474c4c44) /* "DLLG" */
+#define INDEX_MAGIC       UINT32_C(0x58494c44) /* "DLIX" */
 
 struct format_head {
     le64 checksum; /* CRC-64 (ECMA-182, reflected) of what follows, up to `bytes` */
@@ -238,6 +239,9 @@ struct format_name {
     uint64_t page, checkpoint;
 };
 void format_seal(void *structure, uint32_t bytes, const struct format_name *name);
+/* … and incompat feature bits. */
+void format_seal_with(void *structure, uint32_t bytes, const struct format_name *name,
+                      uint32_t incompat);
 
 /* Whether the `room` bytes at hand begin with a whole structure of that magic, disk and page. */
 enum err format_prove(const void *structure, size_t room, const struct format_name *name);

@@ -34,7 +34,7 @@ enum record_kind {
     RECORD_PROMISE = 6,
     RECORD_SET = 7,
     RECORD_COMMIT = 8,
-    RECORD_REDIRECT = 9, /* reserved: data durable in `chunk`, checksums here    */
+    RECORD_REDIRECT = 9, /* a run of whole chunks: durable from `chunk` on       */
     RECORD_LOST = 10,    /* reserved: blocks that no member can prove            */
     RECORD_MERGE = 11,   /* reserved: versions of a deleted snapshot are merged  */
     RECORD_NOTE = 12,    /* reserved: a note is dropped                          */
@@ -56,8 +56,8 @@ struct format_list_entry {
 static_assert(sizeof(struct format_list_entry) == 48, "a list entry");
 
 /*
- * Followed by what its kind needs: WRITE the checksums (le32 each); MAKE, DELETE, RESIZE, PROMISE,
- * UNMAP, COMMIT nothing; SET a format_set.
+ * Followed by what its kind needs: WRITE and REDIRECT the checksums (le32 each); MAKE, DELETE,
+ * RESIZE, PROMISE, UNMAP, COMMIT nothing; SET a format_set.
  */
 struct format_record {
     le32 bytes; /* with what follows; a multiple of 8 */
@@ -69,7 +69,7 @@ struct format_record {
     le64 count;  /* MAKE, RESIZE: size_blocks   */
     le64 generation, snapshot;
     le64 epoch, seq, commit_seq; /* PROMISE: epoch */
-    le64 chunk;                  /* reserved: REDIRECT */
+    le64 chunk;                  /* REDIRECT: the first of its run */
     le32 payload;                /* first of its blocks in the group's payload */
     le32 shard;                  /* MAKE */
 };

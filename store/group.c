@@ -31,7 +31,7 @@ static void begin(struct store *s, struct group *g)
 
     g->item_count = g->record_count = g->block_count = g->answers = 0;
     g->need = (struct need){0};
-    g->unmaps = g->closed = g->barrier = false;
+    g->unmaps = g->closed = g->barrier = g->redirects = false;
     g->err = E_OK;
     g->bytes_most = min_u64(j->bytes_max, pacing_ring_room(s));
     g->blocks_most = pacing_stage_room(s);
@@ -94,6 +94,7 @@ static enum verdict fill(struct store *s, struct group *g)
         if (g->items[g->item_count - 1].last) {
             list_remove(&c->link);
             j->queued--;
+            j->queued_chunks -= c->chunks;
             g->answers++;
         }
     }
@@ -147,8 +148,9 @@ void group_seal(struct store *s, struct group *g)
     h->list_count = le32_of(j->list_count);
     h->record_count = le32_of(g->record_count);
     h->payload_blocks = le32_of(g->block_count);
-    format_seal(h, g->meta_used,
-                &(struct format_name){GROUP_MAGIC, s->identity, j->head, s->root_number});
+    format_seal_with(h, g->meta_used,
+                     &(struct format_name){GROUP_MAGIC, s->identity, j->head, s->root_number},
+                     g->redirects ? INCOMPAT_REDIRECT : 0);
     move_on(j, g);
 }
 

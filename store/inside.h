@@ -152,6 +152,9 @@ struct replay {
     bool more;                        /* once they are durable: goes on                        */
     bool syncing;
     struct disk_io sync;
+    uint64_t *named; /* a bit a chunk: the rest of the ring names it … */
+    bool scanned;    /* … as was found out                             */
+    uint64_t scan_at, scan_seen; /* positions: the next to look at; behind the last group found */
     uint8_t *blocks[GROUP_BLOCKS_MAX];
     struct record_scratch *scratch;
     enum err err;

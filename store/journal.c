@@ -148,6 +148,21 @@ static void finish(struct store *s, struct group *g)
     group_finish(s, g);
 }
 
+/* Data that go around the journal are sent off at once, as long as there is memory for that. */
+static void take_in(struct store *s)
+{
+    struct journal *j = &s->journal;
+
+    while (!list_empty(&j->incoming)) {
+        struct store_change *c = container_of(j->incoming.next, struct store_change, link);
+
+        if (!redirect_launch(s, c))
+            break;
+        list_remove(&c->link);
+        list_append(&j->queue, &c->link);
+    }
+}
+
 /* ---- its life ---- */
 
 /* Nothing is in flight and nothing queued. */
@@ -198,8 +213,9 @@ static enum task_next journal_step(struct task *t)
 
     while (j->in_flight > 0 && group_at(j, 0)->flying == 0)
         finish(s, group_at(j, 0));
+    take_in(s);
     next = gather(s);
-    j->narrowed = !list_empty(&j->queue);
+    j->narrowed = j->queued > 0;
     pacing_hurry(s, !j->narrowed && j->in_flight == 0);
     return next;
 }
@@ -240,13 +256,14 @@ enum err journal_open(struct store *s)
     struct journal *j = &s->journal;
     bool well = true;
 
+    list_init(&j->incoming);
     list_init(&j->queue);
     j->bytes_max = min_u64(GROUP_BYTES_MAX, round_down(s->geo.journal_bytes / 8, PAGE_BYTES));
     for (uint32_t i = 0; i < GROUPS_MAX; i++)
         well &= group_open(j, &j->groups[i]);
     j->list = calloc(GROUP_RECORDS_MAX, sizeof *j->list);
     j->checksums = calloc(WRITE_BLOCKS_MAX, sizeof *j->checksums);
-    return well && j->list && j->checksums ? E_OK : E_NO_MEMORY;
+    return well && j->list && j->checksums ? redirects_open(s) : E_NO_MEMORY;
 }
 
 void journal_close(struct store *s)
@@ -261,6 +278,7 @@ void journal_close(struct store *s)
     }
     free(j->list);
     free(j->checksums);
+    pool_close(&j->redirects);
 }
 
 void journal_begin(struct store *s)
@@ -271,7 +289,7 @@ void journal_begin(struct store *s)
 
 void journal_stop(struct store *s, struct task *waiter)
 {
-    assert(list_empty(&s->journal.queue));
+    assert(s->journal.queued == 0);
     s->journal.stopping = true;
     s->journal.stop_waiter = waiter;
     task_run(&s->journal.task);
@@ -291,7 +309,13 @@ void store_change(struct store *s, struct store_change *c)
     c->blocks_done = 0;
     if (c->kind == STORE_PROMISE)
         c->replica->asked = max_u64(c->replica->asked, c->epoch);
-    list_append(&s->journal.queue, &c->link);
+    c->redirect = NULL;
+    c->chunks = 0;
+    if (c->kind == STORE_WRITE)
+        c->chunks = (uint32_t)(div_up(extent_end(c->extent), CHUNK_BLOCKS) -
+                               c->extent.start / CHUNK_BLOCKS);
+    list_append(&s->journal.incoming, &c->link);
     s->journal.queued++;
+    s->journal.queued_chunks += c->chunks;
     task_run(&s->journal.task);
 }

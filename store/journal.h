@@ -20,6 +20,8 @@ struct fact {
     const uint32_t *checksums;
     uint8_t **blocks; /* WRITE: stage memory, taken by fact_apply(); NULL there: lost */
     uint32_t payload; /* first block in the group */
+    uint64_t chunk;   /* REDIRECT: the first of a run that lies together … */
+    uint32_t lost;    /* … a bit for each that turned out to be another's  */
 };
 
 void set_encode(struct format_set *ret, const struct store_set *set);
@@ -70,10 +72,11 @@ struct group {
     uint32_t item_count, record_count, block_count;
     uint32_t answers; /* changes that are answered when it is finished */
     struct need need;
-    bool unmaps;  /* a later write cannot be told what it needs before these are applied */
-    bool closed;  /* takes no more                                                       */
-    bool barrier; /* what comes behind it is judged when it is finished                  */
-    bool changes; /* holds records of changes, not commit words alone                    */
+    bool unmaps;    /* a later write cannot be told what it needs before these are applied */
+    bool closed;    /* takes no more                                                       */
+    bool barrier;   /* what comes behind it is judged when it is finished                  */
+    bool changes;   /* holds records of changes, not commit words alone                    */
+    bool redirects; /* holds records of that kind                                          */
     uint64_t sequence, durable; /* once sealed */
     uint8_t *meta;
     uint32_t meta_used;
@@ -87,10 +90,50 @@ struct group {
     enum err err;
 };
 
+/* ---- whole chunks around the journal (redirect.c) ---- */
+
+#define REDIRECTS 32u /* at once */
+
+/* Chunks that lie together, on their way to the disk. */
+struct redirect_run {
+    struct redirect *of;
+    uint64_t chunk;
+    uint32_t count;
+    struct disk_io io;
+};
+
+struct redirect {
+    struct store *store;
+    struct store_change *change;
+    struct extent whole; /* blocks */
+    uint32_t run_count, flying;
+    enum err err;
+    struct redirect_run runs[WRITE_BLOCKS_MAX / CHUNK_BLOCKS];
+    struct iovec pieces[WRITE_BLOCKS_MAX];
+};
+
+must_check enum err redirects_open(struct store *s);
+/* Sends its whole chunks on their way, if it has any and may; false: not yet. */
+bool redirect_launch(struct store *s, struct store_change *c);
+bool redirect_under_way(const struct store_change *c);
+enum err redirect_err(const struct store_change *c);
+/* The write is refused: its chunks are nobody's.  Nothing to do if it has none. */
+void redirect_drop(struct store *s, struct store_change *c);
+/* Of a redirected write: the blocks before and behind its whole chunks; how many records at most;
+ * those of its chunks, into the group. */
+void redirect_ends(const struct store_change *c, struct extent *ret_head, struct extent *ret_tail);
+uint32_t redirect_records(const struct store_change *c);
+void redirect_add(struct store *s, struct group *g, struct store_change *c);
+
+/* ---- the journal ---- */
+
 struct journal {
     struct task task;
-    struct list queue; /* changes given that are not in a group, or not in full */
-    uint32_t queued;
+    struct list incoming; /* changes given … */
+    struct list queue;    /* … their data on the way, if they go around; not in a group in full */
+    uint32_t queued;      /* in both */
+    uint64_t queued_chunks; /* that these may need */
+    struct pool redirects;
     struct group groups[GROUPS_MAX];
     uint32_t first, in_flight; /* groups[first] is the oldest                    */
     uint32_t unanswered;       /* changes in them                                */
@@ -156,6 +199,7 @@ enum verdict {
     VERDICT_NEXT_GROUP, /* the group is full */
     VERDICT_SETTLED,    /* what it needs can be told when no group is in flight */
     VERDICT_CHECKPOINT, /* only a checkpoint makes room */
+    VERDICT_UNDER_WAY,  /* its data are not durable yet */
 };
 #define COMMITS_MAX  8u
 #define COMMITS_ROOM (COMMITS_MAX * sizeof(struct format_record))
@@ -163,6 +207,9 @@ enum verdict {
 /* The change at the head of the queue: into the group, or why not. */
 enum verdict group_admit(struct store *s, struct group *g, struct store_change *c);
 struct group_item *group_add_item(struct group *g, struct store_change *c);
+/* A piece of a write, not recorded yet. */
+struct group_item *group_add_piece(struct group *g, struct store_change *c, enum record_kind kind,
+                                   struct extent e);
 void group_add_record(struct group *g, struct group_item *item);
 
 #endif

@@ -4,10 +4,11 @@
  * it (design 7).
  *
  * A checkpoint begins when a quarter of the ring, or a third of the stage, is used by what came
- * since the last one.  While it runs the journal goes on.  From 70 % of the ring or the stage on,
- * admission narrows: what may be used grows with the checkpoint's progress, so that changes slow
- * down to its pace instead of stopping until its end.  A last part of the ring is never given to
- * changes: it is for groups that only name others durable.
+ * since the last one, or when more chunks wait for it to be free than are left.  While it runs the
+ * journal goes on.  From 70 % of the ring or the stage on, admission narrows: what may be used
+ * grows with the checkpoint's progress, so that changes slow down to its pace instead of stopping
+ * until its end.  A last part of the ring is never given to changes: it is for groups that only
+ * name others durable.
  *
  * Up to 80 % the checkpoint keeps a part of its requests in flight, so that those of the journal
  * find the disk free; beyond, and when nobody waits for the journal, all of them.  It waits for
@@ -15,11 +16,12 @@
  */
 #include "store/inside.h"
 
-#define SCALE      1024u /* as checkpoint_progress() */
-#define NARROW     717u  /* 70 % */
-#define HURRY      819u  /* 80 % */
-#define MOST       973u  /* 95 % */
-#define CALM_WIDTH 16u   /* requests of a checkpoint that need not hurry */
+#define SCALE       1024u /* as checkpoint_progress() */
+#define NARROW      717u  /* 70 % */
+#define HURRY       819u  /* 80 % */
+#define MOST        973u  /* 95 % */
+#define FREES_LEAST 256u  /* chunks that are worth a checkpoint: 16 MiB */
+#define CALM_WIDTH  16u   /* requests of a checkpoint that need not hurry */
 
 static uint64_t ring_used(const struct store *s)
 {
@@ -31,6 +33,14 @@ static uint64_t stage_used(const struct store *s)
     return s->stage.blocks.count - s->stage.blocks.free_count;
 }
 
+/* Whole chunks that are written over free as many: they are soon needed. */
+static bool frees_pile_up(const struct store *s)
+{
+    const struct allocator *a = &s->allocator;
+
+    return a->freed_count >= FREES_LEAST && a->freed_count > allocator_left(a);
+}
+
 bool checkpoint_due(const struct store *s)
 {
     const struct stage *st = &s->stage;
@@ -39,7 +49,7 @@ bool checkpoint_due(const struct store *s)
         return false;
     return ring_used(s) * 4 >= s->geo.journal_bytes ||
            st->current.block_count * UINT64_C(3) >= st->blocks.count ||
-           st->current.chunk_count * UINT64_C(3) >= st->chunks.count;
+           st->current.chunk_count * UINT64_C(3) >= st->chunks.count || frees_pile_up(s);
 }
 
 /* Of `all`, what may be used now and is not used yet. */

@@ -25,6 +25,17 @@ void pieces_gather(uint8_t *to, const struct iovec *pieces, uint64_t offset, uin
     }
 }
 
+uint32_t pieces_slice(struct pieces_cursor *c, uint64_t length, struct iovec *ret)
+{
+    uint32_t count = 0;
+
+    for (; length > 0; length -= ret[count++].iov_len) {
+        ret[count] = stretch(&c->at, &c->offset, length);
+        c->offset += ret[count].iov_len;
+    }
+    return count;
+}
+
 void pieces_scatter(const struct iovec *pieces, uint64_t offset, const uint8_t *from,
                     uint64_t length)
 {

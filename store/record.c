@@ -24,10 +24,15 @@ void set_decode(const struct format_set *set, struct store_set *ret)
         ret->members[i].bits = le64_get(set->members[i]);
 }
 
+static bool has_checksums(const struct fact *f)
+{
+    return f->kind == RECORD_WRITE || f->kind == RECORD_REDIRECT;
+}
+
 /* What follows the fixed part. */
 static uint32_t tail_bytes(const struct fact *f)
 {
-    if (f->kind == RECORD_WRITE)
+    if (has_checksums(f))
         return (uint32_t)round_up(f->extent.count * sizeof(le32), 8);
     return f->kind == RECORD_SET ? (uint32_t)sizeof(struct format_set) : 0;
 }
@@ -53,6 +58,7 @@ void record_encode(uint8_t *at, const struct fact *f)
         .epoch = le64_of(f->kind == RECORD_PROMISE ? f->epoch : f->stamp.epoch),
         .seq = le64_of(f->stamp.seq),
         .commit_seq = le64_of(f->stamp.commit_seq),
+        .chunk = le64_of(f->chunk),
         .payload = le32_of(f->payload),
         .shard = le32_of(f->shard),
     };
@@ -60,7 +66,7 @@ void record_encode(uint8_t *at, const struct fact *f)
     memset(at, 0, record_bytes(f));
     memcpy(at, &r, sizeof r);
     at += sizeof r;
-    if (f->kind == RECORD_WRITE) {
+    if (has_checksums(f)) {
         for (uint64_t i = 0; i < f->extent.count; i++) {
             le32 crc = le32_of(f->checksums[i]);
 
@@ -108,8 +114,19 @@ static void fixed_decode(const struct format_record *r, struct fact *ret)
                   .sealed = r->flags & RECORD_SEALED},
         .epoch = le64_get(r->epoch),
         .size_blocks = count,
+        .chunk = le64_get(r->chunk),
         .payload = le32_get(r->payload),
     };
+}
+
+/* Whether its blocks can be those of such a record at all. */
+static bool counts_make_sense(const struct fact *f)
+{
+    if (has_checksums(f) && f->extent.count > GROUP_BLOCKS_MAX)
+        return false;
+    return f->kind != RECORD_REDIRECT ||
+           (f->extent.count > 0 && f->extent.count % CHUNK_BLOCKS == 0 &&
+            f->extent.start % CHUNK_BLOCKS == 0);
 }
 
 enum err record_decode(const uint8_t *at, size_t room, struct fact *ret, struct record_scratch *x)
@@ -123,15 +140,15 @@ enum err record_decode(const uint8_t *at, size_t room, struct fact *ret, struct 
     bytes = le32_get(r.bytes);
     if (bytes < sizeof r || bytes > room || bytes % 8)
         return E_DAMAGED;
-    if (r.kind < RECORD_WRITE || r.kind > RECORD_COMMIT)
+    if (r.kind < RECORD_WRITE || r.kind > RECORD_REDIRECT)
         return E_UNSUPPORTED;
     fixed_decode(&r, ret);
-    if (ret->kind == RECORD_WRITE && ret->extent.count > GROUP_BLOCKS_MAX)
+    if (!counts_make_sense(ret))
         return E_DAMAGED;
     if (bytes != record_bytes(ret))
         return E_DAMAGED;
     at += sizeof r;
-    if (ret->kind == RECORD_WRITE) {
+    if (has_checksums(ret)) {
         for (uint64_t i = 0; i < ret->extent.count; i++) {
             le32 crc;
 

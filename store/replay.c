@@ -23,13 +23,15 @@
  * cache.  Before a checkpoint writes home what was read (C2), a sync makes it durable: else a loss
  * of power could take the group, and leave its blocks over those that the last root speaks of.
  */
-#include "store/inside.h"
+#include "store/replay.h"
 
 enum replay_state {
     WINDOW,     /* part of the ring is read, up to where it wraps */
     REST,       /* … the part behind                              */
     AGAIN,      /* pages of the head's group, one by one          */
     GROUPS,     /* as many as the window holds                    */
+    SCAN,       /* which chunks the rest of the ring names        */
+    SCAN_REST,  /* … the part behind where it wraps               */
     FIRM,       /* what was read becomes durable                  */
     CHECKPOINT, /* the stage was full                             */
     END,
@@ -47,109 +49,9 @@ static struct replay *replay_of(struct task *t)
     return container_of(t, struct replay, task);
 }
 
-/* ---- the window ---- */
-
-static void read_window(struct replay *r)
-{
-    struct store *s = r->store;
-    uint64_t start = s->journal.head % s->geo.journal_bytes;
-
-    r->window_at = s->journal.head;
-    r->refused = r->io.refused;
-    r->asked_again = r->head_refused = false;
-    open_io_read(&r->io, r->window, s->geo.journal_offset + start,
-                 min_u64(r->window_bytes, s->geo.journal_bytes - start));
-}
-
-/* False: the window did not wrap. */
-static bool read_rest(struct replay *r)
-{
-    const struct geometry *g = &r->store->geo;
-    uint64_t first = min_u64(r->window_bytes, g->journal_bytes - r->window_at % g->journal_bytes);
-
-    if (first == r->window_bytes)
-        return false;
-    open_io_read(&r->io, r->window + first, g->journal_offset, r->window_bytes - first);
-    return true;
-}
-
-static const struct format_group *at_position(const struct replay *r, uint64_t position)
-{
-    return (const void *)(r->window + (position - r->window_at));
-}
-
-static uint64_t window_left(const struct replay *r, uint64_t position)
-{
-    return r->window_at + r->window_bytes - position;
-}
-
-static uint64_t meta_bytes(const struct format_group *h)
-{
-    return round_up(le32_get(h->head.bytes), PAGE_BYTES);
-}
-
-static uint64_t bytes_of(const struct format_group *h)
-{
-    return meta_bytes(h) + (uint64_t)le32_get(h->payload_blocks) * PAGE_BYTES;
-}
-
-/* A group's head, list and records, wherever in the chain it belongs. */
-static bool group_proved(const struct replay *r, const struct format_group *h, uint64_t position)
-{
-    struct format_name name = {GROUP_MAGIC, r->store->identity, le64_get(h->head.page), 0};
-    uint64_t left = window_left(r, position);
-
-    return le32_get(h->head.magic) == GROUP_MAGIC && le32_get(h->head.bytes) >= sizeof *h &&
-           le32_get(h->head.bytes) <= GROUP_META_MAX &&
-           format_prove(h, (size_t)left, &name) == E_OK && le64_get(h->sequence) < COUNTS_MOST &&
-           le64_get(h->head.checkpoint) < COUNTS_MOST &&
-           le32_get(h->list_count) <= GROUP_RECORDS_MAX &&
-           le32_get(h->record_count) <= GROUP_RECORDS_MAX &&
-           le32_get(h->payload_blocks) <= GROUP_BLOCKS_MAX &&
-           sizeof *h + le32_get(h->list_count) * sizeof(struct format_list_entry) <=
-               le32_get(h->head.bytes);
-}
-
-static const struct format_list_entry *list_of(const struct format_group *h)
-{
-    return (const void *)(h + 1);
-}
-
-/* ---- records, one after the other ---- */
-
-struct cursor {
-    const uint8_t *at, *end;
-    uint32_t left;
-};
-
-static struct cursor records_of(const struct format_group *h)
-{
-    const uint8_t *bytes = (const void *)h;
-
-    return (struct cursor){(const void *)(list_of(h) + le32_get(h->list_count)),
-                           bytes + le32_get(h->head.bytes), le32_get(h->record_count)};
-}
-
-/* E_NOT_FOUND: none is left. */
-static enum err next_record(struct cursor *c, struct fact *ret, struct record_scratch *x)
-{
-    struct format_record r;
-    enum err err;
-
-    if (c->left == 0)
-        return E_NOT_FOUND;
-    err = record_decode(c->at, (size_t)(c->end - c->at), ret, x);
-    if (err)
-        return err;
-    memcpy(&r, c->at, sizeof r);
-    c->at += le32_get(r.bytes);
-    c->left--;
-    return E_OK;
-}
-
 static const uint8_t *payload_of(const struct format_group *h, const struct fact *f, uint64_t i)
 {
-    return (const uint8_t *)h + meta_bytes(h) + (f->payload + i) * PAGE_BYTES;
+    return (const uint8_t *)h + replay_meta_bytes(h) + (f->payload + i) * PAGE_BYTES;
 }
 
 static bool block_proved(const struct store_replica *r, const struct format_group *h,
@@ -161,28 +63,30 @@ static bool block_proved(const struct store_replica *r, const struct format_grou
 }
 
 /* Whether a fact can be meant: what it names is inside its replica and its group. */
-static bool makes_sense(const struct store_replica *r, const struct format_group *h,
-                        const struct fact *f)
+static bool makes_sense(const struct store *s, const struct store_replica *r,
+                        const struct format_group *h, const struct fact *f)
 {
-    bool blocks = f->kind == RECORD_WRITE || f->kind == RECORD_UNMAP;
+    bool blocks = f->kind == RECORD_WRITE || f->kind == RECORD_UNMAP || f->kind == RECORD_REDIRECT;
 
     if ((f->kind == RECORD_MAKE || f->kind == RECORD_RESIZE) && f->size_blocks > SHARD_BLOCKS)
         return false;
     if (blocks && r && !extent_within(f->extent, r->size_blocks))
         return false;
+    if (f->kind == RECORD_REDIRECT)
+        return replay_chunks_make_sense(s, f);
     return f->kind != RECORD_WRITE || (f->payload <= le32_get(h->payload_blocks) &&
                                        f->extent.count <= le32_get(h->payload_blocks) - f->payload);
 }
 
 static bool payload_proved(struct replay *r, const struct format_group *h)
 {
-    struct cursor c = records_of(h);
+    struct replay_records c = replay_records(h);
     struct fact f;
 
-    while (next_record(&c, &f, r->scratch) == E_OK) {
+    while (replay_next_record(&c, &f, r->scratch) == E_OK) {
         const struct store_replica *replica = store_find(r->store, f.replica);
 
-        if (f.kind != RECORD_WRITE || !replica || !makes_sense(replica, h, &f))
+        if (f.kind != RECORD_WRITE || !replica || !makes_sense(r->store, replica, h, &f))
             continue;
         for (uint64_t i = 0; i < f.extent.count; i++)
             if (!block_proved(replica, h, &f, i))
@@ -194,16 +98,16 @@ static bool payload_proved(struct replay *r, const struct format_group *h)
 static enum looked look(struct replay *r)
 {
     const struct journal *j = &r->store->journal;
-    const struct format_group *h = at_position(r, j->head);
-    uint64_t left = window_left(r, j->head);
+    const struct format_group *h = replay_group_at(r, j->head);
+    uint64_t left = replay_window_left(r, j->head);
 
     if (left < GROUP_META_MAX && r->window_at != j->head)
         return LOOK_MORE;
-    if (!group_proved(r, h, j->head) || le64_get(h->head.page) != j->head ||
+    if (!replay_group_proved(r, h, j->head) || le64_get(h->head.page) != j->head ||
         le64_get(h->incarnation) != j->incarnation || le64_get(h->sequence) != j->sequence ||
         le64_get(h->predecessor) != j->predecessor)
         return r->window_at == j->head ? LOOK_BAD : LOOK_MORE;
-    if (bytes_of(h) > left)
+    if (replay_group_bytes(h) > left)
         return r->window_at == j->head ? LOOK_BAD : LOOK_MORE;
     if (payload_proved(r, h))
         return LOOK_WHOLE;
@@ -218,12 +122,12 @@ static enum looked look(struct replay *r)
 static uint64_t head_bytes(const struct replay *r)
 {
     const struct journal *j = &r->store->journal;
-    const struct format_group *h = at_position(r, j->head);
+    const struct format_group *h = replay_group_at(r, j->head);
 
     if (le32_get(h->head.magic) != GROUP_MAGIC || le64_get(h->head.page) != j->head ||
         le64_get(h->incarnation) != j->incarnation || le64_get(h->sequence) != j->sequence)
         return PAGE_BYTES;
-    return min_u64(max_u64(bytes_of(h), PAGE_BYTES), r->window_bytes);
+    return min_u64(max_u64(replay_group_bytes(h), PAGE_BYTES), r->window_bytes);
 }
 
 static void read_page_again(struct replay *r)
@@ -278,11 +182,11 @@ static void look_beyond(const struct replay *r, struct beyond *ret)
     const struct journal *j = &s->journal;
 
     *ret = (struct beyond){0};
-    for (uint64_t at = j->head; window_left(r, at) >= PAGE_BYTES; at += PAGE_BYTES) {
-        const struct format_group *h = at_position(r, at);
+    for (uint64_t at = j->head; replay_window_left(r, at) >= PAGE_BYTES; at += PAGE_BYTES) {
+        const struct format_group *h = replay_group_at(r, at);
         uint64_t page = le64_get(h->head.page);
 
-        if (le32_get(h->head.magic) != GROUP_MAGIC || !group_proved(r, h, at))
+        if (le32_get(h->head.magic) != GROUP_MAGIC || !replay_group_proved(r, h, at))
             continue;
         if (page >= at && (page - at) % s->geo.journal_bytes == 0) /* now, or a later lap */
             ret->root = max_u64(ret->root, le64_get(h->head.checkpoint));
@@ -302,11 +206,11 @@ static uint64_t chunks_lost(struct store *s, const struct format_list_entry *e)
     struct extent lost = {le64_get(e->start), le32_get(e->count)};
     uint64_t chunks = 0;
 
-    if (!r || (e->kind != RECORD_WRITE && e->kind != RECORD_UNMAP) ||
+    if (!r || (e->kind != RECORD_WRITE && e->kind != RECORD_UNMAP && e->kind != RECORD_REDIRECT) ||
         !extent_within(lost, r->size_blocks))
         return 0;
     for (uint64_t i = lost.start / CHUNK_BLOCKS; i * CHUNK_BLOCKS < extent_end(lost); i++)
-        chunks += e->kind == RECORD_WRITE || map_entry(r, (uint32_t)i) ? 1 : 0;
+        chunks += e->kind != RECORD_UNMAP || map_entry(r, (uint32_t)i) ? 1 : 0;
     return chunks;
 }
 
@@ -316,7 +220,7 @@ static bool stage_takes_loss(struct store *s, const struct format_group *next)
     uint64_t chunks = 0;
 
     for (uint32_t i = 0; i < le32_get(next->list_count); i++)
-        chunks += chunks_lost(s, &list_of(next)[i]);
+        chunks += chunks_lost(s, &replay_list(next)[i]);
     return chunks <= s->stage.chunks.free_count;
 }
 
@@ -329,7 +233,7 @@ static void damage_all(struct store *s)
 /* The group at the head is lost; its successor says what it held (J4). */
 static void lose_group(struct store *s, const struct format_group *next)
 {
-    const struct format_list_entry *list = list_of(next);
+    const struct format_list_entry *list = replay_list(next);
 
     if (le64_get(next->sequence) != s->journal.sequence + 1)
         damage_all(s);
@@ -343,12 +247,14 @@ static void lose_group(struct store *s, const struct format_group *next)
 /* ---- one group ---- */
 
 /* Whether the stage has room for all of it. */
-static bool stage_has_room(const struct store *s, const struct format_group *h)
+static bool stage_has_room(const struct replay *r, const struct format_group *h)
 {
+    const struct store *s = r->store;
     uint32_t blocks = le32_get(h->payload_blocks);
 
     return s->stage.blocks.free_count >= blocks &&
-           s->stage.chunks.free_count >= blocks + 2 * le32_get(h->record_count);
+           s->stage.chunks.free_count >=
+               blocks + 2 * le32_get(h->record_count) + replay_chunks_redirected(r, h);
 }
 
 static void take_payload(struct replay *r, const struct format_group *h, struct fact *f)
@@ -377,14 +283,15 @@ static void drop_payload(struct replay *r)
 static enum err take_group(struct replay *r, const struct format_group *h)
 {
     struct store *s = r->store;
-    struct cursor c = records_of(h);
+    struct replay_records c = replay_records(h);
     enum err err;
     struct fact f;
 
-    while ((err = next_record(&c, &f, r->scratch)) == E_OK) {
+    while ((err = replay_next_record(&c, &f, r->scratch)) == E_OK) {
         struct store_replica *replica = store_find(s, f.replica);
 
-        if (!makes_sense(replica, h, &f)) { /* after a size was lost a write may be outside */
+        if (!makes_sense(r->store, replica, h,
+                         &f)) { /* after a size was lost a write may be outside */
             if (!replica)
                 return E_DAMAGED;
             replica->damaged = true;
@@ -392,6 +299,8 @@ static enum err take_group(struct replay *r, const struct format_group *h)
         }
         if (f.kind == RECORD_WRITE)
             take_payload(r, h, &f);
+        if (f.kind == RECORD_REDIRECT)
+            replay_claim(r, &f);
         err = fact_apply(s, &f);
         drop_payload(r);
         if (err == E_NO_MEMORY)
@@ -402,7 +311,7 @@ static enum err take_group(struct replay *r, const struct format_group *h)
     if (err != E_NOT_FOUND)
         return err;
     r->took = true;
-    s->journal.head += bytes_of(h);
+    s->journal.head += replay_group_bytes(h);
     s->journal.sequence++;
     s->journal.predecessor = le64_get(h->head.checksum);
     return E_OK;
@@ -419,7 +328,7 @@ static enum task_next fail(struct replay *r, enum err err, const char *why)
 
 static enum task_next window_anew(struct replay *r)
 {
-    read_window(r);
+    replay_read_window(r, r->store->journal.head);
     return task_wait_in(&r->task, WINDOW);
 }
 
@@ -448,16 +357,32 @@ static enum task_next make_firm(struct replay *r, bool more)
     return task_goto(&r->task, FIRM);
 }
 
-/* What is staged goes home, then the group at the head is looked at again. */
+/* What is staged goes home, then the group at the head is looked at again.  The checkpoint hands
+ * out chunks: the first time, what the rest of the ring names is kept from it (D2). */
 static enum task_next make_room(struct replay *r)
 {
-    return make_firm(r, true);
+    if (r->scanned)
+        return make_firm(r, true);
+    r->scanned = true;
+    r->scan_at = r->scan_seen = r->store->journal.head;
+    replay_read_window(r, r->scan_at);
+    return task_wait_in(&r->task, SCAN);
+}
+
+static enum task_next scan(struct replay *r)
+{
+    if (replay_scan(r))
+        return make_firm(r, true);
+    replay_read_window(r, r->scan_at);
+    return task_wait_in(&r->task, SCAN);
 }
 
 static enum task_next firm(struct replay *r)
 {
-    if (!r->more)
+    if (!r->more) {
+        replay_unname(r);
         return task_goto(&r->task, END);
+    }
     if (r->store->broken)
         return fail(r, E_DISK, "the disk refuses to make its journal durable");
     checkpoint_begin(r->store, &r->task);
@@ -471,10 +396,10 @@ static bool can_make_room(const struct replay *r)
 
 static enum task_next take(struct replay *r)
 {
-    const struct format_group *h = at_position(r, r->store->journal.head);
+    const struct format_group *h = replay_group_at(r, r->store->journal.head);
     enum err err;
 
-    if (!stage_has_room(r->store, h)) {
+    if (!stage_has_room(r, h)) {
         if (can_make_room(r))
             return make_room(r);
         return fail(r, E_NO_MEMORY, "the stage is too small for the journal");
@@ -542,7 +467,7 @@ static enum task_next replay_step(struct task *t)
         return TASK_WAIT;
     switch ((enum replay_state)t->state) {
     case WINDOW:
-        (void)read_rest(r);
+        (void)replay_read_rest(r);
         return task_goto(t, REST);
     case REST:
         return task_goto(t, GROUPS);
@@ -550,12 +475,17 @@ static enum task_next replay_step(struct task *t)
         return groups(r);
     case AGAIN:
         return again(r);
+    case SCAN:
+        (void)replay_read_rest(r);
+        return task_goto(t, SCAN_REST);
+    case SCAN_REST:
+        return scan(r);
     case FIRM:
         return firm(r);
     case CHECKPOINT:
         if (r->store->checkpoint.err)
             return fail(r, E_DISK, "a checkpoint during replay failed");
-        return task_goto(t, GROUPS);
+        return window_anew(r);
     case END:
         return TASK_DONE;
     }
@@ -568,17 +498,21 @@ static void replay_done(struct task *t)
 
     free(r->window);
     free(r->scratch);
+    free(r->named);
     r->window = NULL;
     r->scratch = NULL;
+    r->named = NULL;
     task_run(r->waiter);
 }
 
 static const struct task_state replay_states[] = {
-    [WINDOW] = {"window", TASK_FIRST | TASK_AFTER(GROUPS)},
+    [WINDOW] = {"window", TASK_FIRST | TASK_AFTER(GROUPS) | TASK_AFTER(CHECKPOINT)},
     [REST] = {"rest", TASK_AFTER(WINDOW)},
-    [GROUPS] = {"groups", TASK_AFTER(REST) | TASK_AFTER(AGAIN) | TASK_AFTER(CHECKPOINT)},
+    [GROUPS] = {"groups", TASK_AFTER(REST) | TASK_AFTER(AGAIN)},
     [AGAIN] = {"again", TASK_AFTER(GROUPS)},
-    [FIRM] = {"firm", TASK_AFTER(GROUPS)},
+    [SCAN] = {"scan", TASK_AFTER(GROUPS) | TASK_AFTER(SCAN_REST)},
+    [SCAN_REST] = {"scan_rest", TASK_AFTER(SCAN)},
+    [FIRM] = {"firm", TASK_AFTER(GROUPS) | TASK_AFTER(SCAN_REST)},
     [CHECKPOINT] = {"checkpoint", TASK_AFTER(FIRM)},
     [END] = {"end", TASK_AFTER(GROUPS) | TASK_AFTER(FIRM) | TASK_AFTER(CHECKPOINT)},
 };
@@ -598,14 +532,16 @@ enum err replay_begin(struct store *s, struct replay *r, struct task *waiter)
     r->window_bytes = min_u64(s->geo.journal_bytes, REPLAY_BYTES);
     r->window = aligned_alloc(PAGE_BYTES, (size_t)r->window_bytes);
     r->scratch = malloc(sizeof *r->scratch);
-    if (!r->window || !r->scratch) {
+    r->named = calloc((size_t)div_up(s->geo.chunks, 64), sizeof *r->named);
+    if (!r->window || !r->scratch || !r->named) {
         free(r->window);
         free(r->scratch);
+        free(r->named);
         return E_NO_MEMORY;
     }
     r->io.disk = s->disk;
     r->io.waiter = &r->task;
     task_start(&r->task, &replay_kind, &s->env->tasks, WINDOW);
-    read_window(r);
+    replay_read_window(r, r->store->journal.head);
     return E_OK;
 }

@@ -72,8 +72,9 @@ void root_encode_index(const struct store *s, uint8_t *bytes)
 
 void root_seal(struct store *s, uint8_t *bytes, size_t used, uint32_t copy, uint64_t number)
 {
-    format_seal(bytes, (uint32_t)used,
-                &(struct format_name){ROOT_MAGIC, s->identity, copy, number});
+    format_seal_with(bytes, (uint32_t)used,
+                     &(struct format_name){ROOT_MAGIC, s->identity, copy, number},
+                     FORMAT_INCOMPAT); /* before any group that uses it */
 }
 
 static enum err replica_decode(struct store *s, const struct format_replica *f)

@@ -196,7 +196,9 @@ struct store_change {
     /* the store's own */
     struct store *store;
     struct list link;
-    uint64_t blocks_done; /* of a write that goes in several groups */
+    uint64_t blocks_done;      /* of a write that goes in several groups           */
+    struct redirect *redirect; /* of one whose whole chunks go around the journal */
+    uint32_t chunks;           /* that it may need, beside these                   */
 };
 
 /*

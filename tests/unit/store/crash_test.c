@@ -112,12 +112,16 @@ static void fill_write(struct step *s)
 
     s->tag = m.next_tag;
     m.next_tag += s->extent.count;
-    s->bytes = malloc(bytes);
+    s->bytes = aligned_alloc(BLOCK_BYTES, bytes);
     s->checksums = malloc(s->extent.count * sizeof *s->checksums);
     for (uint64_t i = 0; i < s->extent.count; i++)
         block_fill(s->bytes + i * BLOCK_BYTES, s->tag + i);
     checksums_of(m.r.replica, s->extent, s->bytes, s->checksums);
+    if (draw(2)) /* aligned: whole chunks go around the journal */
+        first = draw(s->extent.count + 1) * BLOCK_BYTES;
     second = draw(bytes - first + 1);
+    if (first % BLOCK_BYTES == 0)
+        second = bytes - first;
     s->pieces[0] = (struct iovec){s->bytes, first};
     s->pieces[1] = (struct iovec){s->bytes + first, second};
     s->pieces[2] = (struct iovec){s->bytes + first + second, bytes - first - second};

@@ -272,10 +272,40 @@ static void what_is_no_record_is_refused(void **state)
     page[33] = 0x40; /* more blocks than a group has */
     assert_int_equal(record_decode(page, PAGE_BYTES, &back, &x), E_DAMAGED);
     record_encode(page, &f);
-    page[4] = RECORD_REDIRECT;
+    page[4] = RECORD_REDIRECT; /* not of whole chunks */
+    assert_int_equal(record_decode(page, 112, &back, &x), E_DAMAGED);
+    page[4] = RECORD_LOST;
     assert_int_equal(record_decode(page, 112, &back, &x), E_UNSUPPORTED);
     page[4] = 0;
     assert_int_equal(record_decode(page, 112, &back, &x), E_UNSUPPORTED);
+}
+
+static void a_redirect_names_its_chunks(void **state)
+{
+    static struct record_scratch x;
+    uint32_t checksums[32];
+    struct fact f = {.kind = RECORD_REDIRECT,
+                     .flags = RECORD_PART,
+                     .replica = {7},
+                     .extent = {48, 32},
+                     .checksums = checksums,
+                     .chunk = 0x1122334455};
+    struct fact back;
+
+    (void)state;
+    for (uint32_t i = 0; i < 32; i++)
+        checksums[i] = i * 3;
+    record_encode(page, &f);
+    assert_int_equal(page[0], 96 + 128);
+    assert_int_equal(page[4], 9);
+    assert_memory_equal(page + 80, "\x55\x44\x33\x22\x11\0\0\0", 8);
+    assert_int_equal(record_decode(page, 224, &back, &x), E_OK);
+    assert_int_equal(back.chunk, f.chunk);
+    assert_int_equal(back.extent.start, 48);
+    assert_int_equal(back.extent.count, 32);
+    assert_memory_equal(back.checksums, checksums, sizeof checksums);
+    page[24] = 49; /* not where a chunk begins */
+    assert_int_equal(record_decode(page, 224, &back, &x), E_DAMAGED);
 }
 
 static void a_map_record_stands_for_its_chunk_only(void **state)
@@ -316,6 +346,7 @@ int main(void)
         cmocka_unit_test(a_list_entry_is_laid_out_as_documented),
         cmocka_unit_test(a_set_record_comes_back),
         cmocka_unit_test(what_is_no_record_is_refused),
+        cmocka_unit_test(a_redirect_names_its_chunks),
         cmocka_unit_test(a_map_record_stands_for_its_chunk_only),
         cmocka_unit_test(states_are_two_bits_a_block),
     };
