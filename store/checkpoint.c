@@ -315,14 +315,16 @@ enum err checkpoint_open(struct store *s)
 
     c->width = HOME_WRITES;
     c->chunks = calloc(s->stage.chunks.count, sizeof(struct staged_chunk *));
+    c->keys[0] = calloc(s->stage.chunks.count, sizeof(struct chunk_key));
+    c->keys[1] = calloc(s->stage.chunks.count, sizeof(struct chunk_key));
     c->map_dirty = calloc(s->geo.map_pages, 1);
     c->checksums_dirty = calloc(s->geo.checksum_pages, 1);
     c->index_dirty = calloc(s->geo.index_pages, 1);
     c->log_memory = aligned_alloc(PAGE_BYTES, s->geo.log_pages * PAGE_BYTES);
     c->job_memory = aligned_alloc(PAGE_BYTES, (size_t)PAGE_JOBS * PAGE_BYTES);
     c->root = aligned_alloc(PAGE_BYTES, s->geo.root_bytes);
-    if (!c->chunks || !c->map_dirty || !c->checksums_dirty || !c->index_dirty || !c->log_memory ||
-        !c->job_memory || !c->root)
+    if (!c->chunks || !c->keys[0] || !c->keys[1] || !c->map_dirty || !c->checksums_dirty ||
+        !c->index_dirty || !c->log_memory || !c->job_memory || !c->root)
         return E_NO_MEMORY;
     err = pool_open(&c->home_writes, "home writes", sizeof(struct home_write), 64, HOME_WRITES);
     if (!err)
@@ -335,6 +337,8 @@ void checkpoint_close(struct store *s)
     struct checkpoint *c = &s->checkpoint;
 
     free(c->chunks);
+    free(c->keys[0]);
+    free(c->keys[1]);
     free(c->map_dirty);
     free(c->checksums_dirty);
     free(c->index_dirty);

@@ -35,7 +35,7 @@ static uint64_t stage_memory(const struct store_limits *l)
 {
     uint64_t stage = max_u64(l->stage_bytes, STAGE_LEAST), blocks = stage / BLOCK_BYTES;
     /* the chunk, its place in both pools' stacks, and its turn in the checkpoint */
-    uint64_t each = sizeof(struct staged_chunk) + 3 * sizeof(void *);
+    uint64_t each = sizeof(struct staged_chunk) + 3 * sizeof(void *) + 2 * sizeof(struct chunk_key);
 
     return stage + blocks * each + 2 * map_slots(blocks);
 }

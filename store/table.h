@@ -97,6 +97,11 @@ struct page_job {
     enum err err;
 };
 
+struct chunk_key { /* for sorting */
+    uint64_t chunk;
+    struct staged_chunk *staged;
+};
+
 struct checkpoint {
     struct task task;
     struct task *waiter; /* run when it ends */
@@ -107,6 +112,7 @@ struct checkpoint {
     uint32_t grace;               /* parity of the reads to wait for */
     struct staged_chunk **chunks; /* frozen ones, in order of chunk number */
     uint32_t chunk_count;
+    struct chunk_key *keys[2];                          /* scratch of checkpoint_sort() */
     uint8_t *map_dirty, *checksums_dirty, *index_dirty; /* a byte a page: to be written */
     uint64_t page_count;         /* of the table, so marked; the index's not among them */
     uint64_t work_done;          /* blocks and pages that were written */
