@@ -46,12 +46,14 @@ void initiator_send(struct initiator *i, const void *bytes, uint32_t length)
     net_send(i->net, &s->send);
 }
 
-/* The digest of what was put before it, spoiled once if that is wanted. */
-static uint32_t put_digest(uint8_t *at, const uint8_t *from, uint32_t length, bool *spoil)
+/* The digest of `length` bytes before it, one of which is changed behind its back if wanted. */
+static uint32_t put_digest(uint8_t *at, uint32_t length, bool *spoil)
 {
-    le32 digest = le32_of(crc32c(from, length) ^ (*spoil ? 0x10000u : 0));
+    le32 digest = le32_of(crc32c(at - length, length));
 
     memcpy(at, &digest, DIGEST_BYTES);
+    if (*spoil)
+        at[-1 - (ptrdiff_t)(length / 2)] ^= 0x10;
     *spoil = false;
     return DIGEST_BYTES;
 }
@@ -68,12 +70,12 @@ void initiator_pdu(struct initiator *i, const union bhs *h, const void *data, ui
     if (i->config.watch)
         i->config.watch->sent(i->config.watch, copy);
     if (i->full && i->header_digest)
-        at += put_digest(bytes + at, bytes, BHS_BYTES, &i->spoil_header);
+        at += put_digest(bytes + at, BHS_BYTES, &i->spoil_header);
     if (data)
         memcpy(bytes + at, data, length);
     at += padded;
     if (i->full && i->data_digest && length > 0)
-        at += put_digest(bytes + at, bytes + at - padded, padded, &i->spoil_data);
+        at += put_digest(bytes + at, padded, &i->spoil_data);
     initiator_send(i, bytes, at);
     free(bytes);
 }

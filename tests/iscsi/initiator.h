@@ -74,7 +74,7 @@ struct initiator {
     uint32_t max_send, max_recv, first_burst, max_burst, max_r2t;
     bool initial_r2t, immediate_data;
     bool header_digest, data_digest; /* as negotiated: in force once `full` */
-    bool spoil_header, spoil_data;   /* of the next PDU: its digest is wrong */
+    bool spoil_header, spoil_data;   /* of the next PDU: not what its digest says */
 
     uint32_t cmd_sn, exp_stat_sn, exp_cmd_sn, max_cmd_sn, next_itt;
     bool stat_sn_known;

@@ -173,6 +173,7 @@ static void a_command_with_wrong_data_may_come_again(void **state)
         lab_raw_write(i, &h, (struct extent){0, 1}, pattern, 512);
         lab_expect_reject(&w, i, REJECT_DATA_DIGEST, SCSI_COMMAND);
         assert_int_equal(i->exp_cmd_sn, cmd_sn);
+        assert_int_equal(i->max_cmd_sn + 1 - i->exp_cmd_sn, w.limits.window); /* granted once */
     }
     assert_int_equal(w.ram.writes, 0);
     i->cmd_sn = cmd_sn;
