@@ -31,6 +31,7 @@ static enum task_next over(struct checking *k, enum err err)
 {
     struct store_check *c = k->check;
 
+    check_flush(k);
     if (err == E_NO_MEMORY && !*c->why)
         snprintf(c->why, sizeof c->why, "there is not enough memory to look at all of it");
     if (err == E_DISK && !*c->why)

@@ -8,8 +8,9 @@
  * other. What it finds it tells at once, one finding after the other, without keeping a list.
  *
  * Promises: K1  not a single write, whatever the disk holds.
- *           K2  a disk that only a crash has touched has no finding.
- *           K3  whatever an opened store would refuse or call damaged is a finding.
+ *           K2  a disk that only a crash has touched has no finding, but for a copy of the root
+ * that was torn: it looks like one that rotted, and costs as little. K3  whatever an opened store
+ * would refuse or call damaged is a finding.
  */
 #ifndef STORE_CHECK_H
 #define STORE_CHECK_H

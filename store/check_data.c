@@ -51,7 +51,7 @@ static void say_bad(struct check_read *c)
     if (check_lost(k, r, block))
         return; /* said before */
     k->check->counts.blocks_bad++;
-    check_say_of(
+    check_say_blocks(
         k, FINDING_DATA,
         &(struct check_where){
             r->identity,
@@ -60,7 +60,7 @@ static void say_bad(struct check_read *c)
             {block, 1},
             chunk_offset(k->store, map_entry(r, (uint32_t)(block / CHUNK_BLOCKS)) & ENTRY_CHUNK) +
                 block % CHUNK_BLOCKS * BLOCK_BYTES},
-        "the block fails its checksum");
+        "data that fail their checksums");
 }
 
 static void read_answered(struct store_read *read, enum err err)

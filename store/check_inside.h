@@ -61,8 +61,24 @@ struct check_data {
     struct check_read reads[CHECK_READS];
 };
 
+/* Where a finding is; blocks of the replica: count 0: of no single ones. */
+struct check_where {
+    struct identity replica, volume;
+    uint32_t shard;
+    struct extent blocks;
+    uint64_t offset;
+};
+
+/* A finding that waits: the next blocks may belong to it. */
+struct check_run {
+    enum store_finding_kind kind;
+    struct check_where where;
+    const char *what;
+};
+
 struct checking {
     struct store_check *check;
+    struct check_run run;
     struct open_io io;
     uint32_t copy;  /* of superblock or root that is being read */
     uint8_t *pages; /* superblocks: first, second, and second of a shorter device */
@@ -95,15 +111,14 @@ struct checking {
 /* A place; the finding is told, counted, and gone. */
 void check_say(struct checking *k, enum store_finding_kind kind, uint64_t offset,
                const char *format, ...) __attribute__((format(printf, 4, 5)));
-/* … of blocks of a replica; count 0: of the replica. */
-struct check_where {
-    struct identity replica, volume;
-    uint32_t shard;
-    struct extent blocks; /* of the replica */
-    uint64_t offset;
-};
+/* … of a replica, or of blocks of it. */
 void check_say_of(struct checking *k, enum store_finding_kind kind, const struct check_where *w,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Blocks in their order: those that go on where the last ones ended are one finding with them. */
+void check_say_blocks(struct checking *k, enum store_finding_kind kind, const struct check_where *w,
+                      const char *what);
+void check_flush(struct checking *k); /* the run is over */
 
 /* ---- parts, in their order; each runs `waiter` when it is over ---- */
 

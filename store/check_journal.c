@@ -189,9 +189,10 @@ static const char *take_record(struct checking *k, const struct format_group *h,
     else if (f->kind == RECORD_RESIZE)
         r->size_blocks = max_u64(r->size_blocks, f->size_blocks);
     else if (f->kind == RECORD_WRITE && !has_payload(r, h, f))
-        return "writes outside its replica or its group";
-    else if (f->kind == RECORD_UNMAP && !extent_within(f->extent, r->size_blocks))
-        return "unmaps outside its replica";
+        return "lies outside its replica or its group";
+    else if ((f->kind == RECORD_UNMAP || f->kind == RECORD_REDIRECT) &&
+             !extent_within(f->extent, r->size_blocks))
+        return "lies outside its replica";
     else if (f->kind == RECORD_DELETE) {
         map_remove(&k->by_identity, r->identity.bits);
         r->identity = (struct identity){0};

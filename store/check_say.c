@@ -65,3 +65,38 @@ void check_say_of(struct checking *k, enum store_finding_kind kind, const struct
     tell(k, &f, format, values);
     va_end(values);
 }
+
+/* ---- runs of blocks that are one finding ---- */
+
+void check_flush(struct checking *k)
+{
+    struct check_run *run = &k->run;
+
+    if (run->where.blocks.count == 0)
+        return;
+    check_say_of(k, run->kind, &run->where, "%s", run->what);
+    run->where.blocks.count = 0;
+}
+
+static bool goes_on(const struct check_run *run, enum store_finding_kind kind,
+                    const struct check_where *w)
+{
+    uint64_t bytes = run->where.blocks.count * BLOCK_BYTES;
+
+    if (run->where.blocks.count == 0 || run->kind != kind ||
+        !identity_equal(run->where.replica, w->replica) ||
+        extent_end(run->where.blocks) != w->blocks.start)
+        return false;
+    return w->offset == FINDING_NOWHERE || w->offset == run->where.offset + bytes;
+}
+
+void check_say_blocks(struct checking *k, enum store_finding_kind kind, const struct check_where *w,
+                      const char *what)
+{
+    if (goes_on(&k->run, kind, w)) {
+        k->run.where.blocks.count += w->blocks.count;
+        return;
+    }
+    check_flush(k);
+    k->run = (struct check_run){kind, *w, what};
+}

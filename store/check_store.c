@@ -115,7 +115,7 @@ static void say_lost(struct checking *k, const struct store_replica *r, uint64_t
                      uint64_t count)
 {
     k->check->counts.blocks_lost += count;
-    check_say_of(
+    check_say_blocks(
         k, FINDING_LOST,
         &(struct check_where){r->identity, r->volume, r->shard, {start, count}, FINDING_NOWHERE},
         "blocks that could not be proved");

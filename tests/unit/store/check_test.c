@@ -3,6 +3,7 @@
  * tests/unit/store/check_test.c — the check of a disk: clean where only a crash was (K2), a finding
  * for each thing that is damaged (K3), never a write (K1: rig_check() looks).
  */
+#include "tests/unit/store/bad_disk.h"
 #include "tests/unit/store/checking.h"
 
 #define SIZE 2000u
@@ -127,6 +128,199 @@ static void a_rotten_root_is_a_finding(void **state)
     rig_end(&r);
 }
 
+/* ---- the journal ---- */
+
+static uint64_t journal_at(const struct rig *r, uint64_t position)
+{
+    return r->store->geo.journal_offset + position % r->store->geo.journal_bytes;
+}
+
+/* Three writes, each a group of its own; where they begin. */
+static struct rig three_groups(uint64_t seed, uint64_t begin[3])
+{
+    struct rig r = used(seed);
+
+    for (uint64_t i = 0; i < 3; i++) {
+        begin[i] = r.store->journal.head;
+        assert_int_equal(rig_write(&r, 10 * i, 2, 5000 + 100 * i), E_OK);
+    }
+    return r;
+}
+
+static void expect_blocks_of(const struct store_finding *f, uint64_t start, uint64_t count)
+{
+    assert_true(identity_equal(f->replica, REPLICA));
+    assert_true(identity_equal(f->volume, VOLUME));
+    assert_int_equal(f->blocks.start, SHARD_TEST * SHARD_BLOCKS + start);
+    assert_int_equal(f->blocks.count, count);
+}
+
+static void a_rotten_end_that_nobody_named_is_the_end(void **state)
+{
+    uint64_t begin[3];
+    struct rig r = three_groups(20, begin);
+    uint64_t end = begin[2];
+
+    (void)state;
+    rot(&r, journal_at(&r, begin[2]) + 140);
+    rig_crash(&r, SIM_POWER_LOST);
+    expect_clean(&r);
+    assert_int_equal(rig_check(&r, false).check.counts.journal_end, end);
+    assert_int_equal(rig_check(&r, false).check.counts.groups, 2);
+    rig_end(&r);
+}
+
+static void a_rotten_group_is_named_with_its_blocks(void **state)
+{
+    uint64_t begin[3];
+    struct rig r = three_groups(21, begin);
+    uint64_t at = journal_at(&r, begin[1]);
+    struct checked x;
+
+    (void)state;
+    rot(&r, at + 140);
+    rig_crash(&r, SIM_POWER_LOST);
+    x = rig_check(&r, true);
+    assert_int_equal(x.err, E_OK);
+    assert_int_equal(x.of_kind[FINDING_JOURNAL_GROUP], 1);
+    assert_int_equal(x.first[FINDING_JOURNAL_GROUP].offset, at);
+    assert_int_equal(x.of_kind[FINDING_LOST], 1);
+    expect_blocks_of(&x.first[FINDING_LOST], 10, 2);
+    assert_int_equal(x.check.counts.findings, 2);
+    assert_int_equal(x.check.counts.blocks_lost, 2);
+    rig_end(&r);
+}
+
+static void a_rotten_payload_is_one_block(void **state)
+{
+    uint64_t begin[3];
+    struct rig r = three_groups(22, begin);
+    uint64_t at = journal_at(&r, begin[1]) + (uint64_t)2 * PAGE_BYTES;
+    struct checked x;
+
+    (void)state;
+    rot(&r, at + 9);
+    rig_crash(&r, SIM_POWER_LOST);
+    x = rig_check(&r, true);
+    assert_int_equal(x.of_kind[FINDING_JOURNAL_BLOCK], 1);
+    assert_int_equal(x.first[FINDING_JOURNAL_BLOCK].offset, at);
+    expect_blocks_of(&x.first[FINDING_JOURNAL_BLOCK], 11, 1);
+    expect_blocks_of(&x.first[FINDING_LOST], 11, 1);
+    assert_int_equal(x.check.counts.findings, 2);
+    rig_end(&r);
+}
+
+static void two_rotten_groups_damage_the_replica(void **state)
+{
+    uint64_t begin[3];
+    struct rig r = three_groups(23, begin);
+    struct checked x;
+
+    (void)state;
+    rot(&r, journal_at(&r, begin[0]) + 140);
+    rot(&r, journal_at(&r, begin[1]) + 140);
+    rig_crash(&r, SIM_POWER_LOST);
+    x = rig_check(&r, true);
+    assert_int_equal(x.of_kind[FINDING_JOURNAL_GROUP], 1);
+    assert_int_equal(x.of_kind[FINDING_DAMAGED], 1);
+    rig_end(&r);
+}
+
+static void a_lost_root_is_a_finding(void **state)
+{
+    struct rig r = used(24);
+    static uint8_t old[2][1u << 20];
+    uint64_t bytes = r.store->geo.root_bytes;
+    struct checked x;
+
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++)
+        sim_disk_peek(r.medium, r.store->geo.root_offset[i], old[i], bytes);
+    assert_int_equal(rig_write(&r, 0, 2, 8000), E_OK);
+    rig_crash_and_reopen(&r); /* one checkpoint */
+    assert_int_equal(rig_write(&r, 4, 2, 8100), E_OK);
+    for (uint32_t i = 0; i < 2; i++)
+        sim_disk_poke(r.medium, r.store->geo.root_offset[i], old[i], bytes);
+    rig_crash(&r, SIM_POWER_LOST);
+    x = rig_check(&r, true);
+    assert_int_equal(x.of_kind[FINDING_ROOT_LOST], 1);
+    assert_int_equal(x.of_kind[FINDING_DAMAGED], 1);
+    rig_end(&r);
+}
+
+/* A record that is sealed, and outside its replica: after a size was lost, or by a careless hand.
+ */
+static void a_record_that_cannot_be_meant_is_named(void **state)
+{
+    struct rig r = used(25);
+    uint64_t at = journal_at(&r, r.store->journal.head);
+    uint8_t page[PAGE_BYTES];
+    struct format_group *h = (void *)page;
+    struct format_record *record;
+    struct checked x;
+
+    (void)state;
+    assert_int_equal(rig_unmap(&r, 3, 5), E_OK);
+    sim_disk_peek(r.medium, at, page, sizeof page);
+    assert_int_equal(le32_get(h->record_count), 1);
+    record =
+        (void *)(page + sizeof *h + le32_get(h->list_count) * sizeof(struct format_list_entry));
+    record->start = le64_of(SIZE);
+    h->head.checksum = le64_of(crc64(page + 8, le32_get(h->head.bytes) - 8));
+    sim_disk_poke(r.medium, at, page, sizeof page);
+    rig_crash(&r, SIM_POWER_LOST);
+    x = rig_check(&r, true);
+    assert_int_equal(x.of_kind[FINDING_JOURNAL_RECORD], 1);
+    assert_true(identity_equal(x.first[FINDING_JOURNAL_RECORD].replica, REPLICA));
+    assert_int_equal(x.of_kind[FINDING_DAMAGED], 1);
+    rig_end(&r);
+}
+
+/* ---- data, and a disk that refuses ---- */
+
+static void rotten_data_are_named_block_by_block(void **state)
+{
+    struct rig r = used(26);
+    uint64_t chunk = map_entry(r.replica, 0) & ENTRY_CHUNK;
+    uint64_t at = chunk_offset(r.store, chunk) + (uint64_t)5 * BLOCK_BYTES;
+    struct checked x;
+
+    (void)state;
+    rot(&r, at);
+    rot(&r, at + BLOCK_BYTES + 77);
+    rot(&r, at + (uint64_t)4 * BLOCK_BYTES);
+    x = rig_check(&r, false);
+    assert_int_equal(x.check.counts.findings, 0); /* without reading them */
+    x = rig_check(&r, true);
+    expect_only(&x, FINDING_DATA, 2); /* 5 and 6 are one, 9 another */
+    expect_blocks_of(&x.first[FINDING_DATA], 5, 2);
+    assert_int_equal(x.first[FINDING_DATA].offset, at);
+    assert_int_equal(x.check.counts.blocks_bad, 3);
+    assert_int_equal(rig_write(&r, 5, 5, 900), E_OK); /* what the journal holds counts */
+    expect_clean(&r);
+    rig_end(&r);
+}
+
+static void what_the_disk_refuses_to_read_cannot_be_told(void **state)
+{
+    struct rig r = used(27);
+    struct checked x;
+
+    (void)state;
+    rig_close(&r);
+    bad_begin(&r);
+    bad.refused = (struct extent){r.disk->size_bytes, 0};
+    expect_clean(&r);
+    bad.refused = (struct extent){RIG_JOURNAL, RIG_BYTES / 8 - RIG_JOURNAL}; /* tables, index */
+    bad.times = UINT32_MAX;
+    x = rig_check(&r, true);
+    assert_int_equal(x.err, E_DISK);
+    assert_true(x.of_kind[FINDING_UNREADABLE] > 0);
+    bad.times = 0;
+    expect_clean(&r);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -134,6 +328,14 @@ int main(void)
         cmocka_unit_test(a_crashed_disk_is_clean),
         cmocka_unit_test(a_superblock_that_is_gone_is_a_finding),
         cmocka_unit_test(a_rotten_root_is_a_finding),
+        cmocka_unit_test(a_rotten_end_that_nobody_named_is_the_end),
+        cmocka_unit_test(a_rotten_group_is_named_with_its_blocks),
+        cmocka_unit_test(a_rotten_payload_is_one_block),
+        cmocka_unit_test(two_rotten_groups_damage_the_replica),
+        cmocka_unit_test(a_lost_root_is_a_finding),
+        cmocka_unit_test(a_record_that_cannot_be_meant_is_named),
+        cmocka_unit_test(rotten_data_are_named_block_by_block),
+        cmocka_unit_test(what_the_disk_refuses_to_read_cannot_be_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
