@@ -18,7 +18,7 @@
 
 static struct board {
     struct tally tallies[WORKLOADS_MAX];
-    uint64_t next;                   /* job */
+    uint64_t next, failed;           /* job; points so far */
     struct point current[AT_A_TIME]; /* what each child plays */
 } * board;
 
@@ -38,6 +38,7 @@ static void tell(const struct point *p, const char *why)
 
     fprintf(stderr, "%s: %s\n", point_text(p, text), why);
     count(&tally_of(p)->failed);
+    count(&board->failed);
 }
 
 /* ---- in a child ---- */
@@ -86,9 +87,11 @@ static struct cut cut_of(const struct every *e, uint64_t number)
     return c;
 }
 
-/* False: there is no job of that number. */
+/* False: there is no job of that number, or no more are wanted. */
 static bool job_of(const struct every *e, uint64_t number, struct point *ret)
 {
+    if (e->first && __atomic_load_n(&board->failed, __ATOMIC_RELAXED) > 0)
+        return false;
     number *= e->one_in;
     for (uint32_t i = 0; i < workload_count; i++) {
         uint64_t jobs = board->tallies[i].ios * MOMENTS * (e->all ? ENDS : 2);

@@ -11,6 +11,7 @@ struct every {
     const struct workload *only; /* NULL: all */
     uint64_t seed;
     bool all;              /* points with all kinds of lost power, not in turn */
+    bool first;            /* ends when one has failed                         */
     uint64_t one_in;       /* of the points so many are played …               */
     uint64_t pairs_one_in; /* … and of the pairs (point, I/O of its recovery)  */
 };

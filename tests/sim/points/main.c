@@ -2,16 +2,16 @@
 /*
  * tests/sim/points/main.c — a store that crashes at every point.
  *
- *   sim_points [--workload NAME] [--seed N] [--all | --one-in N]
+ *   sim_points [--workload NAME] [--seed N] [--all | --one-in N] [--pairs N] [--first]
  *   sim_points --at NAME:IO:MOMENT:END [--then IO:MOMENT:END] [--seed N] [--trace]
  *
  * Each script (workload.c) is played once to count its I/Os, then once for every I/O, moment
  * (before it is submitted, while it is under way, after the disk has performed it and before anyone
  * hears) and end (killed, and one of three ways to lose power in turn, with --all each of them:
  * chance decides, everything unsynced lost, everything unsynced torn).  Then the recovery is cut as
- * well: of the pairs (point, I/O of its recovery) one in PAIRS_ONE_IN, with --all every one.  With
- * --one-in only every N-th point and pair is played (sanitizers are slow).  A point that fails is
- * printed as the options that repeat it.
+ * well: of the pairs (point, I/O of its recovery) one in PAIRS_ONE_IN, or --pairs; with --all every
+ * one.  With --one-in only every N-th point is played (sanitizers are slow), with --first none
+ * after the first that failed.  A point that fails is printed as the options that repeat it.
  */
 #include "tests/sim/points/every.h"
 
@@ -25,7 +25,8 @@
 static int usage(const char *name)
 {
     fprintf(stderr,
-            "usage: %s [--workload NAME] [--seed N] [--all | --one-in N]\n"
+            "usage: %s [--workload NAME] [--seed N] [--all | --one-in N] [--pairs N] "
+            "[--first]\n"
             "       %s --at NAME:IO:MOMENT:END [--then IO:MOMENT:END] [--seed N] [--trace]\n",
             name, name);
     return 2;
@@ -67,6 +68,8 @@ int main(int argc, char **argv)
                                             {"seed", required_argument, NULL, 's'},
                                             {"all", no_argument, NULL, 'a'},
                                             {"one-in", required_argument, NULL, 'n'},
+                                            {"pairs", required_argument, NULL, 'p'},
+                                            {"first", no_argument, NULL, 'f'},
                                             {"at", required_argument, NULL, '1'},
                                             {"then", required_argument, NULL, '2'},
                                             {"trace", no_argument, NULL, 't'},
@@ -83,6 +86,10 @@ int main(int argc, char **argv)
             every.seed = strtoull(optarg, NULL, 0);
         else if (option == 'a')
             every.all = true;
+        else if (option == 'p')
+            right &= (every.pairs_one_in = strtoull(optarg, NULL, 0)) > 0;
+        else if (option == 'f')
+            every.first = true;
         else if (option == 'n')
             right &= (every.one_in = strtoull(optarg, NULL, 0)) > 0;
         else if (option == '1')

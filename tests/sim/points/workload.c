@@ -188,7 +188,8 @@ static const struct step facts[] = {
     {.kind = WAIT},
 };
 
-/* Nearly full from the start, then until nothing is left; then what needs no space, room made by unmap and delete, and on. */
+/* Nearly full from the start, until nothing is left; then what needs no space, room made by unmap
+ * and delete, and on. */
 static const struct step full_disk[] = {
     {OF(MAKE, 0, 2048)},
     {OF(MAKE, 0, 64)},
