@@ -207,7 +207,7 @@ static void end_of_process(struct sim_disk *d)
 
         event_cancel(&i->event);
         if (i->bytes && world_draw(d->sim, 2))
-            medium_take(d, i, false);
+            medium_take(d, i, d->write_through);
         else
             io_free(i);
     }
