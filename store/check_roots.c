@@ -138,7 +138,7 @@ static bool counts_make_sense(const struct checking *k, const struct format_root
            le64_get(root->tail_sequence) < COUNTS_MOST && k->root_number < COUNTS_MOST &&
            le32_get(root->index_count) == k->geo.index_pages &&
            le32_get(root->replica_count) <= k->geo.replicas_max &&
-           le32_get(root->log_pages) <= k->geo.log_pages && le32_get(root->head.bytes) == bytes;
+           le32_get(root->head.bytes) == bytes;
 }
 
 static enum err take_replica(struct checking *k, const struct format_replica *f)
@@ -188,7 +188,10 @@ static enum err take_root_open(struct checking *k, const struct format_root *roo
         if (!err)
             err = take_replica(k, &replica[i]);
     }
-    k->log_pages = le32_get(root->log_pages);
+    k->log_pages = (uint32_t)min_u64(le32_get(root->log_pages), k->geo.log_pages);
+    if (!err && k->log_pages < le32_get(root->log_pages))
+        check_say(k, FINDING_LOG_PAGE, FINDING_NOWHERE,
+                  "the root counts more log pages than there are");
     k->chain.position = le64_get(root->tail_position);
     k->chain.sequence = le64_get(root->tail_sequence);
     k->chain.predecessor = le64_get(root->predecessor);

@@ -3,6 +3,8 @@
 #include "store/check.h"
 #include "tests/fuzz/store_image.h"
 
+#include <stdio.h>
+
 #define READ_BLOCKS 64u
 #define READS_MAX   200u
 
@@ -21,6 +23,9 @@ static void found(struct store_check *c, const struct store_finding *f)
     (void)c;
     assert(*f->what && *store_finding_word(f->kind));
     assert(*store_finding_costs(f->kind) && *store_finding_to_do(f->kind));
+    if (getenv("FUZZ_SAY")) /* for whoever plays a finding again */
+        fprintf(stderr, "%s at %llx: %s\n", store_finding_word(f->kind),
+                (unsigned long long)f->offset, f->what);
 }
 
 static struct store_check check(bool data)
@@ -59,6 +64,8 @@ static uint64_t read_all(const struct store_replica *r, uint64_t size)
         err = image_read(&read);
         assert(err == E_OK || err == E_MEDIUM);
         bad += err != E_OK;
+        if (err && getenv("FUZZ_SAY"))
+            fprintf(stderr, "%s: block %llu\n", err_name(err), (unsigned long long)read.bad_block);
         n++;
     }
     return bad;
