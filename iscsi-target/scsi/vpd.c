@@ -127,7 +127,7 @@ static uint32_t put_identification(const struct scsi_command *c, uint8_t *at)
 
 static uint32_t put_extended(uint8_t *at)
 {
-    at[1] = 0x01; /* SIMPSUP: simple task attributes */
+    at[1] = 0x07; /* HEADSUP, ORDSUP, SIMPSUP: task attributes */
     at[3] = 0x01; /* LUICLR: what a nexus must be told is its own */
     return 0x3c;
 }

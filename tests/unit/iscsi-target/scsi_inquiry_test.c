@@ -91,11 +91,11 @@ TEST_512(page_83_has_room_for_the_longest_names)
     expect_good(inquire(f, 1, 0x83, 0xffff));
 }
 
-TEST_512(page_86_is_modest)
+TEST_512(page_86_says_which_attributes_are_kept)
 {
     expect_good(inquire(f, 1, 0x86, 255));
     assert_string_equal(hex(f), "0086003c"
-                                "00010001" ZEROS_16 ZEROS_16 ZEROS_16 ZEROS_8);
+                                "00070001" ZEROS_16 ZEROS_16 ZEROS_16 ZEROS_8);
 }
 
 TEST_512(page_b0_says_the_limits_512)
@@ -279,7 +279,7 @@ int main(void)
         cmocka_unit_test(page_80_is_the_identity),
         cmocka_unit_test(page_83_names_unit_port_and_target),
         cmocka_unit_test(page_83_has_room_for_the_longest_names),
-        cmocka_unit_test(page_86_is_modest),
+        cmocka_unit_test(page_86_says_which_attributes_are_kept),
         cmocka_unit_test(page_b0_says_the_limits_512),
         cmocka_unit_test(page_b0_says_the_limits_4k),
         cmocka_unit_test(page_b0_promises_no_more_than_a_transfer_holds),

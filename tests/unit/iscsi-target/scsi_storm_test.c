@@ -130,7 +130,7 @@ static void flight_begin(struct fixture *f, struct flight *one)
     one->busy = true;
     one->answers = 0;
     if (chance(64) == 0)
-        scsi_nexus_attention(&f->nexus, (enum scsi_attention)chance(5));
+        scsi_nexus_attention(&f->nexus, (enum scsi_attention)chance(SCSI_UA_CLEARED + 1));
     f->nexus.read_only = chance(16) == 0;
     if (!scsi_decode(c)) {
         flight_end(f, one);
