@@ -341,8 +341,17 @@ static bool memory_comes(const struct command *c)
     return !memory_turn(c) || !buffers_idle(&c->session->target->buffers);
 }
 
+/* Its session is about to end: it is never answered, and comes again in the next one. */
+static enum task_next held_back(struct command *c)
+{
+    memory_had(c);
+    return TASK_WAIT;
+}
+
 static enum task_next memory_or_not(struct command *c)
 {
+    if (c->session->leaving)
+        return held_back(c);
     if (memory_get(c))
         return task_goto(&c->task, GATHER);
     if (memory_comes(c))
@@ -362,6 +371,8 @@ static enum task_next scsi_performed_or_not(struct command *c)
 {
     enum order order = order_of(c);
 
+    if (c->session->leaving)
+        return held_back(c);
     if (order == ORDER_WAIT)
         return TASK_WAIT;
     if (order == ORDER_GIVE_UP)
@@ -378,17 +389,33 @@ static enum task_next scsi_performed_or_not(struct command *c)
     return command_answer(c);
 }
 
-/* Its session is about to end: it is never answered, and comes again in the next one. */
-static enum task_next held_back(struct command *c)
+static enum task_next gathered_or_not(struct command *c)
 {
-    memory_had(c);
+    if (c->spoiled && data_out_settled(c))
+        data_out_refuse_spoiled(c);
+    if (c->refused)
+        return command_answer(c);
+    if (c->spoiled)
+        return TASK_WAIT;
+    if (data_out_whole(c))
+        return task_goto(&c->task, PERFORM);
+    r2t_ask(c);
     return TASK_WAIT;
+}
+
+/* It waits for something that nobody needs any more. */
+static bool is_pointless(const struct command *c)
+{
+    return c->dropped &&
+           (c->task.state == MEMORY || c->task.state == GATHER || c->task.state == PERFORM);
 }
 
 static enum task_next command_step(struct task *t)
 {
     struct command *c = container_of(t, struct command, task);
 
+    if (is_pointless(c))
+        return task_goto(t, OVER);
     switch ((enum command_state)t->state) {
     case TURN:
         if (!c->delivered && !c->session->ended)
@@ -398,31 +425,12 @@ static enum task_next command_step(struct task *t)
         return c->kind->act(c);
 
     case MEMORY:
-        if (c->dropped)
-            return task_goto(t, OVER);
-        if (c->session->leaving)
-            return held_back(c);
         return memory_or_not(c);
 
     case GATHER:
-        if (c->dropped)
-            return task_goto(t, OVER);
-        if (c->spoiled && data_out_settled(c))
-            data_out_refuse_spoiled(c);
-        if (c->refused)
-            return command_answer(c);
-        if (c->spoiled)
-            return TASK_WAIT;
-        if (data_out_whole(c))
-            return task_goto(t, PERFORM);
-        r2t_ask(c);
-        return TASK_WAIT;
+        return gathered_or_not(c);
 
     case PERFORM:
-        if (c->dropped)
-            return task_goto(t, OVER);
-        if (c->session->leaving)
-            return held_back(c);
         return scsi_performed_or_not(c);
 
     case PERFORMING:

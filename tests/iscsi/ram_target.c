@@ -2,9 +2,10 @@
 /*
  * tests/iscsi/ram_target.c — the real target on the real loop over memory, for real initiators:
  *
- *   ram_target [MiB [block bytes [read-only 0|1]]]
+ *   ram_target [MiB [block bytes [read-only 0|1 [user secret [mutual-user mutual-secret]]]]]
  *
- * Prints its URL (the port is a free one) and serves until SIGTERM or SIGINT.
+ * Prints its URL (the port is a free one; with a user, who and what it asks for by CHAP) and serves
+ * until SIGTERM or SIGINT.
  */
 #include "env/uring/reactor.h"
 #include "tests/iscsi/ram_block.h"
@@ -32,6 +33,23 @@ static uint64_t argument(int argc, char **argv, int which, uint64_t otherwise)
     return argc > which ? strtoull(argv[which], NULL, 10) : otherwise;
 }
 
+static void text_argument(int argc, char **argv, int which, char *ret)
+{
+    if (argc > which)
+        snprintf(ret, ISCSI_CHAP_MAX, "%s", argv[which]);
+}
+
+static void print_url(const struct ram_directory *d)
+{
+    const struct iscsi_chap *c = &d->answer.chap;
+
+    if (c->user[0])
+        printf("iscsi://%s%%%s@%s/%s/0\n", c->user, c->secret, d->portal, d->target);
+    else
+        printf("iscsi://%s/%s/0\n", d->portal, d->target);
+    fflush(stdout);
+}
+
 static struct iscsi_target *serve(struct env *env, struct ram_directory *directory)
 {
     struct iscsi_config config = {.portals = {{"127.0.0.1:0"}},
@@ -47,8 +65,7 @@ static struct iscsi_target *serve(struct env *env, struct ram_directory *directo
         return NULL;
     }
     directory->portal = iscsi_target_portal(target, 0)->text;
-    printf("iscsi://%s/%s/0\n", directory->portal, directory->target);
-    fflush(stdout);
+    print_url(directory);
     return target;
 }
 
@@ -72,6 +89,10 @@ int main(int argc, char **argv)
     iscsi_target_name(ISCSI_PREFIX, block.block.identity, name);
     ram_directory_init(&directory, &block, name);
     directory.answer.read_only = argument(argc, argv, 3, 0) != 0;
+    text_argument(argc, argv, 4, directory.answer.chap.user);
+    text_argument(argc, argv, 5, directory.answer.chap.secret);
+    text_argument(argc, argv, 6, directory.answer.chap.mutual_user);
+    text_argument(argc, argv, 7, directory.answer.chap.mutual_secret);
     target = serve(reactor_env(reactor), &directory);
     if (!target)
         return 1;

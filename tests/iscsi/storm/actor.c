@@ -250,19 +250,29 @@ uint8_t actor_function(struct actor *a, uint8_t function)
 
 /* ---- sessions ---- */
 
+#define SMALL_FIRST  "InitialR2T=No\nFirstBurstLength=8192\n"
+#define SMALL_BURSTS SMALL_FIRST "MaxBurstLength=16384\n"
+#define ASKED        "InitialR2T=Yes\nImmediateData=No\nMaxOutstandingR2T=3\nMaxBurstLength=4096\n"
+#define MANY_R2TS    SMALL_FIRST "MaxBurstLength=8192\nMaxOutstandingR2T=8\n"
+#define HEADER       "HeaderDigest=CRC32C\n"
+#define DATA         "DataDigest=CRC32C\n"
+
 static const char *draw_keys(struct actor *a)
 {
-    static const char *const keys[] = {
-        NULL,
-        "InitialR2T=No\nImmediateData=Yes\nFirstBurstLength=8192\nMaxBurstLength=16384\n",
-        "InitialR2T=Yes\nImmediateData=No\nMaxOutstandingR2T=3\nMaxBurstLength=4096\n",
-        "HeaderDigest=CRC32C\nDataDigest=CRC32C\nInitialR2T=No\nMaxOutstandingR2T=4\n",
-        "HeaderDigest=None\nDataDigest=CRC32C\nFirstBurstLength=16384\nMaxBurstLength=32768\n",
-        "HeaderDigest=CRC32C\nInitialR2T=No\nFirstBurstLength=8192\nMaxBurstLength="
-        "8192\nMaxOutstandingR2T=8\n",
-    };
-
-    return keys[draw(a, array_length(keys))];
+    switch (draw(a, 6)) {
+    case 0:
+        return SMALL_BURSTS;
+    case 1:
+        return ASKED;
+    case 2:
+        return HEADER DATA "InitialR2T=No\nMaxOutstandingR2T=4\n";
+    case 3:
+        return DATA SMALL_BURSTS;
+    case 4:
+        return HEADER MANY_R2TS;
+    default:
+        return NULL; /* the usual ones */
+    }
 }
 
 void actor_login(struct actor *a)

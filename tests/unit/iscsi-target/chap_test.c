@@ -40,8 +40,8 @@ static void responses_are_those_of_others(void **state)
     struct chap_challenge challenge = {0x25, bytes, sizeof bytes};
 
     (void)state;
-    for (uint8_t n = 0; n < sizeof bytes; n++)
-        bytes[n] = n;
+    for (uint32_t n = 0; n < sizeof bytes; n++)
+        bytes[n] = (uint8_t)n;
     for (uint32_t v = 0; v < array_length(vectors); v++) {
         char hex[2 * CHAP_DIGEST_MAX + 1] = "";
 
@@ -411,6 +411,28 @@ static void challenges_do_not_repeat(void **state)
     }
 }
 
+/* Nobody is asked who he is before he is told to go elsewhere, or to wait (iscsi.md 4.1). */
+static void where_it_is_comes_before_who_asks(void **state)
+{
+    static const struct {
+        enum directory_where where;
+        uint16_t status;
+    } answers[] = {{DIRECTORY_ELSEWHERE, 0x0101}, {DIRECTORY_STARTING, 0x0301}};
+
+    (void)state;
+    for (uint32_t n = 0; n < array_length(answers); n++) {
+        struct initiator *i;
+        struct lab w;
+
+        ask_for_chap(&w);
+        w.directory.answer.where = answers[n].where;
+        w.directory.answer.address = (struct net_address){"10.0.0.2:3260"};
+        i = lab_raw(&w);
+        assert_int_equal(say(&w, i, SECURITY, NAMES "AuthMethod=CHAP,None\n"), answers[n].status);
+        lab_close(&w);
+    }
+}
+
 /* The attachment gets a secret while its initiator logs in without one. */
 static void a_secret_that_comes_late_counts(void **state)
 {
@@ -488,6 +510,7 @@ int main(void)
         cmocka_unit_test(no_step_is_left_out),
         cmocka_unit_test(a_reflected_challenge_is_refused),
         cmocka_unit_test(challenges_do_not_repeat),
+        cmocka_unit_test(where_it_is_comes_before_who_asks),
         cmocka_unit_test(a_secret_that_comes_late_counts),
         cmocka_unit_test(failures_have_to_wait),
         cmocka_unit_test(failures_are_counted_by_host_and_attachment),
