@@ -98,6 +98,14 @@ static enum block_state staged_state(const struct checking *k, const struct stor
     return c ? state_of(c->states, block) : BLOCK_ELSEWHERE;
 }
 
+/* Whether the record on disk says anything of this chunk yet: else what is not staged is zero. */
+static bool has_record(const struct checking *k, const struct store_replica *r, uint32_t index)
+{
+    const struct staged_chunk *c = stage_find(k->store, r, index);
+
+    return (map_entry(r, index) & ENTRY_PLACED) && !(c && c->fresh);
+}
+
 bool check_lost(const struct checking *k, const struct store_replica *r, uint64_t block)
 {
     uint32_t index = (uint32_t)(block / CHUNK_BLOCKS), nth = (uint32_t)(block % CHUNK_BLOCKS);
@@ -105,7 +113,7 @@ bool check_lost(const struct checking *k, const struct store_replica *r, uint64_
     enum block_state state = staged_state(k, r, index, nth);
     const struct format_checksum_page *p;
 
-    if (state != BLOCK_ELSEWHERE || !(entry & ENTRY_PLACED))
+    if (state != BLOCK_ELSEWHERE || !has_record(k, r, index))
         return state == BLOCK_LOST;
     p = (const void *)page_at_hand(k->store, k->geo.map_pages + chunk / CHECKSUM_RECORDS);
     return !p || state_of(le32_get(p->records[chunk % CHECKSUM_RECORDS].states), nth) == BLOCK_LOST;
@@ -167,17 +175,23 @@ void check_checksum_record(struct checking *k, const struct format_checksum_reco
 {
     uint64_t owner = k->owner[chunk];
     const struct store_replica *r;
+    uint32_t index;
 
     if (!owner)
         return;
     r = replica_of_slot(k->store, (uint32_t)((owner - 1) >> 32));
+    index = (uint32_t)(owner - 1);
+    if (!has_record(k, r, index)) {
+        say_lost_in(k, r, index, 0);
+        return;
+    }
     if (f && !makes_sense(f))
         check_say_of(k, FINDING_CHECKSUM_RECORD,
                      &(struct check_where){.replica = r->identity,
                                            .volume = r->volume,
                                            .offset = chunk_offset(k->store, chunk)},
                      "the checksum record of chunk %" PRIu64 " says what cannot be meant", chunk);
-    say_lost_in(k, r, (uint32_t)(owner - 1), f ? le32_get(f->states) : UINT32_MAX);
+    say_lost_in(k, r, index, f ? le32_get(f->states) : UINT32_MAX);
 }
 
 /* ---- the whole ---- */

@@ -132,7 +132,7 @@ static void must_change(struct store_change c)
 
 static void write_blocks(uint32_t replica, struct extent blocks, uint64_t seq)
 {
-    static uint8_t bytes[64 * BLOCK_BYTES];
+    static _Alignas(DISK_ALIGN) uint8_t bytes[64 * BLOCK_BYTES]; /* whole chunks go around */
     static uint32_t checksums[64];
     struct iovec piece = {bytes, blocks.count * BLOCK_BYTES};
 
@@ -198,6 +198,8 @@ static void use_second(void)
                                       .replica = store_find(image_store, replicas[1])});
     make(1);
     write_blocks(1, (struct extent){0, 1}, 1);
+    write_blocks(1, (struct extent){60, 40}, 2);
+    write_blocks(0, (struct extent){2000, 16}, 6);
 }
 
 /* ---- taking them apart ---- */

@@ -61,7 +61,7 @@ static void nobody_waits(struct store_change *c, enum err err)
 /* Writes that nobody waits for: the power is lost with some of them on their way. */
 static void write_and_crash(struct rig *r, uint64_t run_us)
 {
-    static uint8_t bytes[40 * BLOCK_BYTES];
+    static _Alignas(DISK_ALIGN) uint8_t bytes[40 * BLOCK_BYTES]; /* whole chunks go around */
     static uint32_t checksums[8][40];
     static struct store_change changes[8];
     static struct iovec piece = {bytes, sizeof bytes};
