@@ -51,7 +51,7 @@ static bool take(struct mode_list *l, void *to, uint32_t length)
 static bool take_descriptor(struct mode_list *l, bool is_long)
 {
     uint32_t begin = l->at, count_bytes = is_long ? 8 : 4;
-    uint8_t said[16], same[16], any[8];
+    uint8_t said[16] = {0}, same[16], any[8];
     uint32_t length = scsi_mode_descriptor(l->c, is_long, same);
 
     memset(any, 0xff, sizeof any);
@@ -72,7 +72,7 @@ static bool take_descriptor(struct mode_list *l, bool is_long)
 static bool take_header(struct mode_list *l)
 {
     bool small = is_6(l->c), is_long;
-    uint8_t head[8];
+    uint8_t head[8] = {0};
     uint32_t descriptor;
 
     if (!take(l, head, small ? 4 : 8))
@@ -90,7 +90,7 @@ static bool take_header(struct mode_list *l)
 
 static bool take_page(struct mode_list *l)
 {
-    uint8_t said[MODE_PAGE_MAX], same[MODE_PAGE_MAX];
+    uint8_t said[MODE_PAGE_MAX] = {0}, same[MODE_PAGE_MAX];
     const struct mode_page *p;
     uint32_t begin = l->at;
 

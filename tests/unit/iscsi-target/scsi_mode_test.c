@@ -259,7 +259,9 @@ TEST_512(a_list_with_one_wrong_page_changes_nothing)
 TEST_512(a_list_that_ends_too_early_is_refused)
 {
     expect_good(run(f, NULL, 0, 0x15, 0x10, 0, 0, 0, 0));
-    for (uint8_t length = 1; length < sizeof good_list; length++) {
+    for (uint32_t bytes = 1; bytes < sizeof good_list; bytes++) {
+        uint8_t length = (uint8_t)bytes;
+
         if (length == 12) /* header and descriptor alone */
             expect_good(run(f, good_list, length, 0x15, 0x10, 0, 0, length, 0));
         else
