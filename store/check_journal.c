@@ -1,13 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store/check_journal.c — the journal's chain from the root's tail on, read by
- * the rules of docs/formats/journal.md: where it ends, and what in it is
- * damaged.
+ * store/check_journal.c — the journal's chain from the root's tail on, read by the rules of
+ * docs/formats/journal.md: where it ends, and what in it is damaged.
  *
- * A group that is not whole is the end, unless a later one of its incarnation
- * names it durable. What the records say is held against the replicas of the
- * root, which MAKE, DELETE and RESIZE change on the way; what they do to blocks
- * is the business of the store that is opened next.
+ * A group that is not whole is the end, unless a later one of its incarnation names it durable.
+ * What the records say is held against the replicas of the root, which MAKE, DELETE and RESIZE
+ * change on the way; what they do to blocks is the business of the store that is opened next.
  */
 #include "store/check_inside.h"
 
@@ -118,8 +116,7 @@ static bool block_proved(const struct check_replica *r, const struct format_grou
            f->checksums[i];
 }
 
-/* The blocks of a write that its replica and its group have; else none can be
- * looked at. */
+/* The blocks of a write that its replica and its group have; else none can be looked at. */
 static bool has_payload(const struct check_replica *r, const struct format_group *h,
                         const struct fact *f)
 {
