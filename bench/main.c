@@ -12,9 +12,10 @@
  * bench/README.md.
  *
  *   format journal=BYTES
- *   start  map=BYTES stage=BYTES pages=N blocks=N
- *                                            opens; a replica of so many blocks is made if need be;
- *                                            what that took, and what the process takes in memory
+ *   start  blocks=N [pages=N]                opens, with the limits of a node's disk, or so many
+ *                                            pages of checksums; a replica of so many blocks is
+ *                                            made if need be; what the start took
+ *   memory                                   resident since the start began
  *   stop
  *   renew  blocks=N                          the replica is deleted and made anew
  *   add    blocks=N                          one more replica, for the loads that follow
@@ -33,6 +34,7 @@
 struct bench {
     struct scene scene;
     struct load *load;
+    uint64_t resident_before; /* the start */
 };
 
 /* ---- words of a command ---- */
@@ -121,23 +123,22 @@ static uint64_t resident_bytes(void)
 
 static enum err command_start(struct bench *b, const char *line)
 {
-    struct store_limits limits = {.map_bytes = number(line, "map"),
-                                  .stage_bytes = number(line, "stage"),
-                                  .checksum_pages = (uint32_t)number(line, "pages"),
-                                  .changes_max = 2 * BENCH_DEPTH_MAX};
-    uint64_t resident = resident_bytes(), cpu = cpu_ns();
+    struct store_limits limits = store_limits_node(b->scene.meter.disk.size_bytes);
+    uint64_t cpu = cpu_ns();
     struct timespec begun, now;
     enum err err;
 
+    if (number(line, "pages") > 0)
+        limits.checksum_pages = (uint32_t)number(line, "pages");
+    b->resident_before = resident_bytes();
     clock_gettime(CLOCK_MONOTONIC, &begun);
     err = scene_start(&b->scene, &limits, number(line, "blocks"));
     clock_gettime(CLOCK_MONOTONIC, &now);
     if (!err)
         printf("{\"seconds\": %.3f, \"cpu_seconds\": %.3f, \"limits_bytes\": %" PRIu64
-               ", \"store_bytes\": %" PRIu64 ", \"chunks_taken\": %" PRIu64 "}\n",
+               ", \"chunks_taken\": %" PRIu64 "}\n",
                (double)(now.tv_sec - begun.tv_sec) + (double)(now.tv_nsec - begun.tv_nsec) / 1e9,
                (double)(cpu_ns() - cpu) / 1e9, store_limits_bytes(&limits),
-               resident_bytes() - resident,
                store_space(b->scene.store).chunks - store_space(b->scene.store).chunks_free);
     return err;
 }
@@ -183,6 +184,11 @@ static enum err perform(struct bench *b, const char *line, bool *ret_printed)
     if (strncmp(line, "start ", 6) == 0 && !is_open) {
         *ret_printed = true;
         return command_start(b, line);
+    }
+    if (strcmp(line, "memory") == 0 && is_open) {
+        *ret_printed = true;
+        printf("{\"resident_bytes\": %" PRIu64 "}\n", resident_bytes() - b->resident_before);
+        return E_OK;
     }
     if (strncmp(line, "add ", 4) == 0 && is_open)
         return scene_add(&b->scene, number(line, "blocks"));
