@@ -2,7 +2,10 @@
 /*
  * env/uring/disk.c — a raw block device, or a file in its place, past the page cache.
  *
- * The happy path: one request is one entry of the ring, and its completion is the answer.
+ * The happy path: one request is one entry of the ring, and its completion is the answer.  What
+ * somebody waits for goes to the ring at once: reads, and writes that are durable when they are
+ * done, like the journal's.  Other writes (what a checkpoint writes home) can wait for the end of
+ * the turn, so that a turn's journal group does not queue behind them (design 7, the ring).
  *
  * What can go wrong:
  *   a short transfer            the rest is asked for; a piece that was cut goes alone first
@@ -104,7 +107,18 @@ static void uring_submit(struct disk *disk, struct disk_io *io)
 
     assert(reactor_here(d->reactor));
     d->in_flight++;
-    issue(io);
+    if (io->op == DISK_WRITE && !(io->flags & DISK_DSYNC) && !disk->write_through)
+        list_append(&d->reactor->late_writes, &io->link);
+    else
+        issue(io);
+}
+
+void uring_disk_turn_ends(struct reactor *r)
+{
+    struct list *l;
+
+    while ((l = list_take(&r->late_writes)))
+        issue(container_of(l, struct disk_io, link));
 }
 
 static void answer(struct disk_io *io, enum err err)

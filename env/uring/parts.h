@@ -69,6 +69,7 @@ void receive_buffers_give_back(struct receive_buffers *b, uint32_t number);
 
 enum err uring_disk_open(struct env *e, const char *path, uint64_t create_bytes, struct disk **ret);
 void uring_disk_answered(const struct completion *c);
+void uring_disk_turn_ends(struct reactor *r); /* what can wait goes to the ring now */
 
 /* ---- net.c, connection.c ---- */
 
@@ -136,6 +137,7 @@ struct reactor {
     struct receive_buffers buffers;
     struct pool connections;
     struct list listeners;
+    struct list late_writes; /* struct disk_io: they go out at the end of the turn */
     uint32_t listener_count, disk_count;
     atomic_bool stopping;
     uint64_t turns;

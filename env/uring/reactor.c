@@ -3,8 +3,9 @@
  * env/uring/reactor.c — the loop: what came is run, then we wait for more.
  *
  * A turn: read the clock, open mail, run the completions that were copied from the ring, fire
- * timers, step tasks; then submit and wait in one system call.  Within a turn every few requests
- * are submitted without waiting (ring.c), so that devices work while the turn goes on.
+ * timers, step tasks, prepare the writes that could wait; then submit and wait in one system call.
+ * Within a turn every few requests are submitted without waiting (ring.c), so that devices work
+ * while the turn goes on.
  *
  * Waiting is always blocked in the kernel, never a spin: an idle reactor makes no turns at all.
  * (Design 7 allows a short spin while reads are expected; a spin while a sync is under way would
@@ -71,6 +72,7 @@ static void turn(struct reactor *r)
         dispatch(r, c);
     clock_fire(&r->env.clock);
     task_queue_run(&r->env.tasks, STEPS_PER_TURN);
+    uring_disk_turn_ends(r);
     mailbox_listen(&r->mailbox, &r->ring);
 }
 
@@ -206,6 +208,7 @@ enum err reactor_open(const struct reactor_config *config, struct log *log, stru
     r->env.chance = &system_chance;
     r->mailbox.bell = -1;
     list_init(&r->listeners);
+    list_init(&r->late_writes);
     task_queue_init(&r->env.tasks);
     atomic_init(&r->stopping, false);
     err = parts_open(r, config, reterr_text);

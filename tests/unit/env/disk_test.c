@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/env/disk_test.c — a file as a disk: bytes, sync, errors, short transfers, the lock. */
+#include "env/uring/parts.h"
 #include "tests/unit/env/rig.h"
 
 #include <fcntl.h>
@@ -205,6 +206,43 @@ static void a_thousand_requests_at_once(void **state)
     free(bytes);
 }
 
+static uint32_t ready_in_ring(void)
+{
+    return io_uring_sq_ready(&reactor_of(rig_env)->ring.uring);
+}
+
+/* Within a turn: what somebody waits for goes to the ring at once, other writes behind it. */
+static void a_durable_write_goes_before_writes_that_can_wait(void **state)
+{
+    enum { LATE = 20 };
+    struct disk *d = open_disk((uint64_t)(LATE + 2) * DISK_ALIGN);
+    struct request *q = calloc(LATE + 2, sizeof *q);
+    uint8_t *bytes = blocks_of(0x44, DISK_ALIGN);
+
+    (void)state;
+    finished.count = 0;
+    for (uint32_t i = 0; i < LATE + 2; i++) {
+        q[i].io.op = i == LATE + 1 ? DISK_READ : DISK_WRITE;
+        q[i].io.flags = i == LATE ? DISK_DSYNC : 0;
+        q[i].io.offset = (uint64_t)i * DISK_ALIGN;
+        q[i].io.piece_count = 1;
+        q[i].pieces[0] = (struct iovec){bytes, DISK_ALIGN};
+    }
+    for (uint32_t i = 0; i < LATE; i++)
+        submit(d, &q[i]);
+    assert_int_equal(ready_in_ring(), 0);
+    submit(d, &q[LATE]);
+    assert_int_equal(ready_in_ring(), 1);
+    submit(d, &q[LATE + 1]);
+    assert_int_equal(ready_in_ring(), 2);
+    rig_run_until(&finished, LATE + 2);
+    for (uint32_t i = 0; i < LATE + 2; i++)
+        assert_int_equal(q[i].err, E_OK);
+    disk_close(d);
+    free(q);
+    free(bytes);
+}
+
 /* Sixty-four completions fit; the kernel keeps the other nine hundred until there is room. */
 static void a_small_ring_loses_nothing(void **state)
 {
@@ -350,6 +388,7 @@ int main(void)
         TEST(many_pieces_are_one_request),
         TEST(a_sync_is_answered),
         TEST(a_thousand_requests_at_once),
+        TEST(a_durable_write_goes_before_writes_that_can_wait),
         TEST(a_small_ring_loses_nothing),
         TEST(a_file_that_became_shorter_is_a_broken_disk),
         TEST(a_write_that_is_cut_and_then_refused_fails),
