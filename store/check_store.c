@@ -113,6 +113,8 @@ bool check_lost(const struct checking *k, const struct store_replica *r, uint64_
     enum block_state state = staged_state(k, r, index, nth);
     const struct format_checksum_page *p;
 
+    if (!entry)
+        return true; /* a hole that is lost */
     if (state != BLOCK_ELSEWHERE || !has_record(k, r, index))
         return state == BLOCK_LOST;
     p = (const void *)page_at_hand(k->store, k->geo.map_pages + chunk / CHECKSUM_RECORDS);
@@ -158,6 +160,22 @@ static void say_lost_in_stage(struct checking *k)
             for (uint32_t n = i; map_has_leaf(r, i) && n < i + MAP_LEAF; n++)
                 if (map_entry(r, n) && !(map_entry(r, n) & ENTRY_PLACED))
                     say_lost_in(k, r, n, 0);
+    }
+}
+
+/* Where the map has nothing a block is zero, but of a salvaged replica it may be lost: then it
+ * counts as data that no read proves. */
+static void say_lost_holes(struct checking *k)
+{
+    uint64_t count;
+
+    for_each_replica(r, k->store) {
+        for (uint32_t i = 0; (uint64_t)i * CHUNK_BLOCKS < r->size_blocks; i++) {
+            uint64_t start = (uint64_t)i * CHUNK_BLOCKS;
+
+            if (!map_entry(r, i) && store_mapped(r, start, CHUNK_BLOCKS, &count))
+                say_lost(k, r, start, replica_chunk_blocks(r, i));
+        }
     }
 }
 
@@ -218,6 +236,7 @@ enum err check_store_opened(struct checking *k)
             check_say_of(k, FINDING_DAMAGED, &all, "it is marked as damaged: behind 0");
     }
     say_lost_in_stage(k);
+    say_lost_holes(k);
     if (s->journal.head != k->chain.position || s->journal.sequence != k->chain.sequence)
         check_say(k, FINDING_DISAGREED, FINDING_NOWHERE,
                   "the store says that the journal ends at %" PRIu64 ", the check at %" PRIu64,
