@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define LOGOUT_SECONDS 2u /* for initiators to leave a volume that closes here (design 8) */
+
 enum end_state {
     DRAIN, /* sessions end, what they handed on is answered */
     CLOSE, /* until volume, sessions and tenure are gone    */
@@ -406,7 +408,8 @@ static void close_begin(struct node_volume *n)
     if (n->closing)
         return;
     n->closing = true;
-    n->drain = (struct iscsi_drain){.block = volume_block(n->v), .done = block_drained};
+    n->drain = (struct iscsi_drain){
+        .block = volume_block(n->v), .logout_seconds = LOGOUT_SECONDS, .done = block_drained};
     task_start(&n->task, &end_kind, &n->all->env->tasks, DRAIN);
     iscsi_target_drain(n->all->target, &n->drain);
     tell(n->all);
