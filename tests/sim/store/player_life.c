@@ -164,9 +164,10 @@ void player_close(struct player *p)
 
 void player_crash(struct player *p, enum sim_death death)
 {
-    p->model.disk_full = p->store && player_may_be_full(p);
-    if (p->store)
+    if (p->store) { /* else it was told when the one before died */
+        p->model.disk_full = player_may_be_full(p);
         sim_abandon(p->sim, p->store);
+    }
     if (!sim_dead(p->env))
         sim_crash(p->sim, p->env, death);
     p->crashes++;
