@@ -49,7 +49,7 @@ static void read_superblock(struct checking *k, uint32_t nth)
 {
     uint64_t device = k->check->disk->size_bytes;
     const struct format_superblock *b = (const void *)k->pages;
-    uint64_t bytes = min_u64(max_u64(le64_get(b->size_bytes), 2 * PAGE_BYTES), device);
+    uint64_t bytes = min_u64(max_u64(le64_get(b->size_bytes), UINT64_C(2) * PAGE_BYTES), device);
     uint64_t offset = nth == 2 ? superblock_offset(bytes, 1) : superblock_offset(device, nth);
 
     open_io_read(&k->io, k->pages + (size_t)nth * PAGE_BYTES, offset, PAGE_BYTES);

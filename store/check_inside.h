@@ -139,7 +139,7 @@ void check_chain_close(struct checking *k);
 /* check_store.c: the opened store against what was read */
 void check_store_open(struct checking *k, void (*opened)(struct store_open *, enum err));
 must_check enum err check_store_opened(struct checking *k);
-void check_checksum_record(struct checking *k, const struct format_checksum_record *r,
+void check_checksum_record(struct checking *k, const struct format_checksum_record *f,
                            uint64_t chunk);
 /* Whether the block is known to be lost. */
 bool check_lost(const struct checking *k, const struct store_replica *r, uint64_t block);

@@ -320,6 +320,7 @@ static void part_begin(struct checking *k, enum sweep_part part)
         [SWEEP_CHECKSUMS] = {g->map_pages, g->checksum_pages},
     };
 
+    assert(part <= SWEEP_CHECKSUMS);
     k->sweep.part = part;
     k->sweep.at = pages[part].start;
     k->sweep.end = extent_end(pages[part]);

@@ -333,6 +333,29 @@ static void a_disk_in_use_is_busy(void **state)
     disk_close(second);
 }
 
+/* Looking shares with looking; a write through it is refused, and nobody writes meanwhile. */
+static void a_disk_that_is_looked_at_is_not_written(void **state)
+{
+    struct disk *d = open_disk(MIB), *look, *second;
+    uint8_t *bytes = blocks_of(0x5a, DISK_ALIGN), *read = blocks_of(0, DISK_ALIGN);
+
+    (void)state;
+    assert_int_equal(reactor_disk_look(rig_reactor, path, &look), E_BUSY);
+    assert_int_equal(transfer(d, DISK_WRITE, 0, bytes, DISK_ALIGN), E_OK);
+    disk_close(d);
+    assert_int_equal(reactor_disk_look(rig_reactor, path, &look), E_OK);
+    assert_int_equal(reactor_disk_look(rig_reactor, path, &second), E_OK);
+    assert_int_equal(disk_open(rig_env, path, 0, &d), E_BUSY);
+    assert_int_equal(transfer(look, DISK_WRITE, 0, read, DISK_ALIGN), E_DISK);
+    assert_int_equal(transfer(look, DISK_READ, 0, read, DISK_ALIGN), E_OK);
+    assert_memory_equal(read, bytes, DISK_ALIGN);
+    disk_close(second);
+    disk_close(look);
+    assert_int_equal(reactor_disk_look(rig_reactor, "no-such-file", &look), E_NOT_FOUND);
+    free(read);
+    free(bytes);
+}
+
 static void what_is_no_disk_is_refused(void **state)
 {
     struct disk *d;
@@ -394,6 +417,7 @@ int main(void)
         TEST(a_write_that_is_cut_and_then_refused_fails),
         TEST(a_short_transfer_is_continued),
         TEST(a_disk_in_use_is_busy),
+        TEST(a_disk_that_is_looked_at_is_not_written),
         TEST(what_is_no_disk_is_refused),
         TEST(a_block_device_is_a_disk),
     };
