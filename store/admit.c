@@ -73,6 +73,13 @@ static uint64_t promised(const struct store *s, const struct group *g,
     return epoch;
 }
 
+static enum err judge_salvage(struct store *s, const struct store_change *c)
+{
+    if (!c->replica->damaged || identity_none(c->identity))
+        return E_INVALID;
+    return store_find(s, c->identity) ? E_EXISTS : E_OK;
+}
+
 static enum err judge(struct store *s, const struct group *g, const struct store_change *c)
 {
     if (!takes_changes(s))
@@ -84,6 +91,8 @@ static enum err judge(struct store *s, const struct group *g, const struct store
         return judge_make(s, c);
     case STORE_DELETE:
         return E_OK;
+    case STORE_SALVAGE:
+        return judge_salvage(s, c);
     case STORE_RESIZE:
         if (c->size_blocks > SHARD_BLOCKS)
             return E_LBA_RANGE;
@@ -94,8 +103,8 @@ static enum err judge(struct store *s, const struct group *g, const struct store
         return c->set.member_count > REPLICAS_PER_SHARD ? E_INVALID : E_OK;
     case STORE_WRITE:
         return judge_extent(c, WRITE_BLOCKS_MAX);
-    case STORE_UNMAP:
-        return judge_extent(c, SHARD_BLOCKS);
+    case STORE_UNMAP: /* zeros take chunks where holes are unsure */
+        return judge_extent(c, c->replica->unsure_chunks ? WRITE_BLOCKS_MAX : SHARD_BLOCKS);
     }
     unreachable();
 }
@@ -328,16 +337,32 @@ static enum verdict admit_redirect(struct store *s, struct group *g, struct stor
     return VERDICT_ADMIT;
 }
 
+/* Its two ends are staged; where a hole is not zero by itself, every chunk of it. */
+static struct need need_of_unmap(const struct store *s, const struct group *g,
+                                 const struct store_change *c)
+{
+    if (c->replica->unsure_chunks == 0)
+        return (struct need){.staged = 2};
+    return need_of(s, g, c->replica, c->extent);
+}
+
 static enum verdict admit_unmap(struct store *s, struct group *g, struct store_change *c)
 {
+    struct need n = need_of_unmap(s, g, c);
     struct group_item *item;
 
-    if (staged_left(s, g) < 2)
+    if (staged_left(s, g) < n.staged)
         return later(s, g);
+    if (n.chunks > 0) {
+        enum verdict verdict = find_space(s, g, c, n);
+
+        if (verdict != VERDICT_ADMIT)
+            return verdict;
+    }
     item = group_add_item(g, c);
     item->fact = stamped(c, RECORD_UNMAP, c->extent);
     group_add_record(g, item);
-    reserve(g, (struct need){.staged = 2}); /* its two ends */
+    reserve(g, n);
     g->unmaps = true;
     return VERDICT_ADMIT;
 }
@@ -348,7 +373,7 @@ static enum verdict admit_word(struct group *g, struct store_change *c)
     static const enum record_kind record_of[] = {
         [STORE_MAKE] = RECORD_MAKE,     [STORE_DELETE] = RECORD_DELETE,
         [STORE_RESIZE] = RECORD_RESIZE, [STORE_PROMISE] = RECORD_PROMISE,
-        [STORE_SET] = RECORD_SET,
+        [STORE_SET] = RECORD_SET,       [STORE_SALVAGE] = RECORD_SALVAGE,
     };
     struct group_item *item = group_add_item(g, c);
 
@@ -357,11 +382,13 @@ static enum verdict admit_word(struct group *g, struct store_change *c)
         .replica = c->kind == STORE_MAKE ? c->identity : c->replica->identity,
         .volume = c->volume,
         .shard = c->shard,
+        .extent.start = c->kind == STORE_SALVAGE ? c->identity.bits : 0,
         .epoch = c->epoch,
         .size_blocks = c->size_blocks,
         .set = &c->set,
     };
     group_add_record(g, item);
+    g->incompat |= c->kind == STORE_SALVAGE ? INCOMPAT_SALVAGE : 0;
     g->barrier = c->kind != STORE_PROMISE;
     g->closed = g->barrier;
     return VERDICT_ADMIT;
@@ -389,6 +416,7 @@ enum verdict group_admit(struct store *s, struct group *g, struct store_change *
         return admit_unmap(s, g, c);
     case STORE_MAKE:
     case STORE_DELETE:
+    case STORE_SALVAGE:
     case STORE_RESIZE:
     case STORE_PROMISE:
     case STORE_SET:

@@ -44,11 +44,13 @@ static void apply_name(struct store_replica *r, const struct fact *f)
     open_log_commit(r, w->epoch, w->commit_seq, w->sealed);
 }
 
-/* The chunk's place in the stage, taking the chunk if need be. */
+/* The chunk's place in the stage, taking the chunk if need be: what it held is what a hole was. */
 static enum err take_chunk(struct store *s, struct store_replica *r, uint32_t index,
                            struct staged_chunk **ret)
 {
-    if (!map_entry(r, index)) {
+    bool taken = !map_entry(r, index);
+
+    if (taken) {
         if (allocator_left(&s->allocator) == 0)
             return E_NO_SPACE;
         if (!map_set(r, index, ENTRY_HERE))
@@ -56,7 +58,11 @@ static enum err take_chunk(struct store *s, struct store_replica *r, uint32_t in
         s->allocator.promised++;
     }
     *ret = stage_get(s, r, index);
-    return *ret ? E_OK : E_NO_MEMORY;
+    if (!*ret)
+        return E_NO_MEMORY;
+    for (uint32_t b = 0; taken && hole_state(r, index) == BLOCK_LOST && b < CHUNK_BLOCKS; b++)
+        stage_set(s, *ret, b, BLOCK_LOST, NULL);
+    return E_OK;
 }
 
 static enum err apply_write(struct store *s, struct store_replica *r, const struct fact *f)
@@ -142,19 +148,21 @@ static enum err apply_redirect(struct store *s, struct store_replica *r, const s
 static enum err apply_unmap(struct store *s, struct store_replica *r, const struct fact *f)
 {
     for (uint32_t i = first_chunk(f->extent); i < end_chunk(f->extent); i++) {
+        bool sure = hole_state(r, i) == BLOCK_ZERO; /* else its zeros need a chunk */
         struct staged_chunk *c;
         uint32_t first, end;
+        enum err err;
 
-        if (!map_entry(r, i))
+        if (sure && !map_entry(r, i))
             continue;
         part_of_chunk(f->extent, i, &first, &end);
-        if (first == 0 && end >= replica_chunk_blocks(r, i)) {
+        if (sure && first == 0 && end >= replica_chunk_blocks(r, i)) {
             map_free(r, i);
             continue;
         }
-        c = stage_get(s, r, i);
-        if (!c)
-            return E_NO_MEMORY;
+        err = take_chunk(s, r, i, &c);
+        if (err)
+            return err;
         c->stamp = max_u64(c->stamp, f->stamp.generation);
         for (uint32_t b = first; b < end; b++)
             stage_set(s, c, b, BLOCK_ZERO, NULL);
@@ -214,6 +222,23 @@ static enum err apply_make(struct store *s, const struct fact *f)
     return E_OK;
 }
 
+/* Design 6.7: what returns under the former identity is an orphan. */
+static enum err apply_salvage(struct store *s, struct store_replica *r, struct identity identity)
+{
+    enum err err;
+
+    if (identity_none(identity) || store_find(s, identity))
+        return E_EXISTS;
+    map_remove(&s->by_identity, r->identity.bits);
+    r->identity = identity;
+    err = map_put(&s->by_identity, identity.bits, r);
+    assert(!err); /* it just gave up a place */
+    r->damaged = false;
+    r->unsure_chunks = div_up(r->size_blocks, CHUNK_BLOCKS);
+    map_sum_anew(r);
+    return E_OK;
+}
+
 static enum err apply_to(struct store *s, struct store_replica *r, const struct fact *f)
 {
     switch (f->kind) {
@@ -226,6 +251,8 @@ static enum err apply_to(struct store *s, struct store_replica *r, const struct 
     case RECORD_DELETE:
         replica_forget(r);
         return E_OK;
+    case RECORD_SALVAGE:
+        return apply_salvage(s, r, (struct identity){f->extent.start});
     case RECORD_RESIZE:
         r->size_blocks = max_u64(r->size_blocks, f->size_blocks);
         return E_OK;
@@ -266,7 +293,7 @@ enum err fact_apply(struct store *s, const struct fact *f)
 static void lose_blocks(struct store *s, struct store_replica *r, const struct fact *f)
 {
     for (uint32_t i = first_chunk(f->extent); i < end_chunk(f->extent); i++) {
-        if (f->kind == RECORD_UNMAP && !map_entry(r, i))
+        if (f->kind == RECORD_UNMAP && !map_entry(r, i) && hole_state(r, i) == BLOCK_ZERO)
             continue; /* it reads as zeros whether the unmap was done or not */
         if (!lose_in_chunk(s, r, f, i))
             r->damaged = true;
@@ -285,6 +312,8 @@ void fact_lost(struct store *s, const struct format_list_entry *e)
 
     if (!r || f.kind == RECORD_COMMIT)
         return;
+    if (f.kind == RECORD_SALVAGE) /* later records speak of it by that name */
+        (void)apply_salvage(s, r, (struct identity){f.extent.start});
     if ((f.kind != RECORD_WRITE && f.kind != RECORD_UNMAP && f.kind != RECORD_REDIRECT) ||
         !extent_within(f.extent, r->size_blocks)) {
         r->damaged = true; /* a promise, a set, a size: nobody knows which */

@@ -200,7 +200,12 @@ static const char *take_record(struct checking *k, const struct format_group *h,
         return "lies outside its replica";
     else if (f->kind == RECORD_REDIRECT && !has_chunks(k, f))
         return "names chunks that are not there";
-    else if (f->kind == RECORD_DELETE) {
+    else if (f->kind == RECORD_SALVAGE) {
+        map_remove(&k->by_identity, r->identity.bits);
+        r->identity = (struct identity){f->extent.start};
+        if (map_put(&k->by_identity, r->identity.bits, r))
+            return "gives an identity that another has";
+    } else if (f->kind == RECORD_DELETE) {
         map_remove(&k->by_identity, r->identity.bits);
         r->identity = (struct identity){0};
     }

@@ -51,6 +51,17 @@ void map_page_dirty(struct store *s, uint64_t page)
     s->map_dirty[page] = 1;
 }
 
+void map_sum_anew(struct store_replica *r)
+{
+    r->map_sum = 0;
+    for (uint32_t i = 0; i < SHARD_CHUNKS; i++) {
+        uint64_t entry = map_entry(r, i);
+
+        if (entry & ENTRY_PLACED)
+            r->map_sum += map_term(r, i, entry & ENTRY_CHUNK);
+    }
+}
+
 void map_place(struct store_replica *r, uint32_t index, uint64_t chunk)
 {
     uint64_t *leaf = r->directory[index / MAP_LEAF];

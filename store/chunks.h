@@ -95,6 +95,7 @@ struct store_replica {
     uint64_t last_epoch, last_seq, commit_epoch, commit_seq;
     uint64_t floor_generation, floor_snapshot;
     bool empty, damaged;
+    uint64_t unsure_chunks; /* salvaged: what the map does not have below it is lost, not zero */
 
     struct list open; /* its activity log, oldest first */
     uint32_t open_count;
@@ -111,6 +112,11 @@ struct store_replica {
 };
 
 uint64_t map_entry(const struct store_replica *r, uint32_t index); /* 0: not taken */
+/* What a block is that neither map nor stage knows. */
+static inline enum block_state hole_state(const struct store_replica *r, uint32_t index)
+{
+    return index < r->unsure_chunks ? BLOCK_LOST : BLOCK_ZERO;
+}
 /* False: no memory is left for a new leaf. */
 bool map_set(struct store_replica *r, uint32_t index, uint64_t entry);
 bool map_has_leaf(const struct store_replica *r, uint32_t index);
@@ -122,6 +128,8 @@ void map_clear(struct store_replica *r);             /* frees all of them, and t
 void map_page_dirty(struct store *s, uint64_t page); /* the next checkpoint writes it */
 /* How many chunks of the extent are not taken, and how many leaves they would need. */
 uint64_t map_missing(const struct store_replica *r, struct extent blocks, uint64_t *ret_leaves);
+/* The replica has another identity: its sum, of what has a place. */
+void map_sum_anew(struct store_replica *r);
 /* One term of a replica's map_sum. */
 uint64_t map_term(const struct store_replica *r, uint32_t index, uint64_t chunk);
 

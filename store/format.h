@@ -22,8 +22,9 @@
 #define PAGE_BYTES        4096u
 #define FORMAT_COMPAT     0u /* what this version knows of each word */
 #define FORMAT_RO         0u
-#define INCOMPAT_REDIRECT 1u /* journal records of kind 9 */
-#define FORMAT_INCOMPAT   INCOMPAT_REDIRECT
+#define INCOMPAT_REDIRECT 1u /* journal records of kind 9  */
+#define INCOMPAT_SALVAGE  2u /* journal records of kind 13 */
+#define FORMAT_INCOMPAT   (INCOMPAT_REDIRECT | INCOMPAT_SALVAGE)
 
 #define SUPERBLOCK_MAGIC  UINT32_C(0x42534c44) /* "DLSB" */
 #define ROOT_MAGIC        UINT32_C(0x54524c44) /* "DLRT" */
@@ -206,7 +207,8 @@ struct format_replica {
     le32 note_count;
     le32 reserve;
     struct format_set set;
-    uint8_t reserve2[160];
+    le64 unsure_chunks; /* below: a chunk that the map does not have was perhaps lost */
+    uint8_t reserve2[152];
     struct format_note notes[NOTES_MAX];
 };
 static_assert(offsetof(struct format_replica, set) == 128, "fields in order");

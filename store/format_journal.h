@@ -38,6 +38,7 @@ enum record_kind {
     RECORD_LOST = 10,    /* reserved: blocks that no member can prove            */
     RECORD_MERGE = 11,   /* reserved: versions of a deleted snapshot are merged  */
     RECORD_NOTE = 12,    /* reserved: a note is dropped                          */
+    RECORD_SALVAGE = 13, /* a damaged replica goes on under the identity `start` */
 };
 
 #define RECORD_SEALED 1u
@@ -65,7 +66,7 @@ struct format_record {
     le16 reserve;
     le64 replica;
     le64 volume; /* MAKE */
-    le64 start;  /* block; MAKE, RESIZE: unused */
+    le64 start;  /* block; MAKE, RESIZE: unused; SALVAGE: its identity from now on */
     le64 count;  /* MAKE, RESIZE: size_blocks   */
     le64 generation, snapshot;
     le64 epoch, seq, commit_seq; /* PROMISE: epoch */

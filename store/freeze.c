@@ -19,6 +19,8 @@
 /* Every block is zero, whether the table says so or has nothing to say. */
 static bool holds_nothing(const struct staged_chunk *k, uint64_t entry)
 {
+    if (hole_state(k->replica, k->index) != BLOCK_ZERO)
+        return false;
     if (k->fresh || !(entry & ENTRY_PLACED))
         return (k->states & ~STATES_ZERO) == 0; /* neither data nor lost */
     return k->states == STATES_ZERO;

@@ -31,7 +31,8 @@ static void begin(struct store *s, struct group *g)
 
     g->item_count = g->record_count = g->block_count = g->answers = 0;
     g->need = (struct need){0};
-    g->unmaps = g->closed = g->barrier = g->redirects = false;
+    g->unmaps = g->closed = g->barrier = false;
+    g->incompat = 0;
     g->err = E_OK;
     g->bytes_most = min_u64(j->bytes_max, pacing_ring_room(s));
     g->blocks_most = pacing_stage_room(s);
@@ -150,7 +151,7 @@ void group_seal(struct store *s, struct group *g)
     h->payload_blocks = le32_of(g->block_count);
     format_seal_with(h, g->meta_used,
                      &(struct format_name){GROUP_MAGIC, s->identity, j->head, s->root_number},
-                     g->redirects ? INCOMPAT_REDIRECT : 0);
+                     g->incompat);
     move_on(j, g);
 }
 

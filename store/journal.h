@@ -72,11 +72,11 @@ struct group {
     uint32_t item_count, record_count, block_count;
     uint32_t answers; /* changes that are answered when it is finished */
     struct need need;
-    bool unmaps;    /* a later write cannot be told what it needs before these are applied */
-    bool closed;    /* takes no more                                                       */
-    bool barrier;   /* what comes behind it is judged when it is finished                  */
-    bool changes;   /* holds records of changes, not commit words alone                    */
-    bool redirects; /* holds records of that kind                                          */
+    bool unmaps;       /* a later write cannot be told what it needs before these are applied */
+    bool closed;       /* takes no more                                                       */
+    bool barrier;      /* what comes behind it is judged when it is finished                  */
+    bool changes;      /* holds records of changes, not commit words alone                    */
+    uint32_t incompat; /* features that its records use */
     uint64_t sequence, durable; /* once sealed */
     uint8_t *meta;
     uint32_t meta_used;

@@ -131,6 +131,7 @@ static void submit(struct home_read *h)
 /* One chunk's part of a read, as it stands now. */
 struct look {
     struct store *store;
+    const struct store_replica *replica;
     uint32_t index, first, end; /* blocks of the chunk */
     uint64_t entry;
     struct staged_view staged;
@@ -143,7 +144,7 @@ static struct look look_at(struct store_read *r)
 {
     struct store *s = r->replica->store;
     uint64_t end = extent_end(r->extent);
-    struct look k = {.store = s, .index = (uint32_t)(r->at / CHUNK_BLOCKS)};
+    struct look k = {.store = s, .replica = r->replica, .index = (uint32_t)(r->at / CHUNK_BLOCKS)};
     uint64_t base = (uint64_t)k.index * CHUNK_BLOCKS;
 
     k.first = (uint32_t)(r->at - base);
@@ -196,8 +197,10 @@ static enum block_state state_at(const struct look *k, uint32_t block)
 
     if (state != BLOCK_ELSEWHERE)
         return state;
+    if (!k->entry)
+        return hole_state(k->replica, k->index);
     if (!has_record(k))
-        return BLOCK_ZERO; /* the chunk is not there, or was never written here */
+        return BLOCK_ZERO; /* it was never written here */
     return k->record ? state_of(le32_get(k->record->states), block) : BLOCK_LOST;
 }
 
@@ -355,15 +358,17 @@ static bool holds_data(const struct look *k, uint32_t block)
 /* How many blocks from `at` on, below `end` and in its chunk, are alike; whether they hold data. */
 static uint64_t run_in_chunk(const struct store_replica *r, uint64_t at, uint64_t end, bool *mapped)
 {
-    struct look k = {.store = r->store, .index = (uint32_t)(at / CHUNK_BLOCKS)};
+    struct look k = {.store = r->store, .replica = r, .index = (uint32_t)(at / CHUNK_BLOCKS)};
     uint64_t base = (uint64_t)k.index * CHUNK_BLOCKS, block = at;
     const uint8_t *page;
 
     end = min_u64(end, base + CHUNK_BLOCKS);
     k.entry = map_entry(r, k.index);
     *mapped = false;
-    if (!k.entry)
+    if (!k.entry) {
+        *mapped = hole_state(r, k.index) == BLOCK_LOST;
         return end - at;
+    }
     k.staged = stage_view(r->store, r, k.index);
     page = has_record(&k) ? page_at_hand(r->store, page_of(&k)) : NULL;
     k.record = page ? record_in(&k, page) : NULL;

@@ -140,7 +140,7 @@ enum err record_decode(const uint8_t *at, size_t room, struct fact *ret, struct 
     bytes = le32_get(r.bytes);
     if (bytes < sizeof r || bytes > room || bytes % 8)
         return E_DAMAGED;
-    if (r.kind < RECORD_WRITE || r.kind > RECORD_REDIRECT)
+    if (r.kind < RECORD_WRITE || (r.kind > RECORD_REDIRECT && r.kind != RECORD_SALVAGE))
         return E_UNSUPPORTED;
     fixed_decode(&r, ret);
     if (!counts_make_sense(ret))

@@ -192,7 +192,7 @@ void redirect_add(struct store *s, struct group *g, struct store_change *c)
         group_add_record(g, item);
         at += e.count;
     }
-    g->redirects = true;
+    g->incompat |= INCOMPAT_REDIRECT;
     c->redirect = NULL;
     pool_put(&s->journal.redirects, d);
 }

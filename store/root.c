@@ -31,6 +31,7 @@ static void replica_encode(const struct store_replica *r, struct format_replica 
     ret->floor_generation = le64_of(r->floor_generation);
     ret->floor_snapshot = le64_of(r->floor_snapshot);
     ret->map_sum = le64_of(r->map_sum);
+    ret->unsure_chunks = le64_of(r->unsure_chunks);
     set_encode(&ret->set, &r->set);
 }
 
@@ -109,6 +110,7 @@ static enum err replica_decode(struct store *s, const struct format_replica *f)
     r->floor_generation = le64_get(f->floor_generation);
     r->floor_snapshot = le64_get(f->floor_snapshot);
     r->sum_told = le64_get(f->map_sum);
+    r->unsure_chunks = le64_get(f->unsure_chunks);
     set_decode(&f->set, &r->set);
     return E_OK;
 }

@@ -152,7 +152,8 @@ void stage_freeze(struct store *s)
 /* All of it is zero, and nothing came since: the next checkpoint frees it (checkpoint.c). */
 static bool stays(struct store *s, const struct staged_chunk *c)
 {
-    return c->emptied && c->listed && !stage_find(s, c->replica, c->index);
+    return c->emptied && c->listed && !stage_find(s, c->replica, c->index) &&
+           hole_state(c->replica, c->index) == BLOCK_ZERO;
 }
 
 static void keep(struct store *s, struct staged_chunk *c)

@@ -159,6 +159,8 @@ uint32_t store_open_writes(const struct store_replica *r, struct extent *ret, ui
 enum store_change_kind {
     STORE_MAKE,    /* facts of a new replica: identity, volume, shard, size_blocks; ret .replica */
     STORE_DELETE,  /* by a grave: the replica and all its chunks                                 */
+    STORE_SALVAGE, /* identity: a damaged replica goes on under it, by a human's command (6.7);  */
+                   /* what is not in its map was perhaps lost: E_MEDIUM until it is written      */
     STORE_RESIZE,  /* size_blocks; only up                                                       */
     STORE_PROMISE, /* epoch: persisted behind every change given before (P2)                     */
     STORE_SET,     /* set: stored, and chunks of the activity log stamped with its generation,   */
@@ -188,7 +190,8 @@ struct store_change {
     uint64_t epoch;       /* STORE_PROMISE                                               */
     uint64_t size_blocks; /* STORE_MAKE, STORE_RESIZE                                    */
     struct store_set set; /* STORE_SET                                                   */
-    struct identity identity, volume; /* STORE_MAKE: the replica's, its volume's                  */
+    struct identity identity,
+        volume; /* STORE_MAKE: the replica's, its volume's; SALVAGE: its new */
     uint32_t shard;
 
     void *own; /* the caller's */
@@ -205,8 +208,9 @@ struct store_change {
  * Hands a change to the journal.  Answers: E_OK durable (S1); E_NO_SPACE nothing changed;
  * E_MEDIUM the payload does not match its checksums, nothing changed; E_EXISTS (MAKE);
  * E_READ_ONLY, E_DISK: the store takes no more changes; E_LBA_RANGE; E_STALE_EPOCH (PROMISE of an
- * epoch below the promised one); E_INVALID (a set too large, a size that shrinks).  STORE_DELETE:
- * no change or read of the replica is under way; from its done on the pointer is dead.
+ * epoch below the promised one); E_INVALID (a set too large, a size that shrinks, a salvage of what
+ * is not damaged).  STORE_DELETE, STORE_SALVAGE: no change or read of the replica is under way;
+ * from a deletion's done on the pointer is dead.
  */
 void store_change(struct store *s, struct store_change *c);
 

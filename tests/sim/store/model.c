@@ -129,6 +129,8 @@ static void apply(struct model *m, const struct model_change *c)
     case STORE_DELETE:
         r->certain.exists = false;
         return;
+    case STORE_SALVAGE: /* no player asks for it */
+        return;
     case STORE_RESIZE:
         r->certain.size_blocks = c->size_blocks;
         return;
@@ -187,6 +189,7 @@ static enum err refusal(const struct model *m, const struct model_change *c)
         return extent_within(c->extent, f->size_blocks) ? E_OK : E_LBA_RANGE;
     case STORE_MAKE:
     case STORE_DELETE:
+    case STORE_SALVAGE:
     case STORE_SET:
         break;
     }

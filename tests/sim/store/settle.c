@@ -83,6 +83,8 @@ static void apply_facts(struct model_facts *f, const struct model_change *c)
     case STORE_DELETE:
         f->exists = false;
         return;
+    case STORE_SALVAGE:
+        return;
     case STORE_RESIZE:
         f->size_blocks = max_u64(f->size_blocks, c->size_blocks);
         return;
@@ -387,6 +389,6 @@ bool model_settle(struct model *m, const struct model_sight *sights)
     m->first += m->change_count;
     m->change_count = m->answered = 0;
     m->doubted = UINT32_MAX;
-    m->disk_ails = false;
+    m->disk_ails = m->disk_full = false;
     return true;
 }

@@ -170,6 +170,7 @@ static enum err fake_apply(struct store_change *c)
         return r->store->refuse[c->kind] ? r->store->refuse[c->kind] : fake_apply_write(r, c);
     case STORE_MAKE:
     case STORE_DELETE:
+    case STORE_SALVAGE:
         break;
     }
     assert(!"not asked of the fake");

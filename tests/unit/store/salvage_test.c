@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/store/salvage_test.c — a replica whose map lost chunks goes on by a human's command:
+ * what can be proved is read, what was perhaps lost is an error until it is written or unmapped.
+ */
+#include "tests/unit/store/rig_io.h"
+
+#define CHUNKS 250u
+#define SIZE   (CHUNKS * CHUNK_BLOCKS)
+
+static const struct identity RENAMED = {0x0b00000000000077};
+
+static void flip(struct rig *r, uint64_t offset)
+{
+    uint8_t byte;
+
+    sim_disk_peek(r->medium, offset, &byte, 1);
+    byte ^= 0x10;
+    sim_disk_poke(r->medium, offset, &byte, 1);
+}
+
+static enum err salvage(struct rig *r, struct identity identity)
+{
+    struct store_change c = {.kind = STORE_SALVAGE, .replica = r->replica, .identity = identity};
+
+    return rig_change(r, &c);
+}
+
+static enum err resize(struct rig *r, uint64_t blocks)
+{
+    struct store_change c = {.kind = STORE_RESIZE, .replica = r->replica, .size_blocks = blocks};
+
+    return rig_change(r, &c);
+}
+
+/* Two blocks of every chunk are home; then a map page rots, and the replica is damaged. */
+static struct rig damaged(uint64_t seed, bool *ret_lost)
+{
+    struct rig r = rig_begin(seed, SIZE);
+    uint64_t page;
+
+    for (uint32_t i = 0; i < CHUNKS; i++)
+        assert_int_equal(rig_write(&r, (uint64_t)i * CHUNK_BLOCKS + 2, 2, 1000 + i * 2), E_OK);
+    rig_reopen(&r);
+    page = (map_entry(r.replica, 3) & ENTRY_CHUNK) / MAP_RECORDS;
+    for (uint32_t i = 0; i < CHUNKS; i++)
+        ret_lost[i] = (map_entry(r.replica, i) & ENTRY_CHUNK) / MAP_RECORDS == page;
+    page = page_offset(&r.store->geo, page, r.store->index[page].flags & PAGE_PLACE);
+    rig_close(&r);
+    flip(&r, page + 1000);
+    assert_int_equal(rig_open(&r), E_OK);
+    return r;
+}
+
+static void expect_salvaged(struct rig *r, const bool *lost)
+{
+    uint32_t losses = 0;
+
+    assert_null(store_find(r->store, REPLICA));
+    r->replica = store_find(r->store, RENAMED);
+    assert_non_null(r->replica);
+    assert_false(rig_facts(r).damaged);
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        uint64_t at = (uint64_t)i * CHUNK_BLOCKS;
+
+        losses += lost[i];
+        if (lost[i]) {
+            expect_medium(r, at + 2);
+            expect_medium(r, at + 9); /* it may have held something: no zeros */
+        } else {
+            expect_blocks(r, at + 2, 2, 1000 + i * 2);
+            expect_blocks(r, at + 9, 1, 0);
+        }
+    }
+    assert_in_range(losses, 100, CHUNKS - 50);
+}
+
+static void only_what_can_be_proved_is_read(void **state)
+{
+    bool lost[CHUNKS];
+    struct rig r = damaged(1, lost);
+
+    (void)state;
+    assert_true(rig_facts(&r).damaged);
+    assert_int_equal(salvage(&r, RENAMED), E_OK);
+    expect_salvaged(&r, lost);
+    rig_reopen(&r);
+    expect_salvaged(&r, lost);
+    rig_crash_and_reopen(&r);
+    expect_salvaged(&r, lost);
+    rig_end(&r);
+}
+
+static void the_journal_keeps_it(void **state)
+{
+    bool lost[CHUNKS];
+    struct rig r = damaged(2, lost);
+
+    (void)state;
+    assert_int_equal(salvage(&r, RENAMED), E_OK);
+    rig_crash_and_reopen(&r);
+    expect_salvaged(&r, lost);
+    rig_end(&r);
+}
+
+/* The group with the record rots: the name stands in the next one's list. */
+static void a_lost_word_of_it_damages_it_under_its_new_name(void **state)
+{
+    bool lost[CHUNKS];
+    struct rig r = damaged(3, lost);
+    uint64_t at = r.store->journal.head;
+
+    (void)state;
+    assert_int_equal(salvage(&r, RENAMED), E_OK);
+    r.replica = store_find(r.store, RENAMED);
+    for (uint64_t i = 0; i < 3; i++)
+        assert_int_equal(rig_write(&r, 5 + i, 1, 7), E_OK);
+    at = r.store->geo.journal_offset + at % r.store->geo.journal_bytes;
+    rig_crash(&r, SIM_KILLED);
+    flip(&r, at + 200);
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_null(store_find(r.store, REPLICA));
+    r.replica = store_find(r.store, RENAMED);
+    assert_non_null(r.replica);
+    assert_true(rig_facts(&r).damaged);
+    rig_end(&r);
+}
+
+static uint32_t first_lost(const bool *lost)
+{
+    for (uint32_t i = 0; i < CHUNKS; i++)
+        if (lost[i])
+            return i;
+    fail();
+    return 0;
+}
+
+static void what_is_written_or_unmapped_is_known_again(void **state)
+{
+    bool lost[CHUNKS];
+    struct rig r = damaged(4, lost);
+    uint64_t at = (uint64_t)first_lost(lost) * CHUNK_BLOCKS, count;
+
+    (void)state;
+    assert_int_equal(salvage(&r, RENAMED), E_OK);
+    r.replica = store_find(r.store, RENAMED);
+    assert_true(store_mapped(r.replica, at, 4, &count)); /* not deallocated, as far as we know */
+    assert_int_equal(rig_write(&r, at + 4, 1, 99), E_OK);
+    expect_blocks(&r, at + 4, 1, 99);
+    expect_medium(&r, at + 5);
+    assert_int_equal(rig_unmap(&r, at + 5, 3), E_OK);
+    expect_blocks(&r, at + 5, 3, 0);
+    expect_medium(&r, at + 9);
+    for (uint32_t round = 0; round < 3; round++) { /* in memory, home, after a crash */
+        assert_int_equal(rig_unmap(&r, 2 * CHUNK_BLOCKS, 64 * CHUNK_BLOCKS), E_OK);
+        expect_blocks(&r, 2 * CHUNK_BLOCKS, 64 * CHUNK_BLOCKS, 0);
+        if (round == 0)
+            rig_close(&r);
+        else
+            rig_crash(&r, SIM_POWER_LOST);
+        assert_int_equal(rig_open(&r), E_OK);
+        r.replica = store_find(r.store, RENAMED);
+        expect_blocks(&r, 2 * CHUNK_BLOCKS, 64 * CHUNK_BLOCKS, 0);
+    }
+    assert_int_equal(rig_unmap(&r, 0, WRITE_BLOCKS_MAX + 1), E_INVALID);
+    rig_end(&r);
+}
+
+static void what_grows_behind_it_is_zeros(void **state)
+{
+    bool lost[CHUNKS];
+    struct rig r = damaged(5, lost);
+
+    (void)state;
+    assert_int_equal(salvage(&r, RENAMED), E_OK);
+    r.replica = store_find(r.store, RENAMED);
+    assert_int_equal(resize(&r, SIZE + 100), E_OK);
+    expect_blocks(&r, SIZE, 100, 0);
+    rig_end(&r);
+}
+
+static void only_a_damaged_replica_and_a_new_name_will_do(void **state)
+{
+    struct rig r = rig_begin(6, SIZE);
+    bool lost[CHUNKS];
+
+    (void)state;
+    assert_int_equal(salvage(&r, RENAMED), E_INVALID);
+    rig_end(&r);
+    r = damaged(7, lost);
+    assert_int_equal(salvage(&r, REPLICA), E_EXISTS);
+    assert_int_equal(salvage(&r, (struct identity){0}), E_INVALID);
+    assert_true(rig_facts(&r).damaged);
+    rig_end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(only_what_can_be_proved_is_read),
+        cmocka_unit_test(the_journal_keeps_it),
+        cmocka_unit_test(a_lost_word_of_it_damages_it_under_its_new_name),
+        cmocka_unit_test(what_is_written_or_unmapped_is_known_again),
+        cmocka_unit_test(what_grows_behind_it_is_zeros),
+        cmocka_unit_test(only_a_damaged_replica_and_a_new_name_will_do),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
