@@ -57,10 +57,15 @@ static void operation_gone(struct operation *o)
 }
 
 static const char *const action_names[] = {
-    [ACTION_REGISTER_NODE] = "register node",   [ACTION_REGISTER_DISK] = "register disk",
-    [ACTION_MAKE_REPLICA] = "make replica",     [ACTION_GROW_REPLICA] = "grow replica",
-    [ACTION_DELETE_REPLICA] = "delete replica", [ACTION_OPEN_VOLUME] = "open volume",
-    [ACTION_RESIZE_VOLUME] = "resize volume",   [ACTION_KNOW] = "know attachment",
+    [ACTION_REGISTER_NODE] = "register node",
+    [ACTION_REGISTER_DISK] = "register disk",
+    [ACTION_MAKE_REPLICA] = "make replica",
+    [ACTION_GROW_REPLICA] = "grow replica",
+    [ACTION_SALVAGE_REPLICA] = "salvage replica",
+    [ACTION_DELETE_REPLICA] = "delete replica",
+    [ACTION_OPEN_VOLUME] = "open volume",
+    [ACTION_RESIZE_VOLUME] = "resize volume",
+    [ACTION_KNOW] = "know attachment",
 };
 
 static void say_failure(const struct agent *a, const struct action *action, enum err err)
@@ -131,6 +136,10 @@ static void change_done(struct store_change *c, enum err err)
         log_event(o->agent->env->log, LOG_LEVEL_INFO, "storaged", "replica_deleted",
                   "replica=%s volume=%s", identity_show(o->action.replica).text,
                   identity_show(o->action.volume).text);
+    if (c->kind == STORE_SALVAGE && !err)
+        log_event(o->agent->env->log, LOG_LEVEL_WARN, "storaged", "replica_salvaged",
+                  "replica=%s former=%s volume=%s", identity_show(o->action.replica).text,
+                  identity_show(o->action.former).text, identity_show(o->action.volume).text);
     operation_ended(o, err);
 }
 
@@ -153,7 +162,8 @@ static enum err change_begin(struct operation *o, enum store_change_kind kind)
         disk = disks_find(o->agent->disks, action->disk);
         store = disk ? disk->store : NULL;
     } else {
-        o->change.replica = disks_replica(o->agent->disks, action->replica, &store);
+        o->change.replica = disks_replica(
+            o->agent->disks, kind == STORE_SALVAGE ? action->former : action->replica, &store);
     }
     if (!store)
         return E_NOT_FOUND;
@@ -227,6 +237,8 @@ static enum err begin(struct operation *o)
         return change_begin(o, STORE_MAKE);
     case ACTION_GROW_REPLICA:
         return change_begin(o, STORE_RESIZE);
+    case ACTION_SALVAGE_REPLICA:
+        return change_begin(o, STORE_SALVAGE);
     case ACTION_DELETE_REPLICA:
         return change_begin(o, STORE_DELETE);
     default:

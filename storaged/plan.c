@@ -134,6 +134,20 @@ static bool may_be_made(const struct page_shard *s, const struct page_replica *r
     return s->is_new || (!r->in_sync && r->behind == 0);
 }
 
+/* It is here, damaged, under its former identity, and a human has said that it is the truth now. */
+static bool plan_salvage(struct planner *p, struct action action, struct identity former)
+{
+    const struct fact_replica *fact = fact_replica(p->facts, former);
+
+    if (identity_none(former) || !fact || !identity_equal(fact->disk, action.disk))
+        return false;
+    action.kind = ACTION_SALVAGE_REPLICA;
+    action.former = former;
+    if (!fact_volume(p->facts, action.volume))
+        act(p, action);
+    return true;
+}
+
 /* True: the replica is as it should be, or will never be: its volume need not wait for it. */
 static bool plan_replica(struct planner *p, const struct volume_record *volume, uint32_t shard,
                          const struct page_shard *s, uint32_t index)
@@ -150,6 +164,8 @@ static bool plan_replica(struct planner *p, const struct volume_record *volume, 
 
     view_shard(p->view, volume->volume, shard, &page);
     action.disk = page->disks[r->disk].disk;
+    if (!fact && plan_salvage(p, action, r->former))
+        return false;
     if (!fact) {
         if (!may_be_made(s, r) || view_find(p->view, grave_key(p->facts->node.node, r->replica)))
             return true;

@@ -4,7 +4,8 @@
  *
  * Level-triggered: the plan says all that is to be done now, whatever was said before; the agent
  * leaves out what is under way already.  Absence is never an order: nothing is deleted but by a
- * grave, and a replica that the record calls in sync is never made anew (P8, P10).
+ * grave, and a replica that the record calls in sync is never made anew (P8, P10): only a salvage,
+ * a human's command, lets a damaged one go on under a new identity (design 6.7).
  */
 #ifndef STORAGED_PLAN_H
 #define STORAGED_PLAN_H
@@ -58,23 +59,25 @@ const struct fact_attachment *fact_attachment(const struct facts *f, struct iden
 /* ---- actions ---- */
 
 enum action_kind {
-    ACTION_REGISTER_NODE,  /* its own record                                             */
-    ACTION_REGISTER_DISK,  /* disk, size_blocks * 4 KiB                                  */
-    ACTION_MAKE_REPLICA,   /* replica, volume, shard, size_blocks, disk                  */
-    ACTION_GROW_REPLICA,   /* replica, size_blocks; its volume is not open               */
-    ACTION_DELETE_REPLICA, /* replica, disk: a grave says so                             */
-    ACTION_OPEN_VOLUME,    /* volume, epoch                                              */
-    ACTION_CLOSE_VOLUME,   /* volume: sessions first                                     */
-    ACTION_RESIZE_VOLUME,  /* volume, size_blocks                                        */
-    ACTION_KNOW,           /* attachment, volume: it is let in from now on               */
-    ACTION_DRAIN,          /* attachment, volume: end its sessions                       */
-    ACTION_FORGET,         /* attachment: drained, and its record is gone                */
+    ACTION_REGISTER_NODE,   /* its own record                                             */
+    ACTION_REGISTER_DISK,   /* disk, size_blocks * 4 KiB                                  */
+    ACTION_MAKE_REPLICA,    /* replica, volume, shard, size_blocks, disk                  */
+    ACTION_GROW_REPLICA,    /* replica, size_blocks; its volume is not open               */
+    ACTION_SALVAGE_REPLICA, /* replica, former, disk: a damaged one goes on under a new name; */
+                            /* its volume is not open                                         */
+    ACTION_DELETE_REPLICA,  /* replica, disk: a grave says so                            */
+    ACTION_OPEN_VOLUME,     /* volume, epoch                                              */
+    ACTION_CLOSE_VOLUME,    /* volume: sessions first                                     */
+    ACTION_RESIZE_VOLUME,   /* volume, size_blocks                                        */
+    ACTION_KNOW,            /* attachment, volume: it is let in from now on               */
+    ACTION_DRAIN,           /* attachment, volume: end its sessions                       */
+    ACTION_FORGET,          /* attachment: drained, and its record is gone                */
     ACTION_WAIT, /* volume should be open here and cannot be yet; disk: is missing, or none */
 };
 
 struct action {
     enum action_kind kind;
-    struct identity volume, replica, attachment, disk;
+    struct identity volume, replica, former, attachment, disk;
     uint32_t shard;
     uint64_t size_blocks, epoch;
 };

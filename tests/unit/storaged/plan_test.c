@@ -308,6 +308,36 @@ static void a_closed_volumes_replica_grows_before_it_opens(void **state)
     assert_int_equal(s->plan.actions[1].kind, ACTION_WAIT);
 }
 
+/* Design 6.7: where the record names it as another's former identity, and its volume is closed. */
+static void a_salvaged_replica_takes_its_new_identity(void **state)
+{
+    struct scene *s = *state;
+    const struct action *a;
+
+    s->page.shards[0].replicas[0].replica = ID(77);
+    s->facts.volume_count = 0;
+    plan(s); /* nobody told: it is lost, and never made anew */
+    assert_int_equal(s->plan.actions[0].kind, ACTION_OPEN_VOLUME);
+
+    s->page.shards[0].replicas[0].former = REPLICA;
+    plan(s);
+    assert_int_equal(s->plan.count, 2);
+    a = &s->plan.actions[0];
+    assert_int_equal(a->kind, ACTION_SALVAGE_REPLICA);
+    assert_int_equal(a->replica.bits, 77);
+    assert_int_equal(a->former.bits, REPLICA.bits);
+    assert_int_equal(a->disk.bits, DISK.bits);
+    assert_int_equal(s->plan.actions[1].kind, ACTION_WAIT);
+
+    s->facts.volume_count = 1; /* the former epoch's is still open */
+    s->volumes[0].epoch = 2;
+    assert_int_equal(only(s, ACTION_CLOSE_VOLUME)->volume.bits, VOLUME.bits);
+
+    s->facts.volume_count = 0;
+    s->replicas[0].replica = ID(77);
+    only(s, ACTION_OPEN_VOLUME);
+}
+
 /* P8, P10: by a grave and nothing else, and not while it is served. */
 static void a_replica_is_deleted_by_its_grave_only(void **state)
 {
@@ -424,6 +454,7 @@ int main(void)
         each(a_volume_that_is_ours_no_more_is_closed),
         each(a_volume_that_grew_is_resized_when_its_replicas_are_made),
         each(a_closed_volumes_replica_grows_before_it_opens),
+        each(a_salvaged_replica_takes_its_new_identity),
         each(a_replica_is_deleted_by_its_grave_only),
         each(a_replica_that_is_served_is_not_deleted_yet),
         each(a_grave_for_another_disk_deletes_nothing),
