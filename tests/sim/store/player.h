@@ -28,7 +28,7 @@ struct player;
 
 struct player_config {
     uint64_t seed;
-    uint64_t disk_bytes, journal_bytes; /* 0: 20 MiB, 1 MiB */
+    uint64_t disk_bytes, journal_bytes; /* 0: 18 MiB, 1 MiB */
     struct store_limits limits;         /* all 0: player_limits() */
     bool write_through;
     bool trace; /* tells the story on stderr */
@@ -81,15 +81,19 @@ struct player {
     uint64_t commands;               /* changes and reads given */
     uint64_t refused_space, refused; /* answers */
     uint64_t read_errors;            /* … of reads, E_MEDIUM */
+    uint64_t look_errors;            /* blocks that a look could not read */
     uint64_t crashes, reopens, deaths_in_recovery;
     uint32_t damaged; /* replicas that said so */
 
-    /* player_life.c's own */
+    /* the player's own */
     struct store_open opening;
     struct store_close closing;
     bool over;
     enum err err;
 };
+
+/* Formats a disk of the usual size once, for all children that will be forked. */
+void player_prepare(void);
 
 /* A formatted disk, the store open on it, no replica. */
 struct player *player_open(const struct player_config *config);
@@ -146,6 +150,15 @@ struct player_result player_reopen(struct player *p);
 
 /* Reads all blocks of all replicas, which are quiet, and settles the model; false: wrong. */
 bool player_look(struct player *p);
+
+/*
+ * Checks the disk, which no store has open, offline; how much it found.  Clean: only crashes have
+ * touched the disk, and whatever is found is wrong.
+ */
+uint64_t player_check(struct player *p, bool clean);
+
+/* Until p->over, or it is dead; false: it never ends, which is wrong.  For player_*.c. */
+bool player_await(struct player *p, const char *what);
 
 /* A line of the story, if it is told. */
 void player_tell(const struct player *p, const char *format, ...)

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define DISK_BYTES_USUAL    (UINT64_C(20) << 20)
+#define DISK_BYTES_USUAL    (UINT64_C(18) << 20)
 #define JOURNAL_BYTES_USUAL (UINT64_C(1) << 20)
 #define IMAGE_PAGES_MAX     64u
 #define LOOK_BLOCKS         256u
@@ -40,8 +40,7 @@ static bool over_or_dead(void *arg)
     return p->over || sim_dead(p->env);
 }
 
-/* False: it never ends. */
-static bool await(struct player *p, const char *what)
+bool player_await(struct player *p, const char *what)
 {
     return sim_run_until(p->sim, over_or_dead, p, 0) ||
            sim_run_until(p->sim, over_or_dead, p, PLAYER_BOUND_US) ||
@@ -82,7 +81,7 @@ static void image_take(const struct player_config *config)
     f.env = p.env;
     f.disk = p.disk;
     store_format(&f);
-    ended = await(&p, "format");
+    ended = player_await(&p, "format");
     assert(ended && !p.err);
     image.disk_bytes = config->disk_bytes;
     image.journal_bytes = config->journal_bytes;
@@ -96,6 +95,26 @@ static void image_take(const struct player_config *config)
         image.count += memcmp(page->bytes, zeros, BLOCK_BYTES) != 0;
     }
     sim_close(p.sim);
+}
+
+static struct player_config with_defaults(const struct player_config *config)
+{
+    struct player_config c = *config;
+
+    if (!c.disk_bytes)
+        c.disk_bytes = DISK_BYTES_USUAL;
+    if (!c.journal_bytes)
+        c.journal_bytes = JOURNAL_BYTES_USUAL;
+    if (!c.limits.changes_max)
+        c.limits = player_limits();
+    return c;
+}
+
+void player_prepare(void)
+{
+    struct player_config config = with_defaults(&(struct player_config){0});
+
+    image_take(&config);
 }
 
 static void image_put(struct player *p)
@@ -113,13 +132,7 @@ struct player *player_open(const struct player_config *config)
     struct player_result r;
 
     assert(p);
-    p->config = *config;
-    if (!p->config.disk_bytes)
-        p->config.disk_bytes = DISK_BYTES_USUAL;
-    if (!p->config.journal_bytes)
-        p->config.journal_bytes = JOURNAL_BYTES_USUAL;
-    if (!p->config.limits.changes_max)
-        p->config.limits = player_limits();
+    p->config = with_defaults(config);
     if (config->trace)
         setenv("SIM_TRACE", "1", 1);
     model_init(&p->model);
@@ -164,10 +177,10 @@ void player_close(struct player *p)
 
 void player_crash(struct player *p, enum sim_death death)
 {
-    if (p->store) { /* else it was told when the one before died */
+    if (p->store) /* else it died again before it was open */
         p->model.disk_full = player_may_be_full(p);
+    if (p->store)
         sim_abandon(p->sim, p->store);
-    }
     if (!sim_dead(p->env))
         sim_crash(p->sim, p->env, death);
     p->crashes++;
@@ -185,7 +198,7 @@ bool player_stop(struct player *p)
     p->over = false;
     p->closing = (struct store_close){.done = close_done, .own = p};
     store_close(p->store, &p->closing);
-    if (!await(p, "close") || sim_dead(p->env))
+    if (!player_await(p, "close") || sim_dead(p->env))
         return false;
     p->store = NULL;
     sim_crash(p->sim, p->env, SIM_KILLED); /* nothing is left of it but its env */
@@ -218,7 +231,7 @@ struct player_result player_reopen(struct player *p)
     p->opening = (struct store_open){
         .env = p->env, .disk = p->disk, .limits = p->config.limits, .done = open_done, .own = p};
     store_open(&p->opening);
-    if (!await(p, "open"))
+    if (!player_await(p, "open"))
         return opened(p, PLAYER_REFUSED);
     if (!p->over) {
         sim_abandon(p->sim, p->opening.store);
@@ -261,7 +274,7 @@ static bool look_read(struct player *p, struct store_replica *r, struct extent e
                                     .done = look_done,
                                     .own = p};
     store_read(&own->read);
-    return await(p, "a read") && p->over;
+    return player_await(p, "a read") && p->over;
 }
 
 /* What a run of blocks shows: at once, or, if one of them is bad, block by block. */
@@ -281,6 +294,7 @@ static bool look_at(struct player *p, struct store_replica *r, struct extent e, 
         return model_wrong(&p->model, "a read failed with \"%s\"", err_text(p->err));
     if (e.count == 1) {
         ret[0] = SHOWN_ERROR;
+        p->look_errors++;
         return true;
     }
     for (uint64_t i = 0; i < e.count; i++)

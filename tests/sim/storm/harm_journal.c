@@ -25,7 +25,6 @@ struct chain {
     uint64_t position, sequence, predecessor, incarnation; /* of the next */
     struct place groups[GROUPS_MOST];
     uint32_t count;
-    uint64_t durable; /* the newest sequence that is named so */
 };
 
 /* ---- the ring ---- */
@@ -85,11 +84,20 @@ static bool chain_next(struct chain *c, uint8_t *meta)
                         .meta_bytes = round_up(le32_get(h->head.bytes), PAGE_BYTES),
                         .payload_blocks = le32_get(h->payload_blocks)};
     c->count++;
-    c->durable = max_u64(c->durable, p->durable);
     c->position += p->meta_bytes + (uint64_t)p->payload_blocks * PAGE_BYTES;
     c->sequence++;
     c->predecessor = le64_get(h->head.checksum);
     return true;
+}
+
+/* The newest sequence that a group behind a bad one would name durable, at or before `least`. */
+static uint64_t named_by(const struct chain *c, uint64_t least)
+{
+    uint64_t durable = 0;
+
+    for (uint32_t i = 0; i < c->count && c->groups[i].sequence <= least; i++)
+        durable = max_u64(durable, c->groups[i].durable);
+    return durable;
 }
 
 /* ---- what it costs ---- */
@@ -173,6 +181,7 @@ void harm_in_journal(struct storm *s)
 {
     static uint8_t meta[GROUP_META_MAX];
     struct chain c = {.storm = s, .disk = s->identity};
+    uint64_t durable;
     uint32_t named = 0;
     const struct place *p;
 
@@ -180,7 +189,9 @@ void harm_in_journal(struct storm *s)
         return;
     while (chain_next(&c, meta))
         continue;
-    while (named < c.count && c.groups[named].sequence <= c.durable)
+    /* what names it is durable itself: a group that was under way may be lost with the power */
+    durable = named_by(&c, named_by(&c, UINT64_MAX));
+    while (named < c.count && c.groups[named].sequence <= durable)
         named++;
     if (named == 0)
         return;

@@ -6,8 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define DISK_BYTES      (UINT64_C(18) << 20)
-#define JOURNAL_BYTES   (UINT64_C(1) << 20)
 #define COMMANDS_LEAST  1000u
 #define LIVES           3u
 #define LIVES_MOST      40u
@@ -26,7 +24,9 @@ static uint64_t draw(struct storm *s, uint64_t below)
 static void started(struct player *p)
 {
     struct storm *s = p->config.own;
+    enum err err = geometry_choose(p->config.disk_bytes, p->config.journal_bytes, &s->geo);
 
+    assert(!err);
     s->p = p;
     watch_begin(s);
 }
@@ -110,9 +110,13 @@ static void open_at_last(struct storm *s)
     (void)open_again(s);
 }
 
-/* A few deaths on the way, then a recovery that nothing disturbs but the weather. */
-static void recover(struct storm *s)
+/*
+ * A few deaths on the way, then a recovery that nothing disturbs but the weather.  What it loses
+ * was a finding of the check before.
+ */
+static void recover(struct storm *s, uint64_t findings)
 {
+    uint64_t errors = s->p->look_errors, damaged = s->p->damaged;
     uint64_t deaths = draw(s, 2) ? 0 : draw(s, DEATHS_AT_START + 1);
     bool open = false;
 
@@ -126,6 +130,8 @@ static void recover(struct storm *s)
         open_at_last(s);
     sim_crash_at_io(s->p->sim, s->p->env, NEVER, SIM_KILLED);
     tell(s, TALLY_RECOVERIES);
+    if (findings == 0 && (s->p->look_errors > errors || s->p->damaged > damaged))
+        (void)model_wrong(&s->p->model, "the check found nothing, and the store lost something");
 }
 
 static bool over(const struct storm *s)
@@ -146,6 +152,17 @@ static bool stop(struct storm *s)
     return true;
 }
 
+/* Where no rule is at work, the check looks at what was left; what it found. */
+static uint64_t check(struct storm *s)
+{
+    bool clear = weather_is_clear(s->weather);
+
+    if (!clear && !weather_is_at_rest(s->weather))
+        return UINT64_MAX;
+    tell(s, TALLY_CHECKS);
+    return player_check(s->p, clear);
+}
+
 static void life(struct storm *s, bool last)
 {
     bool stops = weather_stops(s->weather);
@@ -153,13 +170,13 @@ static void life(struct storm *s, bool last)
     weather_rises(s, last);
     if (!stops && draw(s, 4))
         die_at_io(s, LIFE_IOS);
-    workload_live(s, COMMANDS_LEAST / (LIVES - 1) + draw(s, 50));
+    workload_live(s, COMMANDS_LEAST / LIVES + 1 + draw(s, 100));
     if (s->p->model.wrong[0])
         return;
     if (!stops || !stop(s))
         bury(s);
     weather_at_rest(s);
-    recover(s);
+    recover(s, check(s));
     if (!over(s))
         workload_mend(s);
 }
@@ -177,17 +194,13 @@ static void last_look(struct storm *s)
 static void begin(struct storm *s, uint64_t seed, bool trace)
 {
     struct player_config config = {.seed = seed,
-                                   .disk_bytes = DISK_BYTES,
-                                   .journal_bytes = JOURNAL_BYTES,
                                    .trace = trace,
                                    .started = started,
                                    .judging = judging,
                                    .settled = settled,
                                    .answered = answered,
                                    .own = s};
-    enum err err = geometry_choose(DISK_BYTES, JOURNAL_BYTES, &s->geo);
 
-    assert(!err);
     s->mood = mood_of(seed);
     s->weather = weather_of(seed);
     config.write_through = weather_is_write_through(s->weather);

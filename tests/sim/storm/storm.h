@@ -126,10 +126,11 @@ const struct weather *weather_of(uint64_t seed);
 const char *weather_name(const struct weather *w);
 bool weather_stops(const struct weather *w); /* in good order instead of a crash */
 bool weather_is_write_through(const struct weather *w);
-bool weather_is_clear(const struct weather *w); /* nothing is harmed, ever */
-void weather_rises(struct storm *s, bool last); /* before a life: rules; the last life? */
-void weather_ends(struct storm *s);             /* no rules; what is harmed stays so */
-void weather_at_rest(struct storm *s);          /* nobody has the disk: harm */
+bool weather_is_clear(const struct weather *w);   /* nothing is harmed, ever */
+bool weather_is_at_rest(const struct weather *w); /* nothing goes wrong while it runs */
+void weather_rises(struct storm *s, bool last);   /* before a life: rules; the last life? */
+void weather_ends(struct storm *s);               /* no rules; what is harmed stays so */
+void weather_at_rest(struct storm *s);            /* nobody has the disk: harm */
 
 /* ---- cost.c ---- */
 

@@ -170,6 +170,11 @@ bool weather_is_clear(const struct weather *w)
     return (!w->rises || w->rises == slow_disk || w->rises == power_has_its_ways) && !w->at_rest;
 }
 
+bool weather_is_at_rest(const struct weather *w)
+{
+    return !w->rises;
+}
+
 void weather_rises(struct storm *s, bool last)
 {
     weather_ends(s);
