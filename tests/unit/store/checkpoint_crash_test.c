@@ -166,7 +166,7 @@ static void step_done(struct store_change *c, enum err err)
 
 static struct store_replica *replica_of_step(const struct step *s)
 {
-    static const struct identity ids[] = {REPLICA, SECOND, THIRD};
+    const struct identity ids[] = {REPLICA, SECOND, THIRD};
 
     return store_find(m.r.store, ids[s->whose]);
 }
