@@ -236,7 +236,7 @@ static void an_unknown_incompat_feature_is_refused(void **state)
     (void)state;
     rig_close(&r);
     sim_disk_peek(r.medium, 0, page, sizeof page);
-    h->incompat = le32_of(2);
+    h->incompat = le32_of(1u << 31);
     h->checksum = le64_of(crc64(page + 8, PAGE_BYTES - 8));
     sim_disk_poke(r.medium, 0, page, sizeof page);
     assert_int_equal(rig_open(&r), E_UNSUPPORTED);

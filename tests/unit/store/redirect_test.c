@@ -389,7 +389,7 @@ static void the_feature_stands_in_the_root_first(void **state)
     (void)state;
     for (uint32_t copy = 0; copy < 2; copy++) {
         sim_disk_peek(r.medium, r.store->geo.root_offset[copy], page, sizeof page);
-        assert_int_equal(le32_get(h->incompat), INCOMPAT_REDIRECT);
+        assert_int_equal(le32_get(h->incompat), FORMAT_INCOMPAT);
     }
     rig_end(&r);
 }
