@@ -53,6 +53,8 @@ static void reset(struct story *s, struct actor *by)
     uint8_t function = functions[sim_draw(s->lab.sim, sizeof functions)];
 
     assert(actor_function(by, function) == TMF_COMPLETE);
+    for (uint32_t k = 0; k < ACTORS; k++)
+        numbers_open_order(actor_numbers(&s->actors[k]));
     settle(s);
     for (uint32_t k = 0; k < ACTORS; k++)
         if (&s->actors[k] == by || function != TMF_ABORT_TASK_SET)

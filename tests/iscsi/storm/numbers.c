@@ -30,16 +30,20 @@ static void task_begin(struct task_numbers *t, const union bhs *h)
 {
     uint8_t opcode = h->any.opcode & OPCODE_MASK;
     bool scsi = opcode == SCSI_COMMAND;
+    uint8_t attribute = scsi ? h->any.flags & TASK_ATTRIBUTE : HEAD_OF_QUEUE;
 
     *t = (struct task_numbers){
         .living = true,
         .immediate = h->any.opcode & OPCODE_IMMEDIATE,
+        .ordered = attribute == ORDERED,
+        .in_turn = attribute != HEAD_OF_QUEUE,
         .opcode = opcode,
         .flags = h->any.flags,
         .itt = bhs_itt(h),
         .cmd_sn = be32_get(h->any.sn),
         .edtl = scsi ? be32_get(h->scsi_command.expected_data_transfer_length) : 0,
         .asked = scsi ? bhs_data_bytes(h) : 0,
+        .referenced = be32_get(h->any.target_transfer_tag),
     };
 }
 
@@ -136,14 +140,32 @@ static void check_window(struct numbers *n, const union bhs *h)
     n->max_cmd_sn = max;
 }
 
-static void task_end(const struct numbers *n, struct task_numbers *t)
+static bool is_overtaken(const struct task_numbers *older, const struct task_numbers *t)
 {
+    return older != t && older->living && !older->gone && older->in_turn &&
+           older->opcode == SCSI_COMMAND && sn_not_after(older->cmd_sn, t->cmd_sn) &&
+           (older->ordered || t->ordered);
+}
+
+/* It was done, not refused: so was all that had to be done before. */
+static void check_order(const struct numbers *n, const struct task_numbers *t, const union bhs *h)
+{
+    if (t->opcode != SCSI_COMMAND || !t->in_turn || h->scsi_response.status)
+        return;
+    for (uint32_t k = 0; k < TASKS_MAX; k++)
+        assert(!is_overtaken(&n->tasks[k], t));
+}
+
+static void task_end(const struct numbers *n, struct task_numbers *t, const union bhs *h)
+{
+    check_order(n, t, h);
     assert(t->immediate || sn_not_after(t->cmd_sn + 1, n->exp_cmd_sn));
     t->living = false;
 }
 
-static void take_data_in(struct numbers *n, struct task_numbers *t, const struct bhs_data_in *h)
+static void take_data_in(struct numbers *n, struct task_numbers *t, const union bhs *pdu)
 {
+    const struct bhs_data_in *h = &pdu->data_in;
     uint32_t length = be24_get(h->data_segment_length);
 
     assert(t->opcode == SCSI_COMMAND && (t->flags & FLAG_READ));
@@ -153,7 +175,7 @@ static void take_data_in(struct numbers *n, struct task_numbers *t, const struct
     t->data_sn++;
     t->in_offset += length;
     if (h->flags & FLAG_STATUS)
-        task_end(n, t);
+        task_end(n, t, pdu);
 }
 
 static bool ttt_is_out(const struct numbers *n, uint32_t ttt)
@@ -199,12 +221,31 @@ static uint8_t asked_by(uint8_t opcode)
     }
 }
 
+static bool is_ended_by(const struct task_numbers *t, const struct task_numbers *function)
+{
+    if (!t->living || t->opcode != SCSI_COMMAND)
+        return false;
+    if ((function->flags & ~FLAG_FINAL) == TMF_ABORT_TASK)
+        return t->itt == function->referenced;
+    return sn_not_after(t->cmd_sn, function->cmd_sn);
+}
+
+static void take_function(struct numbers *n, const struct task_numbers *function)
+{
+    for (uint32_t k = 0; k < TASKS_MAX; k++)
+        if (is_ended_by(&n->tasks[k], function))
+            n->tasks[k].gone = true;
+}
+
 static void take_answer(struct numbers *n, struct task_numbers *t, const union bhs *h)
 {
     assert(t->opcode == asked_by(h->any.opcode));
     if (h->any.opcode == SCSI_RESPONSE)
         assert(be32_get(h->scsi_response.exp_data_sn) == t->data_sn + t->r2t_sn);
-    task_end(n, t);
+    if (h->any.opcode == TASK_MANAGEMENT_RESPONSE &&
+        h->task_management_response.response == TMF_COMPLETE)
+        take_function(n, t);
+    task_end(n, t, h);
 }
 
 static void received(struct initiator_watch *w, const union bhs *h)
@@ -223,8 +264,9 @@ static void received(struct initiator_watch *w, const union bhs *h)
         return; /* a ping, a Reject, an asynchronous message */
     t = task_find(n, bhs_itt(h));
     assert(t);
+    assert(!t->gone);
     if (h->any.opcode == DATA_IN)
-        take_data_in(n, t, &h->data_in);
+        take_data_in(n, t, h);
     else if (h->any.opcode == R2T)
         take_r2t(n, t, &h->r2t);
     else
@@ -246,6 +288,12 @@ void numbers_over(struct numbers *n, uint32_t itt)
 
     if (t)
         t->living = false;
+}
+
+void numbers_open_order(struct numbers *n)
+{
+    for (uint32_t k = 0; k < TASKS_MAX; k++)
+        n->tasks[k].ordered = n->tasks[k].in_turn = false;
 }
 
 void numbers_settled(const struct numbers *n)

@@ -5,7 +5,8 @@
  *
  * It watches the headers that go both ways and knows nothing else of initiator or target.  What the
  * target may not say ends in assert(): a number that leaps or goes back, a window beyond the limit,
- * a PDU for a task that is none, or over, or was aborted; an answer before its CmdSN was received.
+ * a PDU for a task that is none, or over, or was aborted; an answer before its CmdSN was received;
+ * a command that was done before an older one which had to be done first (task attributes).
  */
 #ifndef TESTS_ISCSI_STORM_NUMBERS_H
 #define TESTS_ISCSI_STORM_NUMBERS_H
@@ -17,8 +18,11 @@
 
 struct task_numbers {
     bool living, immediate;
+    bool ordered, in_turn; /* nobody overtakes it; it may overtake nobody that is ordered */
+    bool gone; /* a function of this session has ended it: silence, unless it comes again */
     uint8_t opcode, flags;
     uint32_t itt, cmd_sn, edtl;
+    uint32_t referenced;         /* by ABORT TASK */
     uint32_t data_sn, in_offset; /* of the Data-In that comes next */
     uint32_t r2t_sn, asked;      /* of the R2T that comes next     */
     struct {
@@ -41,6 +45,9 @@ void numbers_begin(struct numbers *n, uint32_t window_max, uint32_t r2t_max);
 
 /* A function has ended the task: nothing may be said of it any more. */
 void numbers_over(struct numbers *n, uint32_t itt);
+
+/* A function of another session may have ended any task that lives: the order of those is open. */
+void numbers_open_order(struct numbers *n);
 
 /* Nothing is under way: no task lives, and all that was sent counts as received. */
 void numbers_settled(const struct numbers *n);
