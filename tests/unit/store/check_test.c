@@ -321,6 +321,28 @@ static void what_the_disk_refuses_to_read_cannot_be_told(void **state)
     rig_end(&r);
 }
 
+/* What a salvaged replica may have held is lost, known, and no rot. */
+static void lost_holes_are_named_once(void **state)
+{
+    struct rig r = rig_begin(28, SIZE);
+    struct store_change salvage = {.kind = STORE_SALVAGE, .identity = {REPLICA.bits + 1}};
+    struct geometry g = r.store->geo;
+    struct checked x;
+
+    (void)state;
+    assert_int_equal(rig_write(&r, 0, 100, 1), E_OK);
+    rig_close(&r);
+    rot(&r, page_offset(&g, 0, 0) + 80);
+    rot(&r, page_offset(&g, 0, 1) + 80);
+    assert_int_equal(rig_open(&r), E_OK);
+    salvage.replica = r.replica;
+    assert_int_equal(rig_change(&r, &salvage), E_OK);
+    x = rig_check(&r, true);
+    expect_only(&x, FINDING_LOST, 1);
+    assert_in_range(x.check.counts.blocks_lost, 100, SIZE);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -336,6 +358,7 @@ int main(void)
         cmocka_unit_test(a_record_that_cannot_be_meant_is_named),
         cmocka_unit_test(rotten_data_are_named_block_by_block),
         cmocka_unit_test(what_the_disk_refuses_to_read_cannot_be_told),
+        cmocka_unit_test(lost_holes_are_named_once),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
