@@ -332,8 +332,8 @@ static void a_record_cannot_take_what_is_somebody_elses(void **state)
     rig_end(&r);
 }
 
-#define LARGE_BYTES   (UINT64_C(256) << 20)
-#define LARGE_JOURNAL (UINT64_C(32) << 20)
+#define LARGE_BYTES   (UINT64_C(512) << 20)
+#define LARGE_JOURNAL (UINT64_C(64) << 20)
 #define SMALL_WRITES  1300u /* more than the least stage holds, less than makes a checkpoint due */
 
 static void large_format(struct rig *r)
