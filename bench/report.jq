@@ -7,6 +7,9 @@ def median: map(select(. != null)) | sort |
   elif length % 2 == 1 then .[length / 2 | floor]
   else (.[length / 2 - 1] + .[length / 2]) / 2 end;
 
+# A run that acknowledged less has in its bytes what the warm-up left to a checkpoint.
+def checkpoint_bytes: 32 * 1048576;
+
 # of one kind of runs of a cell: the median of a figure
 def figure($kind; f): map(select(.kind == $kind) | f) | median;
 # the median of what one run is to the run of the other kind in the same pair
@@ -23,7 +26,8 @@ def cell:
     p99_us: figure("store"; .p99_us), p999_us: figure("store"; .p999_us),
     silence_us: (map(select(.kind == "store") | .silence_us) | max),
     cpu_us: figure("store"; .cpu_us), others: figure("store"; .others),
-    bytes_per_byte: (if .[0].state == "steady" then figure("store"; .bytes_per_byte) else null end),
+    bytes_per_byte: figure("store"; if .state == "steady" and .requests * .size >= checkpoint_bytes
+      then .bytes_per_byte else null end),
     dsync: {iops: figure("dsync"; .iops), p50_us: figure("dsync"; .p50_us),
       p999_us: figure("dsync"; .p999_us), cpu_us: figure("dsync"; .cpu_us)},
     plain: {iops: figure("plain"; .iops), p50_us: figure("plain"; .p50_us),
