@@ -43,13 +43,15 @@ enum step {
     DATA,    /* flags, lengths: a Data-Out for the last R2T, or nearly           */
     KEYS,    /* stages, length, text: a login or text request                    */
     PASS,    /* time: this many half milliseconds, or seconds if the step has 16 */
-    STALL,   /* the disk answers no more, or does again                          */
+    STALL,   /* the disk answers no more, or does again; 16: initiators are asked to leave */
     CONNECT, /* again; 16: logged in, as the same initiator                      */
 };
 
 struct hostile {
     struct lab lab;
     struct net_conn *net; /* NULL: closed */
+    struct iscsi_drain drain;
+    bool draining;
     uint8_t setup;
     uint32_t cmd_sn, itt, exp_stat_sn;
     uint8_t bytes[BHS_BYTES + (1u << 24)]; /* received, not yet whole */
@@ -348,6 +350,21 @@ static void stall(struct hostile *x)
         x->lab.ram.stalled = true;
 }
 
+static void drained(struct iscsi_drain *d)
+{
+    container_of(d, struct hostile, drain)->draining = false;
+}
+
+static void drain(struct hostile *x)
+{
+    if (x->draining)
+        return;
+    x->draining = true;
+    x->drain =
+        (struct iscsi_drain){.block = &x->lab.ram.block, .logout_seconds = 1, .done = drained};
+    iscsi_target_drain(x->lab.target, &x->drain);
+}
+
 static void step(struct hostile *x, struct input *in)
 {
     uint8_t what = (uint8_t)input_number(in, 1);
@@ -374,7 +391,10 @@ static void step(struct hostile *x, struct input *in)
         sim_run_for(x->lab.sim, input_number(in, 1) * (more ? SECOND_US : 500));
         break;
     case STALL:
-        stall(x);
+        if (more)
+            drain(x);
+        else
+            stall(x);
         break;
     case CONNECT:
         join(x, more);
@@ -406,6 +426,7 @@ static void leave(struct hostile *x)
         net_close(x->net, false);
     sim_run_for(w->sim, DEADLINES_US);
     assert(!x->net);
+    assert(!x->draining);
     w->directory.answer.where = DIRECTORY_HERE;
     w->directory.answer.read_only = false;
     w->directory.answer.chap.user[0] = 0;
@@ -429,6 +450,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         answer->address = (struct net_address){"10.0.0.2:3260"};
     }
     x.net = NULL;
+    x.draining = false;
     join(&x, x.setup & LOGGED_IN);
     for (uint32_t n = 0; n < STEPS_MAX && in.left > 0; n++)
         step(&x, &in);
