@@ -5,7 +5,9 @@
  * A freed chunk stays taken until the checkpoint that records the free is durable (design 7, notes
  * 42): before that a crash brings its old owner back.  What is freed beside a checkpoint waits for
  * the next one.  Chunks get numbers when a checkpoint is begun that writes them home; until then
- * they are a promise, a count.  A claimed chunk is taken, and nobody's until a record names it.
+ * they are a promise, a count; one that the checkpoint itself lets go is kept back until it is
+ * durable, too: replay from the state before would need it.  A claimed chunk is taken, and nobody's
+ * until a record names it.
  */
 #include "store/inside.h"
 
@@ -124,6 +126,7 @@ void allocator_freeze(struct allocator *a)
 
 void allocator_settle(struct allocator *a)
 {
+    a->let_go = 0;
     if (a->settling_count == 0)
         return;
     for (size_t i = 0; i < words_of(a->chunks); i++) {
