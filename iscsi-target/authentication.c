@@ -100,7 +100,7 @@ static bool is_proved(const struct auth *a, const struct auth_keys *k,
     uint32_t wanted = chap_digest_bytes(a->algorithm), length = 0;
     uint8_t right[CHAP_DIGEST_MAX], theirs[CHAP_DIGEST_MAX] = {0};
     bool decoded = text_binary(k->response, theirs, wanted, &length);
-    bool computed = chap_response(a->algorithm, chap->secret, &ours, right);
+    bool computed = chap->secret[0] && chap_response(a->algorithm, chap->secret, &ours, right);
     bool known = is_user(k->name, chap->user); /* A1: whatever became of the rest */
     bool same = computed && chap_equal(theirs, right, wanted);
 

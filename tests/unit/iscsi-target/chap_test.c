@@ -184,6 +184,19 @@ static void whoever_does_not_know_is_refused(void **state)
     }
 }
 
+/* A secret that is none lets nobody in. */
+static void an_empty_secret_is_no_secret(void **state)
+{
+    static const struct initiator_chap empty = {"user", "", NULL, NULL, "7"};
+    struct lab w;
+
+    (void)state;
+    ask_for_chap(&w);
+    w.directory.answer.chap.secret[0] = 0;
+    assert_int_equal(log_in(&w, &empty)->login_status, 0x0201);
+    lab_close(&w);
+}
+
 static void names_are_never_decoded(void **state)
 {
     static const char *const names[] = {"0x75736572", "0buser", "0buser=="};
@@ -503,6 +516,7 @@ int main(void)
         cmocka_unit_test(each_algorithm_lets_in_both_ways),
         cmocka_unit_test(a_target_without_secrets_chooses_none),
         cmocka_unit_test(whoever_does_not_know_is_refused),
+        cmocka_unit_test(an_empty_secret_is_no_secret),
         cmocka_unit_test(names_are_never_decoded),
         cmocka_unit_test(a_target_that_cannot_prove_itself_refuses),
         cmocka_unit_test(a_response_may_be_hexadecimal_or_base64),
