@@ -99,7 +99,6 @@ struct storm {
     uint32_t faults_seen; /* of sim_disk_faults() */
     struct disk watched;  /* stands between the store and its disk */
     struct disk *real;
-    uint64_t ring_at; /* where the last journal write ended */
 };
 
 /* Plays it; false: *ret says what is wrong in p->model.wrong … */
