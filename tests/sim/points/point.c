@@ -4,7 +4,7 @@
  *
  * After the last crash the store must open; player_reopen() holds every block, fact and log against
  * the model.  Then writing goes on, the power fails once more, and at last the store stops in good
- * order: what a recovery left behind unseen shows in one of these.
+ * order and its disk is checked: what a recovery left behind unseen shows in one of these.
  */
 #include "tests/sim/points/point.h"
 
@@ -260,7 +260,8 @@ static bool live_on(struct play *y)
         return false;
     if (!player_stop(y->p))
         return fails(y, "it does not stop: %s", y->p->model.wrong);
-    return open_again(y, "opened after a stop");
+    (void)player_check(y->p, true); /* nothing leaks, nothing dangles */
+    return agrees(y, "checked after a stop") && open_again(y, "opened after a stop");
 }
 
 static bool play(struct play *y)
