@@ -56,12 +56,12 @@ static json_t *disks_json(const struct agent *a)
         if (!d->store)
             continue;
         space = store_space(d->store);
-        json_array_append_new(list, json_pack("{s:o, s:s, s:I, s:I, s:I, s:b, s:o}", "disk",
-                                              identity_json(store_identity(d->store)), "path",
-                                              d->path, "bytes", (json_int_t)d->disk->size_bytes,
-                                              "chunks", (json_int_t)space.chunks, "chunks_free",
-                                              (json_int_t)space.chunks_free, "read_only",
-                                              space.read_only, "scrub", scrub_json(d->store)));
+        json_array_append_new(
+            list, json_pack("{s:o, s:s, s:I, s:I, s:I, s:b, s:o}", "disk",
+                            identity_json(store_identity(d->store)), "path", d->path, "bytes",
+                            (json_int_t)d->disk->size_bytes, "chunks", (json_int_t)space.chunks,
+                            "chunks_free", (json_int_t)(space.chunks_free + space.chunks_freed),
+                            "read_only", space.read_only, "scrub", scrub_json(d->store)));
     }
     return list;
 }

@@ -110,6 +110,7 @@ struct store_space store_space(const struct store *s)
     return (struct store_space){
         .chunks = s->geo.chunks,
         .chunks_free = allocator_left(&s->allocator),
+        .chunks_freed = allocator_freed(&s->allocator),
         .chunks_reserved = reserve_chunks(s),
         .read_only = !takes_changes(s),
     };

@@ -115,6 +115,7 @@ struct identity store_identity(const struct store *s);
 
 struct store_space {
     uint64_t chunks, chunks_free; /* free: may be taken now                              */
+    uint64_t chunks_freed;        /* with the next checkpoint, which a write waits for   */
     uint64_t chunks_reserved;     /* not handed to writes: deletes and repair need them  */
     bool read_only;               /* the disk refused a write, a ro_compat feature, or opened so */
 };
@@ -245,6 +246,7 @@ struct store_read {
     uint64_t at;     /* the next block to look at */
     uint32_t flying; /* reads of the disk under way */
     struct store_page_use use;
+    struct home_read *ahead; /* of the page that `use` waits for; NULL: none */
 };
 
 /* Verified bytes, zeros where nothing was written (S3). */
