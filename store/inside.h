@@ -22,10 +22,13 @@ struct home_read {
     struct disk_io io;
     struct iovec piece;
     uint8_t *buffer;
-    uint64_t block;  /* of the replica: block 0 of the chunk */
-    uint64_t offset; /* of the chunk on disk */
+    uint64_t block; /* of the replica: block 0 of the chunk */
+    uint64_t chunk, offset; /* its number, and where it is on disk */
     uint32_t first, count;
-    uint32_t mask; /* blocks to verify and hand on */
+    uint32_t mask;     /* blocks to verify and hand on …                       */
+    uint32_t unjudged; /* … if the record says so, whose page is not here yet  */
+    bool arrived;      /* and what the disk said                               */
+    enum err err;
     uint32_t checksums[CHUNK_BLOCKS];
     uint32_t parity;
     bool single;   /* block by block, after the whole failed … */
@@ -128,6 +131,8 @@ struct load {
     uint64_t at;         /* page */
     uint32_t place;      /* which one is being read */
     uint64_t refused[2]; /* a bit a page of the window, by place */
+    uint32_t pages_refused;  /* in use, of all */
+    uint64_t refused_before; /* … by the disk, before the last read */
     enum err err;
     const char *why;
 };
@@ -152,8 +157,8 @@ struct replay {
     bool more;                        /* once they are durable: goes on                        */
     bool syncing;
     struct disk_io sync;
-    uint64_t *named; /* a bit a chunk: the rest of the ring names it … */
-    bool scanned;    /* … as was found out                             */
+    uint64_t *named;             /* a bit a chunk: the rest of the ring names it … */
+    bool scanned;                /* … as was found out                             */
     uint64_t scan_at, scan_seen; /* positions: the next to look at; behind the last group found */
     uint8_t *blocks[GROUP_BLOCKS_MAX];
     struct record_scratch *scratch;
