@@ -10,7 +10,7 @@
 #ifndef TESTS_SIM_STORM_STORM_H
 #define TESTS_SIM_STORM_STORM_H
 
-#include "store/chunks.h"
+#include "store/inside.h"
 #include "tests/sim/store/player.h"
 
 /* ---- what the seeds reached: each must be reached by the fixed ones ---- */
@@ -36,6 +36,9 @@
     X(REFUSED_SHRINK,  "changes refused: shrinking")                             \
     X(GROUPS,          "journal groups")                                         \
     X(IDLE_GROUPS,     "journal groups without a change")                        \
+    X(GROUPS_MORE,     "journal groups sent while others were under way")        \
+    X(GROUPS_BESIDE,   "journal groups sent beside a checkpoint")                \
+    X(REDIRECTS,       "journal groups with chunks written around the journal")  \
     X(WRAPS,           "journal groups that wrap around the ring")               \
     X(CHECKPOINTS,     "roots written")                                          \
     X(HOME_WRITES,     "writes home")                                            \

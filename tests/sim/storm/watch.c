@@ -35,6 +35,12 @@ static void watch_group(struct storm *s, const struct disk_io *io)
     tell(s, TALLY_GROUPS);
     if (le32_get(h->record_count) == 0)
         tell(s, TALLY_IDLE_GROUPS);
+    if (le64_get(h->durable) + 1 < le64_get(h->sequence))
+        tell(s, TALLY_GROUPS_MORE);
+    if (le32_get(h->head.incompat) & INCOMPAT_REDIRECT)
+        tell(s, TALLY_REDIRECTS);
+    if (s->p->store && checkpoint_running(s->p->store))
+        tell(s, TALLY_GROUPS_BESIDE);
 }
 
 static void watch_write(struct storm *s, const struct disk_io *io)
