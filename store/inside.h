@@ -22,13 +22,13 @@ struct home_read {
     struct disk_io io;
     struct iovec piece;
     uint8_t *buffer;
-    uint64_t block; /* of the replica: block 0 of the chunk */
-    uint64_t chunk, offset; /* its number, and where it is on disk */
+    uint64_t block;         /* of the replica: block 0 of the chunk */
+    uint64_t chunk, offset; /* its number, and where it is on disk  */
     uint32_t first, count;
-    uint32_t mask;     /* blocks to verify and hand on …                       */
-    uint32_t unjudged; /* … if the record says so, whose page is not here yet  */
-    bool arrived;      /* and what the disk said                               */
-    enum err err;
+    uint32_t mask;     /* blocks to verify and hand on …                      */
+    uint32_t unjudged; /* … if their record says so: its page is not here yet */
+    bool arrived;      /* the disk has answered …                             */
+    enum err err;      /* … so                                                */
     uint32_t checksums[CHUNK_BLOCKS];
     uint32_t parity;
     bool single;   /* block by block, after the whole failed … */
@@ -127,10 +127,10 @@ struct load {
     struct task *waiter;
     struct store *store;
     struct open_io io;
-    uint8_t *buffer;     /* LOAD_PAGES pages of each place */
-    uint64_t at;         /* page */
-    uint32_t place;      /* which one is being read */
-    uint64_t refused[2]; /* a bit a page of the window, by place */
+    uint8_t *buffer;         /* LOAD_PAGES pages of each place */
+    uint64_t at;             /* page */
+    uint32_t place;          /* which one is being read */
+    uint64_t refused[2];     /* a bit a page of the window, by place */
     uint32_t pages_refused;  /* in use, of all */
     uint64_t refused_before; /* … by the disk, before the last read */
     enum err err;

@@ -8,6 +8,13 @@
  * can change: both happen in one step.  Home reads are counted by parity, for the checkpoint's
  * grace (C1).
  *
+ * Where the record's page has yet to come from the disk, the chunk's home is known already: it is
+ * fetched *ahead*, beside the page, and judged when both are here.  A read ahead counts as under
+ * way until then.  So no checkpoint frozen after it was asked for writes a page or a home before
+ * (C1), or hands its chunk out again (C3); and one frozen earlier changes only records of blocks
+ * that it has staged, which the read found in memory.  Hence the record that comes is the one that
+ * stood, whatever became of the chunk since.
+ *
  * What can go wrong:
  *   the checksum does not match     E_MEDIUM with the first such block; the others are valid
  *   the disk refuses the read       asked again block by block: only what it refuses is E_MEDIUM
@@ -53,6 +60,13 @@ static void give(struct store_read *r, uint64_t block, const uint8_t *bytes)
 
 static void submit(struct home_read *h);
 
+/* From the first block of the mask to the last. */
+static void span(struct home_read *h)
+{
+    h->first = (uint32_t)__builtin_ctz(h->mask);
+    h->count = 32 - (uint32_t)__builtin_clz(h->mask) - h->first;
+}
+
 /* Verifies what came and hands it on. */
 static void take_in(struct home_read *h, uint32_t first, uint32_t count, enum err err)
 {
@@ -94,12 +108,16 @@ static void end(struct home_read *h)
     task_run(&r->task);
 }
 
-static void fetched(struct disk_io *io, enum err err)
+/* It came, and its checksums are known. */
+static void came(struct home_read *h, enum err err)
 {
-    struct home_read *h = container_of(io, struct home_read, io);
-
+    if (!h->mask) { /* nothing that matters */
+        end(h);
+        return;
+    }
     if (err && !h->single && h->count > 1) {
         h->single = true;
+        span(h);
         h->left = h->count;
         h->count = 1;
         submit(h);
@@ -112,6 +130,16 @@ static void fetched(struct disk_io *io, enum err err)
         return;
     }
     end(h);
+}
+
+static void fetched(struct disk_io *io, enum err err)
+{
+    struct home_read *h = container_of(io, struct home_read, io);
+
+    h->arrived = true;
+    h->err = err;
+    if (!h->unjudged)
+        came(h, err);
 }
 
 static void submit(struct home_read *h)
@@ -136,6 +164,8 @@ struct look {
     uint64_t entry;
     struct staged_view staged;
     const struct format_checksum_record *record; /* NULL: none is needed, or it is not proved */
+    bool ahead;                                  /* the record is on its way */
+    uint32_t unjudged;                           /* blocks of which it will tell */
     uint32_t mask;                               /* blocks that only the disk has … */
     uint32_t checksums[CHUNK_BLOCKS];            /* … and theirs */
 };
@@ -185,10 +215,10 @@ static uint64_t page_of(const struct look *k)
     return k->store->geo.map_pages + (k->entry & ENTRY_CHUNK) / CHECKSUM_RECORDS;
 }
 
-static const struct format_checksum_record *record_in(const struct look *k, const uint8_t *page)
+static const struct format_checksum_record *record_in(const uint8_t *page, uint64_t chunk)
 {
     return &((const struct format_checksum_page *)(const void *)page)
-                ->records[(k->entry & ENTRY_CHUNK) % CHECKSUM_RECORDS];
+                ->records[chunk % CHECKSUM_RECORDS];
 }
 
 static enum block_state state_at(const struct look *k, uint32_t block)
@@ -222,6 +252,10 @@ static void answer_from_memory(struct store_read *r, struct look *k)
     uint64_t base = (uint64_t)k->index * CHUNK_BLOCKS;
 
     for (uint32_t b = k->first; b < k->end; b++) {
+        if (k->ahead && staged_state(k, b) == BLOCK_ELSEWHERE) {
+            k->unjudged |= 1u << b;
+            continue;
+        }
         switch (state_at(k, b)) {
         case BLOCK_DATA:
             answer_data(r, k, b);
@@ -248,16 +282,92 @@ static void fetch(struct store_read *r, const struct look *k, struct home_read *
         .store = k->store,
         .buffer = reads->memory + number * CHUNK_BYTES,
         .block = (uint64_t)k->index * CHUNK_BLOCKS,
+        .chunk = k->entry & ENTRY_CHUNK,
         .offset = chunk_offset(k->store, k->entry & ENTRY_CHUNK),
-        .first = (uint32_t)__builtin_ctz(k->mask),
-        .mask = k->mask,
+        .mask = k->mask | k->unjudged,
+        .unjudged = k->unjudged,
         .parity = reads->parity,
     };
-    h->count = 32 - (uint32_t)__builtin_clz(k->mask) - h->first;
+    span(h);
     memcpy(h->checksums, k->checksums, sizeof h->checksums);
     reads->under_way[h->parity]++;
     r->flying++;
     submit(h);
+}
+
+/* ---- ahead of the page ---- */
+
+/* The page is on its way: fetches the chunk's home beside it, if a buffer is to be had that nobody
+ * waits for; else the read waits for the page, and looks again. */
+static void fetch_ahead(struct store_read *r, struct look *k)
+{
+    struct reads *reads = &k->store->reads;
+    struct home_read *h = list_empty(&reads->starved) ? pool_get(&reads->home_reads) : NULL;
+
+    if (!h)
+        return;
+    k->ahead = true;
+    answer_from_memory(r, k);
+    fetch(r, k, h);
+    r->ahead = h;
+    r->at = (uint64_t)k->index * CHUNK_BLOCKS + k->end;
+}
+
+/* What the record says of one block; NULL: nothing that is proved. */
+static void judge_block(struct home_read *h, uint32_t b,
+                        const struct format_checksum_record *record)
+{
+    switch (record ? state_of(le32_get(record->states), b) : BLOCK_LOST) {
+    case BLOCK_DATA:
+        h->checksums[b] = le32_get(record->checksums[b]);
+        return;
+    case BLOCK_ELSEWHERE:
+    case BLOCK_ZERO:
+        give(h->read, h->block + b, NULL);
+        break;
+    case BLOCK_LOST:
+        bad(h->read, h->block + b);
+        break;
+    }
+    h->mask &= ~(1u << b); /* whatever lies at home */
+}
+
+/* The page of a read ahead is here; false: it is not. */
+static bool judge(struct store_read *r)
+{
+    struct home_read *h = r->ahead;
+    const struct cached_page *page = r->use.page;
+    bool good = page->state == PAGE_GOOD;
+
+    if (page->state == PAGE_LOADING)
+        return false;
+    for (uint32_t b = 0; b < CHUNK_BLOCKS; b++)
+        if (h->unjudged & 1u << b)
+            judge_block(h, b, good ? record_in(page->bytes, h->chunk) : NULL);
+    h->unjudged = 0;
+    r->ahead = NULL;
+    page_drop(h->store, &r->use);
+    if (h->arrived)
+        came(h, h->err);
+    return true;
+}
+
+/* ---- a read ---- */
+
+/* The record of the chunk, if it needs one; false: its page is not here yet. */
+static bool look_up(struct store_read *r, struct look *k)
+{
+    bool needed = needs_record(k);
+
+    if (r->use.page && (!needed || r->use.page->number != page_of(k)))
+        page_drop(k->store, &r->use); /* the chunk changed while we waited */
+    if (!needed)
+        return true;
+    if (!page_want(k->store, &r->use, page_of(k), &r->task))
+        return false;
+    if (r->use.page->state == PAGE_GOOD)
+        k->record = record_in(r->use.page->bytes, k->entry & ENTRY_CHUNK);
+    return true;
 }
 
 /* One chunk further; false: it has to wait for a page or a buffer. */
@@ -266,13 +376,10 @@ static bool look_further(struct store_read *r)
     struct look k = look_at(r);
     struct home_read *h;
 
-    if (r->use.page && (!needs_record(&k) || r->use.page->number != page_of(&k)))
-        page_drop(k.store, &r->use); /* the chunk changed while we waited */
-    if (needs_record(&k)) {
-        if (!page_want(k.store, &r->use, page_of(&k), &r->task))
-            return false;
-        if (r->use.page->state == PAGE_GOOD)
-            k.record = record_in(&k, r->use.page->bytes);
+    if (!look_up(r, &k)) {
+        if (r->use.page)
+            fetch_ahead(r, &k);
+        return false;
     }
     h = pool_get(&k.store->reads.home_reads);
     if (!h) {
@@ -297,6 +404,8 @@ static enum task_next read_step(struct task *t)
 
     switch ((enum read_state)t->state) {
     case LOOK:
+        if (r->ahead && !judge(r))
+            return TASK_WAIT;
         while (r->at < extent_end(r->extent))
             if (!look_further(r))
                 return TASK_WAIT;
@@ -336,6 +445,7 @@ void store_read(struct store_read *r)
     assert(extent_within(r->extent, r->replica->size_blocks));
     r->at = r->extent.start;
     r->flying = 0;
+    r->ahead = NULL;
     r->bad_block = 0;
     memset(&r->use, 0, sizeof r->use);
     list_init(&r->link);
@@ -371,7 +481,7 @@ static uint64_t run_in_chunk(const struct store_replica *r, uint64_t at, uint64_
     }
     k.staged = stage_view(r->store, r, k.index);
     page = has_record(&k) ? page_at_hand(r->store, page_of(&k)) : NULL;
-    k.record = page ? record_in(&k, page) : NULL;
+    k.record = page ? record_in(page, k.entry & ENTRY_CHUNK) : NULL;
     *mapped = holds_data(&k, (uint32_t)(at - base));
     while (block < end && holds_data(&k, (uint32_t)(block - base)) == *mapped)
         block++;
