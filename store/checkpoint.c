@@ -17,6 +17,8 @@
  *   the disk refuses         the store takes no more changes and stays as it is: what is staged, in
  *                            both generations, is read from memory
  *   a table page is rotten   it is written anew from what is known (chunk_table.c)
+ *   a table page is refused  likewise, as long as the disk reads the root, and not too many are
+ *                            (page_job.c)
  *
  * Promises: C1  a frozen block's home is written only when no read that began before the freeze is
  *               still fetching it (notes 45): the checkpoint waits for the reads it found, and
@@ -360,6 +362,7 @@ void checkpoint_begin(struct store *s, struct task *waiter)
     c->wrote = false;
     c->at_chunk = c->at_block = 0;
     c->work_done = 0;
+    c->pages_refused = 0;
     checkpoint_freeze(s);
     c->grace = s->reads.parity;
     s->reads.parity ^= 1;

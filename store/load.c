@@ -11,8 +11,10 @@
  *   a map page           the sums of the replicas that lost something do not come out, and these
  *                        are damaged: behind 0; its chunks are freed, but for those that the
  *                        journal names, by the next checkpoint, which writes the page anew
- *   a page that the disk refuses to read, and not for once: E_DISK, nothing is settled by that
  *   a log page           its replica's activity log says "everything"
+ *   a page that the disk refuses to read, and not for once: as one that it reads wrongly, up to
+ *                        REFUSED_MOST of them, while it reads the root; beyond, it is the disk that
+ *                        fails: E_DISK, nothing is settled by that
  */
 #include "store/inside.h"
 
@@ -22,6 +24,7 @@ enum load_state {
     INDEX,
     MAP,
     LOG,
+    WITNESS, /* the root once more, where pages were refused */
     END,
 };
 
@@ -223,6 +226,12 @@ static bool wants_place(const struct load *l, const struct sweep *w, uint32_t pl
     return false;
 }
 
+static enum err tables_refused(struct load *l)
+{
+    l->why = "the disk refuses to read its tables";
+    return E_DISK;
+}
+
 static void take_window(struct load *l, const struct sweep *w)
 {
     l->why = "the memory set aside for chunk maps is too small";
@@ -231,14 +240,26 @@ static void take_window(struct load *l, const struct sweep *w)
         uint32_t place = flags & PAGE_PLACE;
         uint64_t nth = (uint64_t)place * LOAD_PAGES + (p - l->at);
 
-        if ((flags & PAGE_WRITTEN) && !(flags & PAGE_BAD) && l->refused[place] >> (p - l->at) & 1) {
-            l->why = "the disk refuses to read its tables";
-            l->err = E_DISK;
+        if ((flags & PAGE_WRITTEN) && !(flags & PAGE_BAD) && l->refused[place] >> (p - l->at) & 1 &&
+            ++l->pages_refused > REFUSED_MOST) {
+            l->err = tables_refused(l);
             return;
         }
         l->err = w->take(l->store, p, l->buffer + nth * PAGE_BYTES);
     }
     l->refused[0] = l->refused[1] = 0;
+}
+
+/* The newest root was read a moment ago: false: it need not be read again. */
+static bool ask_witness(struct load *l)
+{
+    const struct store *s = l->store;
+
+    if (l->pages_refused == 0)
+        return false;
+    l->refused_before = l->io.refused;
+    open_io_read(&l->io, l->buffer, s->geo.root_offset[s->checkpoint.root_first ^ 1], PAGE_BYTES);
+    return true;
 }
 
 /* True: all pages were taken; false: a read is under way. */
@@ -303,6 +324,12 @@ static enum task_next load_step(struct task *t)
         if (!sweep(l, &(struct sweep){logs, logs + s->log_pages, false, take_log_page}))
             return TASK_WAIT;
         prove_logs(s);
+        if (!ask_witness(l))
+            return task_goto(t, END);
+        return task_wait_in(t, WITNESS);
+    case WITNESS:
+        if (l->io.refused > l->refused_before)
+            l->err = tables_refused(l);
         return task_goto(t, END);
     case END:
         return TASK_DONE;
@@ -325,7 +352,8 @@ static const struct task_state load_states[] = {
     [INDEX] = {"index", TASK_AFTER(ROOT_TWO)},
     [MAP] = {"map", TASK_AFTER(INDEX)},
     [LOG] = {"log", TASK_AFTER(MAP)},
-    [END] = {"end", TASK_AFTER(INDEX) | TASK_AFTER(MAP) | TASK_AFTER(LOG)},
+    [WITNESS] = {"witness", TASK_AFTER(LOG)},
+    [END] = {"end", TASK_AFTER(INDEX) | TASK_AFTER(MAP) | TASK_AFTER(LOG) | TASK_AFTER(WITNESS)},
 };
 static const struct task_kind load_kind = {
     .name = "store_load",

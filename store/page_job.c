@@ -5,12 +5,18 @@
  * The place that the durable root speaks of is never touched (notes 43).  The entry in memory moves
  * when the page is written; a checkpoint that fails leaves the store without further ones, so that
  * a moved entry never leads to a second write of the same place.
+ *
+ * A page that the disk refuses is as good as rotten: damage costs what it hit, not the store.  But
+ * it may be the disk that fails, and the page whole: so the root is read too, and no more than
+ * REFUSED_MOST pages are given up in one checkpoint.  Beyond, the checkpoint fails, and what was
+ * written in vain is in places that no root speaks of.
  */
 #include "store/inside.h"
 
 enum page_job_state {
-    FETCH, /* the page as it is                 */
-    PUT,   /* to the other place                */
+    FETCH,   /* the page as it is                 */
+    WITNESS, /* it was refused: is the root read? */
+    PUT,     /* to the other place                */
     END,
 };
 
@@ -58,13 +64,7 @@ static bool fetch(struct page_job *j)
     if (is_cached(j)) {
         if (!page_want(s, &j->use, j->page, &j->task))
             return false;
-        if (j->use.page->state == PAGE_REFUSED) { /* it may be whole: nothing is written over it */
-            j->err = E_DISK;
-            return true;
-        }
         j->bytes = j->use.page->bytes;
-        chunk_table_update(s, j->page, j->bytes, j->use.page->state == PAGE_UNPROVED);
-        j->use.page->state = PAGE_GOOD;
         return true;
     }
     if (j->index) {
@@ -76,7 +76,7 @@ static bool fetch(struct page_job *j)
     return true;
 }
 
-static void written(struct disk_io *io, enum err err)
+static void io_done(struct disk_io *io, enum err err)
 {
     struct page_job *j = container_of(io, struct page_job, io);
 
@@ -85,23 +85,52 @@ static void written(struct disk_io *io, enum err err)
     task_run(&j->task);
 }
 
+static bool was_refused(const struct page_job *j)
+{
+    return is_cached(j) && j->use.page->state == PAGE_REFUSED;
+}
+
+static void submit(struct page_job *j, enum disk_op op, uint8_t *bytes, uint64_t offset)
+{
+    j->piece = (struct iovec){bytes, PAGE_BYTES};
+    j->io = (struct disk_io){
+        .op = op, .offset = offset, .pieces = &j->piece, .piece_count = 1, .done = io_done};
+    j->io_busy = true;
+    disk_submit(j->store->disk, &j->io);
+}
+
+/* A copy of the root, one in turn with the other. */
+static void ask_witness(struct page_job *j)
+{
+    uint32_t copy = j->tries++ % 2;
+
+    submit(j, DISK_READ, j->own, j->store->geo.root_offset[copy]);
+}
+
+/* The disk reads, but for this page. */
+static void give_up_page(struct page_job *j)
+{
+    if (++j->store->checkpoint.pages_refused > REFUSED_MOST)
+        j->err = E_DISK;
+    else
+        j->use.page->state = PAGE_UNPROVED;
+}
+
 static void put(struct page_job *j)
 {
     struct store *s = j->store;
     uint32_t place = other_place(entry_of(j));
     uint32_t magic = j->index ? INDEX_MAGIC : page_magic(&s->geo, j->page);
 
+    if (is_cached(j)) {
+        chunk_table_update(s, j->page, j->bytes, j->use.page->state == PAGE_UNPROVED);
+        j->use.page->state = PAGE_GOOD;
+    }
     format_seal(j->bytes, PAGE_BYTES,
                 &(struct format_name){magic, s->identity, j->page, s->checkpoint.number});
-    j->piece = (struct iovec){j->bytes, PAGE_BYTES};
-    j->io = (struct disk_io){.op = DISK_WRITE,
-                             .offset = j->index ? index_page_offset(&s->geo, j->page, place)
-                                                : page_offset(&s->geo, j->page, place),
-                             .pieces = &j->piece,
-                             .piece_count = 1,
-                             .done = written};
-    j->io_busy = true;
-    disk_submit(s->disk, &j->io);
+    submit(j, DISK_WRITE, j->bytes,
+           j->index ? index_page_offset(&s->geo, j->page, place)
+                    : page_offset(&s->geo, j->page, place));
 }
 
 static void move_entry(struct page_job *j)
@@ -123,6 +152,21 @@ static enum task_next page_job_step(struct task *t)
     case FETCH:
         if (!fetch(j))
             return TASK_WAIT;
+        if (was_refused(j)) {
+            ask_witness(j);
+            return task_wait_in(t, WITNESS);
+        }
+        put(j);
+        return task_wait_in(t, PUT);
+    case WITNESS:
+        if (j->io_busy)
+            return TASK_WAIT;
+        if (j->err && j->tries < READ_TRIES) {
+            ask_witness(j);
+            return TASK_WAIT;
+        }
+        if (!j->err)
+            give_up_page(j);
         if (j->err)
             return task_goto(t, END);
         put(j);
@@ -152,8 +196,9 @@ static void page_job_done(struct task *t)
 
 static const struct task_state page_job_states[] = {
     [FETCH] = {"fetch", TASK_FIRST},
-    [PUT] = {"put", TASK_AFTER(FETCH)},
-    [END] = {"end", TASK_AFTER(FETCH) | TASK_AFTER(PUT)},
+    [WITNESS] = {"witness", TASK_AFTER(FETCH)},
+    [PUT] = {"put", TASK_AFTER(FETCH) | TASK_AFTER(WITNESS)},
+    [END] = {"end", TASK_AFTER(WITNESS) | TASK_AFTER(PUT)},
 };
 static const struct task_kind page_job_kind = {
     .name = "store_page_job",

@@ -75,6 +75,9 @@ const uint8_t *page_at_hand(const struct store *s, uint64_t page); /* NULL: not 
 
 #define HOME_WRITES 64u
 #define PAGE_JOBS   32u
+/* Pages that the disk refuses in one opening, or in one checkpoint, and that count as rotten; more
+ * are a disk that fails. */
+#define REFUSED_MOST 8u
 
 struct home_write {
     struct store *store;
@@ -94,6 +97,7 @@ struct page_job {
     struct disk_io io;
     struct iovec piece;
     bool io_busy;
+    uint32_t tries; /* reads of the root, where the page was refused */
     enum err err;
 };
 
@@ -119,6 +123,7 @@ struct checkpoint {
     uint32_t width;              /* requests in flight at most */
     uint32_t at_chunk, at_block; /* home: the next to write */
     uint64_t at_page;            /* tables, then index: the next to look at */
+    uint32_t pages_refused;      /* by the disk */
     uint8_t *log_memory;         /* the log pages, as of the freeze */
     uint32_t log_count;
     uint32_t flying;

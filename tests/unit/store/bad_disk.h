@@ -19,6 +19,7 @@ static struct bad_disk {
     struct disk *real;
     struct extent refused; /* bytes that are not read … */
     uint32_t times;        /* … so many times */
+    uint32_t spared;       /* reads that are well before that */
     struct bad_read reads[64];
     uint32_t writes;    /* so far */
     uint32_t tear_at;   /* this write is torn; 0: none */
@@ -71,8 +72,10 @@ static inline void bad_tear(const struct disk_io *io)
 static inline void bad_submit(struct disk *d, struct disk_io *io)
 {
     (void)d;
-    if (io->op == DISK_READ && bad.times > 0 &&
-        extent_overlaps((struct extent){io->offset, bad_bytes(io)}, bad.refused))
+    if (io->op == DISK_READ && bad.spared > 0)
+        bad.spared--;
+    else if (io->op == DISK_READ && bad.times > 0 &&
+             extent_overlaps((struct extent){io->offset, bad_bytes(io)}, bad.refused))
         bad_refuse(io);
     if (io->op == DISK_WRITE && !sim_dead(bad.rig->env) &&
         (++bad.writes == bad.tear_at || (bad.tear_from && io->offset == bad.tear_from)))

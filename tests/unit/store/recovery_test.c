@@ -156,60 +156,6 @@ static void a_store_on_a_smaller_device_says_so(void **state)
     rig_end(&r);
 }
 
-/* The page of the table that says where, or what, block 0 is. */
-static struct extent page_bytes(const struct rig *r, bool map)
-{
-    const struct store *s = r->store;
-    uint64_t chunk = map_entry(r->replica, 0) & ENTRY_CHUNK;
-    uint64_t page = map ? chunk / MAP_RECORDS : s->geo.map_pages + chunk / CHECKSUM_RECORDS;
-
-    return (struct extent){page_offset(&s->geo, page, s->index[page].flags & PAGE_PLACE),
-                           PAGE_BYTES};
-}
-
-static void open_settles_nothing_by_a_refused_read(void **state)
-{
-    (void)state;
-    for (uint32_t times = 2; times < 100; times += 97) {
-        struct rig r = half_home(4);
-        struct extent page;
-
-        rig_reopen(&r);
-        page = page_bytes(&r, true);
-        rig_close(&r);
-        bad_begin(&r);
-        bad.refused = page;
-        bad.times = times;
-        assert_int_equal(rig_open(&r), times == 2 ? E_OK : E_DISK);
-        if (times > 2) {
-            assert_non_null(strstr(r.why, "refuses to read its tables"));
-            bad.times = 0;
-            assert_int_equal(rig_open(&r), E_OK);
-        }
-        expect_all_is_well(&r);
-        rig_end(&r);
-    }
-}
-
-static void a_checkpoint_loses_nothing_by_a_refused_read(void **state)
-{
-    (void)state;
-    for (uint32_t times = 2; times < 100; times += 97) {
-        struct rig r = half_home(5);
-
-        rig_reopen(&r);
-        bad_begin(&r);
-        bad.refused = page_bytes(&r, false);
-        assert_int_equal(rig_write(&r, 100, 1, 5000), E_OK);
-        bad.times = times;
-        rig_close(&r);
-        bad.times = 0;
-        assert_int_equal(rig_open(&r), E_OK);
-        expect_all_is_well(&r);
-        rig_end(&r);
-    }
-}
-
 static void a_page_dropped_while_it_loads_is_not_reused(void **state)
 {
     struct rig r = half_home(6);
@@ -238,8 +184,6 @@ int main(void)
         cmocka_unit_test(the_newest_root_is_not_written_over),
         cmocka_unit_test(recovery_outlives_any_torn_write),
         cmocka_unit_test(a_store_on_a_smaller_device_says_so),
-        cmocka_unit_test(open_settles_nothing_by_a_refused_read),
-        cmocka_unit_test(a_checkpoint_loses_nothing_by_a_refused_read),
         cmocka_unit_test(a_page_dropped_while_it_loads_is_not_reused),
     };
 
