@@ -60,13 +60,6 @@ static void give(struct store_read *r, uint64_t block, const uint8_t *bytes)
 
 static void submit(struct home_read *h);
 
-/* From the first block of the mask to the last. */
-static void span(struct home_read *h)
-{
-    h->first = (uint32_t)__builtin_ctz(h->mask);
-    h->count = 32 - (uint32_t)__builtin_clz(h->mask) - h->first;
-}
-
 /* Verifies what came and hands it on. */
 static void take_in(struct home_read *h, uint32_t first, uint32_t count, enum err err)
 {
@@ -111,13 +104,8 @@ static void end(struct home_read *h)
 /* It came, and its checksums are known. */
 static void came(struct home_read *h, enum err err)
 {
-    if (!h->mask) { /* nothing that matters */
-        end(h);
-        return;
-    }
-    if (err && !h->single && h->count > 1) {
+    if (err && h->mask && !h->single && h->count > 1) {
         h->single = true;
-        span(h);
         h->left = h->count;
         h->count = 1;
         submit(h);
@@ -288,7 +276,8 @@ static void fetch(struct store_read *r, const struct look *k, struct home_read *
         .unjudged = k->unjudged,
         .parity = reads->parity,
     };
-    span(h);
+    h->first = (uint32_t)__builtin_ctz(h->mask);
+    h->count = 32 - (uint32_t)__builtin_clz(h->mask) - h->first;
     memcpy(h->checksums, k->checksums, sizeof h->checksums);
     reads->under_way[h->parity]++;
     r->flying++;
