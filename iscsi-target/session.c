@@ -3,7 +3,8 @@
  * iscsi-target/session.c — opening, reinstating, ending.
  *
  * A login with the initiator name, ISID and target name of a living session reinstates it (RFC
- * 7143 6.3.5): the old one ends at once, whatever its commands are waiting for.
+ * 7143 6.3.5): the old one ends at once, whatever its commands are waiting for.  A discovery
+ * session, which proves nothing, reinstates none but a discovery session.
  */
 #include "iscsi-target/session.h"
 
@@ -17,7 +18,7 @@
 
 static bool same_nexus(const struct session *s, const struct login *l)
 {
-    return memcmp(s->isid, l->isid, sizeof s->isid) == 0 &&
+    return s->discovery == l->discovery && memcmp(s->isid, l->isid, sizeof s->isid) == 0 &&
            strcmp(s->initiator, l->initiator) == 0 && strcmp(s->target_name, l->target) == 0;
 }
 
@@ -155,6 +156,7 @@ void session_end(struct session *s)
     list_append(&t->ended, &s->link);
     t->session_count--;
     block_unwatch(&s->watcher);
+    scsi_nexus_close(&s->nexus);
     window_close(s);
     list_for_each(l, &s->commands) {
         struct command *c = container_of(l, struct command, link);
@@ -199,8 +201,6 @@ void session_settle(struct session *s)
 
     if (!s->ended || s->connection || !list_empty(&s->commands))
         return;
-    if (!s->discovery)
-        scsi_nexus_close(&s->nexus);
     list_remove(&s->link);
     pool_put(&t->session_pool, s);
     target_settle(t);

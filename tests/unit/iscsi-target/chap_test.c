@@ -379,6 +379,27 @@ static void no_step_is_left_out(void **state)
     }
 }
 
+/* A discovery session needs no secret, so it must not pass for a session that does: not for the one
+ * of the same name, ISID and target, which would be reinstated. */
+static void a_discovery_session_ends_no_other(void **state)
+{
+    struct initiator_config config = {.name = "iqn.a", .target = LAB_TARGET, .chap = &right};
+    struct initiator_config stranger = {.raw = true};
+    struct initiator *owner, *i;
+    struct lab w;
+
+    (void)state;
+    ask_for_chap(&w);
+    owner = lab_connect(&w, &config);
+    assert_true(owner->full);
+    i = lab_connect(&w, &stranger);
+    assert_int_equal(say(&w, i, TO_FULL, NAMES "SessionType=Discovery\n"), 0);
+    sim_run_for(w.sim, SECOND);
+    assert_non_null(owner->net);
+    assert_int_equal(iscsi_target_sessions(w.target, w.directory.answer.attachment), 1);
+    lab_close(&w);
+}
+
 /* A right answer with our own challenge as its question: of this login, or of another. */
 static void a_reflected_challenge_is_refused(void **state)
 {
@@ -522,6 +543,7 @@ int main(void)
         cmocka_unit_test(a_response_may_be_hexadecimal_or_base64),
         cmocka_unit_test(every_wrong_length_of_a_response_is_refused),
         cmocka_unit_test(no_step_is_left_out),
+        cmocka_unit_test(a_discovery_session_ends_no_other),
         cmocka_unit_test(a_reflected_challenge_is_refused),
         cmocka_unit_test(challenges_do_not_repeat),
         cmocka_unit_test(where_it_is_comes_before_who_asks),

@@ -209,6 +209,32 @@ static void logical_units_and_pages_are_listed_in_order(void **state)
     lab_close(&w);
 }
 
+/* A session that has ended while the block had its write is no nexus any more: the reset that it
+ * did not live to see holds for whoever comes next. */
+static void a_mode_does_not_come_back_from_an_ended_session(void **state)
+{
+    struct initiator_request r, write = {.owner = NULL};
+    struct initiator *a, *b, *c;
+    struct lab w;
+
+    (void)state;
+    begin(&w);
+    a = lab_ready(&w, "iqn.a", 1);
+    b = lab_ready(&w, "iqn.b", 1);
+    assert_int_equal(select_control(&w, a, 0x04, 0), 0);
+    w.ram.stalled = true;
+    initiator_write(a, &write, 0, in, sizeof in);
+    sim_run_for(w.sim, 200000);
+    initiator_close(a);
+    lab_until(&w, initiator_closed, a);
+    sim_run_for(w.sim, 200000);
+    assert_int_equal(manage(&w, b, TMF_LOGICAL_UNIT_RESET), TMF_COMPLETE);
+    c = lab_login(&w, "iqn.c", 1);
+    assert_int_equal(ready(&w, c, &r), 2);
+    assert_int_equal(r.sense[0], 0x70);
+    lab_close(&w);
+}
+
 /* ---- miscompare ---- */
 
 static void a_miscompare_says_where(void **state)
@@ -240,6 +266,7 @@ int main(void)
         cmocka_unit_test(a_mode_is_the_units_and_the_others_hear_of_it),
         cmocka_unit_test(a_mode_ends_with_the_last_session),
         cmocka_unit_test(a_reset_ends_a_mode),
+        cmocka_unit_test(a_mode_does_not_come_back_from_an_ended_session),
         cmocka_unit_test(a_read_only_attachment_reads_and_changes_nothing),
         cmocka_unit_test(what_is_reported_of_task_management_is_done),
         cmocka_unit_test(logical_units_and_pages_are_listed_in_order),
