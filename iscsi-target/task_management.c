@@ -19,20 +19,24 @@ static bool lun_is_ours(const struct command *c)
     return lun == 0 || lun == 1ull << 62;
 }
 
-static bool before(const struct command *c, const struct command *function)
+/* An immediate function has the CmdSN of the command that follows it, which may be here already. */
+static bool is_behind(const struct command *c, const struct command *function)
 {
-    return c->immediate || sn_not_after(c->cmd_sn, function->cmd_sn);
+    return c->session == function->session && sn_not_after(function->cmd_sn, c->cmd_sn);
 }
 
-/* Every SCSI command of the session that came before the function; whether there was one. */
+/* Every SCSI command of the session that came before the function, an immediate one by when it
+ * arrived, any other by its CmdSN; whether there was one. */
 static bool drop_tasks(struct session *s, const struct command *function)
 {
-    bool any = false;
+    bool any = false, arrived_behind = false;
 
     list_for_each(l, &s->commands) {
         struct command *c = container_of(l, struct command, link);
 
-        if (!command_is_scsi(c) || c->dropped || (s == function->session && !before(c, function)))
+        arrived_behind |= c == function;
+        if (!command_is_scsi(c) || c->dropped ||
+            (c->immediate ? arrived_behind : is_behind(c, function)))
             continue;
         command_drop(c);
         any = true;

@@ -133,6 +133,35 @@ static void an_aborted_command_begins_nothing_more(void **state)
     lab_close(&w);
 }
 
+/* What is sent behind an immediate function carries its very CmdSN, and may arrive before the
+ * function had its turn. */
+static void a_function_spares_what_comes_behind_it(void **state)
+{
+    struct initiator_pdu *p;
+    struct initiator *i;
+    struct lab w;
+
+    (void)state;
+    lab_begin(&w);
+    i = lab_ready(&w, "iqn.a", 1);
+    for (uint32_t n = 0; n < 40; n++) { /* they arrive in one piece, or apart */
+        uint8_t immediate = n % 2 ? OPCODE_IMMEDIATE : 0;
+        union bhs h[2] = {{.task_management = {.opcode = TASK_MANAGEMENT | OPCODE_IMMEDIATE,
+                                               .function = TMF_ABORT_TASK_SET | FLAG_FINAL}},
+                          {.any = {.opcode = SCSI_COMMAND | immediate, .flags = FLAG_FINAL}}};
+
+        initiator_stamp(i, &h[0]);
+        initiator_stamp(i, &h[1]);
+        assert_int_equal(be32_get(h[0].any.sn), be32_get(h[1].any.sn));
+        initiator_send(i, h, sizeof h);
+        p = lab_pdu(&w, i);
+        assert_int_equal(p->bhs.any.opcode, TASK_MANAGEMENT_RESPONSE);
+        free(p);
+        assert_int_equal(lab_response(&w, i, &h[1]), 0);
+    }
+    lab_close(&w);
+}
+
 static void an_abort_of_nothing_says_so(void **state)
 {
     struct lab w;
@@ -295,6 +324,7 @@ int main(void)
         cmocka_unit_test(an_abort_drops_what_still_gathers),
         cmocka_unit_test(an_abort_lets_the_block_finish_unseen),
         cmocka_unit_test(an_aborted_command_begins_nothing_more),
+        cmocka_unit_test(a_function_spares_what_comes_behind_it),
         cmocka_unit_test(an_abort_of_nothing_says_so),
         cmocka_unit_test(an_abort_task_set_reaches_only_its_own_session),
         cmocka_unit_test(a_clear_task_set_reaches_every_session),
