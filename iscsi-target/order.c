@@ -4,8 +4,9 @@
  * all older commands of its session, and all younger ones wait for it.  HEAD OF QUEUE and immediate
  * commands wait for nobody; the rest may be done in any order, as the block does them.
  *
- * What can go wrong: an older command waits for memory that those behind it hold.  Then these give
- * it back and are told TASK SET FULL (C3).
+ * What can go wrong: an older command waits for memory that those behind it hold, be they right
+ * behind it or behind one that waits for it.  Then these give it back and are told TASK SET FULL
+ * (C3).
  */
 #include "iscsi-target/command.h"
 
@@ -52,20 +53,33 @@ static bool waits_for_memory(const struct command *c)
     return c->task.state == MEMORY || (c->task.state == PERFORM && !list_empty(&c->wait_link));
 }
 
+/* Any up to `last`: what is in the way of c may itself wait for those. */
+static bool memory_is_wanted(const struct session *s, const struct command *last)
+{
+    list_for_each(l, &s->commands) {
+        const struct command *c = container_of(l, struct command, link);
+
+        if (command_is_scsi(c) && !c->immediate && !c->dropped && waits_for_memory(c) &&
+            sn_not_after(c->cmd_sn, last->cmd_sn))
+            return true;
+    }
+    return false;
+}
+
 enum order order_of(const struct command *c)
 {
-    enum order ret = ORDER_GO;
+    const struct command *last = NULL; /* the youngest that is in the way */
 
     if (c->session->ordered == 0 || c->immediate || attribute_of(c) == HEAD_OF_QUEUE)
         return ORDER_GO;
     list_for_each(l, &c->session->commands) {
         const struct command *older = container_of(l, struct command, link);
 
-        if (!is_in_the_way(older, c))
-            continue;
-        if (c->scsi.data_out.count > 0 && waits_for_memory(older))
-            return ORDER_GIVE_UP;
-        ret = ORDER_WAIT;
+        if (is_in_the_way(older, c) && (!last || sn_not_after(last->cmd_sn, older->cmd_sn)))
+            last = older;
     }
-    return ret;
+    if (!last)
+        return ORDER_GO;
+    return c->scsi.data_out.count > 0 && memory_is_wanted(c->session, last) ? ORDER_GIVE_UP
+                                                                            : ORDER_WAIT;
 }

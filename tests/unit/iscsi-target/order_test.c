@@ -159,6 +159,42 @@ static void nobody_waits_for_memory_in_a_circle(void **state)
     lab_close(&w);
 }
 
+/* The same over one between them: a command that is ordered and holds nothing waits for the read,
+ * and the writes that have the memory wait for that command. */
+static void nobody_waits_for_memory_in_a_longer_circle(void **state)
+{
+    struct iscsi_limits limits = iscsi_limits_small();
+    struct initiator_request read = {.owner = NULL}, write[8] = {{.owner = NULL}};
+    struct initiator_request first = {.attribute = ORDERED}, between = {.attribute = ORDERED};
+    static uint8_t bytes[1u << 20];
+    struct initiator *i;
+    struct lab w;
+
+    (void)state;
+    limits.buffer_bytes = 2u << 20;
+    lab_open(&w, limits);
+    i = lab_ready(&w, "iqn.a", 1);
+    w.ram.stalled = true;
+    initiator_write(i, &first, 0, block, 512);
+    sim_run_for(w.sim, 200000);
+    initiator_read(i, &read, 0, bytes, sizeof bytes);
+    initiator_command(i, &between); /* TEST UNIT READY */
+    for (uint32_t n = 0; n < array_length(write); n++)
+        initiator_write(i, &write[n], 8192, block, 262144);
+    sim_run_for(w.sim, 200000);
+    ram_block_go_on(&w.ram);
+    lab_until(&w, initiator_answered, &read);
+    lab_until(&w, initiator_answered, &between);
+    assert_int_equal(read.status, 0);
+    assert_int_equal(between.status, 0);
+    for (uint32_t n = 0; n < array_length(write); n++) {
+        lab_until(&w, initiator_answered, &write[n]);
+        assert_true(write[n].status == 0 || write[n].status == 0x28);
+    }
+    lab_alive(&w, i);
+    lab_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -166,6 +202,7 @@ int main(void)
         cmocka_unit_test(other_sessions_do_not_wait),
         cmocka_unit_test(an_aborted_one_lets_the_rest_go),
         cmocka_unit_test(nobody_waits_for_memory_in_a_circle),
+        cmocka_unit_test(nobody_waits_for_memory_in_a_longer_circle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
