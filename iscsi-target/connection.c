@@ -46,6 +46,7 @@ bool connection_text_get(struct connection *c)
     if (!may_borrow(c))
         return false;
     c->text_us = now_us(&c->target->env->clock);
+    c->text_spent = false;
     if (c->text)
         return true;
     c->text = pool_get(&c->target->text_pool);
@@ -57,13 +58,24 @@ bool connection_text_get(struct connection *c)
     return true;
 }
 
+/* An answer that is under way still lies in it: then when the batch has left (N1). */
 void connection_text_put(struct connection *c)
 {
+    c->text_busy = false;
+    c->text_spent = c->text && c->sender.batch.under_way;
+    if (c->text_spent)
+        return;
     c->target->texts_borrowed -= c->text_borrowed;
-    c->text_borrowed = c->text_busy = false;
+    c->text_borrowed = false;
     if (c->text)
         pool_put(&c->target->text_pool, c->text);
     c->text = NULL;
+}
+
+void connection_batch_left(struct connection *c)
+{
+    if (c->text_spent)
+        connection_text_put(c);
 }
 
 /* The initiator has our answer, and does not go on with its negotiation. */

@@ -95,6 +95,7 @@ struct connection {
     uint64_t received_us, pinged_us, opened_us, text_us;
     bool close_asked;           /* net_close() was called */
     bool text_borrowed;         /* counted in target->texts_borrowed     */
+    bool text_spent;            /* goes back when the batch has left     */
     bool text_busy;             /* a text negotiation uses `text` …      */
     struct command *text_owner; /* … for this request */
     bool half_open;             /* counted as such */
@@ -117,7 +118,9 @@ void connection_end_now(struct connection *c);
 /* Nothing is read any more; what is queued goes out first, within ENDING_US. */
 void connection_end_gently(struct connection *c);
 
-/* From the sender: it has nothing left, so a connection that is ending is closed; it is over. */
+/* From the sender: nothing is under way; it has nothing left, so a connection that is ending is
+ * closed; it is over. */
+void connection_batch_left(struct connection *c);
 void connection_drained(struct connection *c);
 void connection_over(struct connection *c);
 

@@ -228,6 +228,7 @@ static enum task_next sender_step(struct task *t)
         if (s->batch.under_way)
             return TASK_WAIT;
         batch_finish(&s->batch);
+        connection_batch_left(c);
         return task_goto(t, QUIET);
 
     case STOPPED:

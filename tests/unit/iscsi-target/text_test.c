@@ -160,6 +160,39 @@ static uint32_t ask_twice(struct lab *w, struct initiator *i)
     return rejects;
 }
 
+/* A negotiation breaks off while its answer is on its way: nobody else's text is sent in its place.
+ */
+static void an_answer_under_way_keeps_its_memory(void **state)
+{
+    struct initiator *liar, *other;
+    struct lab w;
+
+    (void)state;
+    lab_begin(&w);
+    liar = lab_ready(&w, "iqn.a", 1);
+    other = lab_ready(&w, "iqn.b", 1);
+    for (uint32_t n = 0; n < 6000; n++) {
+        union bhs h[3] = {{.any = {.flags = FLAG_FINAL}},
+                          {.any = {.flags = FLAG_FINAL}},
+                          {.any = {.flags = FLAG_FINAL}}};
+
+        ask(liar, &h[0], TAG_NONE, ALL);
+        sim_run_for(w.sim, n % 20);
+        ask(liar, &h[1], TAG_NONE, "nonsense");
+        sim_run_for(w.sim, n % 30);
+        ask(other, &h[2], TAG_NONE, "X-this-is-of-another-session=1\nX-and-this=2\nX-and=3\n");
+        for (int k = 0; k < 2; k++) {
+            struct initiator_pdu *p = lab_pdu(&w, liar);
+
+            if (p->bhs.any.opcode == TEXT_RESPONSE)
+                assert_string_equal((char *)p->data, "TargetName=" LAB_TARGET);
+            free(p);
+        }
+        free(answer(&w, other, &h[2]));
+    }
+    lab_close(&w);
+}
+
 static void one_negotiation_goes_on_at_a_time(void **state)
 {
     struct lab w;
@@ -321,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_normal_session_lists_only_its_own),
         cmocka_unit_test(other_keys_get_their_answers),
         cmocka_unit_test(text_without_sense_is_rejected),
+        cmocka_unit_test(an_answer_under_way_keeps_its_memory),
         cmocka_unit_test(one_negotiation_goes_on_at_a_time),
         cmocka_unit_test(a_request_may_come_in_pieces),
         cmocka_unit_test(a_long_list_comes_in_pieces),
