@@ -38,19 +38,6 @@ static void share(const struct tally *t)
         __atomic_add_fetch(&to[i], from[i], __ATOMIC_RELAXED);
 }
 
-/* Of the tree that this runs in, asked only when something failed. */
-static const char *commit(void)
-{
-    static char text[64] = "unknown";
-    FILE *git = popen("git describe --always --dirty 2>/dev/null", "r");
-
-    if (git && fgets(text, sizeof text, git))
-        text[strcspn(text, "\n")] = '\0';
-    if (git)
-        pclose(git);
-    return text;
-}
-
 /* What was freed is used again, not given back: else half of a seed's time is page faults. */
 static void heap_begin(void)
 {
@@ -71,7 +58,7 @@ static bool story(uint64_t seed)
     share(&t);
     if (!fine)
         fprintf(stderr, "seed=%lu commit=%s mood=\"%s\" weather=\"%s\": %s\n", (unsigned long)seed,
-                commit(), mood_name(mood_of(seed)), weather_name(weather_of(seed)), wrong);
+                sim_commit(), mood_name(mood_of(seed)), weather_name(weather_of(seed)), wrong);
     return fine;
 }
 

@@ -31,6 +31,18 @@ static pid_t play(uint64_t seed, bool (*story)(uint64_t seed))
     return pid;
 }
 
+const char *sim_commit(void)
+{
+    static char text[64] = "unknown";
+    FILE *git = popen("git describe --always --dirty 2>/dev/null", "r");
+
+    if (git && fgets(text, sizeof text, git))
+        text[strcspn(text, "\n")] = '\0';
+    if (git)
+        pclose(git);
+    return text;
+}
+
 /* Waits for one of them to end; whether it failed. */
 static bool one_failed(struct child *children)
 {
@@ -47,8 +59,9 @@ static bool one_failed(struct child *children)
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
             return false;
         fprintf(stderr,
-                "seed 0x%" PRIx64 " failed: SIM_SEED=0x%" PRIx64 " SIM_TRACE=1 repeats it\n",
-                children[i].seed, children[i].seed);
+                "seed 0x%" PRIx64 " failed at commit %s: SIM_SEED=0x%" PRIx64
+                " SIM_TRACE=1 repeats it\n",
+                children[i].seed, sim_commit(), children[i].seed);
         return true;
     }
     return false;

@@ -124,9 +124,12 @@ void sim_disk_poke(struct sim_disk *d, uint64_t offset, const void *bytes, size_
 
 /*
  * Plays `story` for seeds first … first + count - 1, each in a child, two at a time; a story fails
- * by assert, by a sanitizer's report or by returning false.  Prints each failed seed and returns
- * how many there were.  SIM_SEED in the environment plays that one alone, here.
+ * by assert, by a sanitizer's report or by returning false.  Prints each failed seed with the
+ * commit and returns how many there were.  SIM_SEED in the environment plays that one alone, here.
  */
 uint32_t sim_seeds(uint64_t first, uint32_t count, bool (*story)(uint64_t seed));
+
+/* Of the tree that this runs in, for the report of a failed seed: "git describe", or "unknown". */
+const char *sim_commit(void);
 
 #endif
