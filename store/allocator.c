@@ -92,7 +92,7 @@ bool allocator_mark(struct allocator *a, uint64_t chunk)
         a->freed_count--;
         return true;
     }
-    if (a->taken[chunk / 64] & bit_of(chunk))
+    if (allocator_left(a) == 0 || (a->taken[chunk / 64] & bit_of(chunk)))
         return false;
     a->taken[chunk / 64] |= bit_of(chunk);
     a->taken_count++;

@@ -65,7 +65,7 @@ uint64_t allocator_take(struct allocator *a); /* makes a promise true */
 must_check bool allocator_claim(struct allocator *a, uint64_t *ret);
 void allocator_unclaim(struct allocator *a, uint64_t chunk); /* no record names it */
 /* At open: it is somebody's; also one that was freed there, for want of a proof that it was taken.
- * False: it was already. */
+ * False: it was already, or all that is left is promised. */
 bool allocator_mark(struct allocator *a, uint64_t chunk);
 bool allocator_is_settling(const struct allocator *a, uint64_t chunk);
 void allocator_free(struct allocator *a, uint64_t chunk);

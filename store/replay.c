@@ -17,7 +17,8 @@
  *   a group names a root newer than     that root was lost, and what it said with it: every
  *   the newest we found (J5)            replica is damaged
  *
- * What does not fit into the stage goes home by a checkpoint in between, which moves the tail.
+ * What does not fit into the stage goes home by a checkpoint in between, which moves the tail; so
+ * does what is staged where a group needs chunks that wait for a root (replay_space.c).
  *
  * A group may have been read that is not durable: a process that was killed left it in the disk's
  * cache.  Before a checkpoint writes home what was read (C2), a sync makes it durable: else a loss
@@ -399,6 +400,8 @@ static enum task_next take(struct replay *r)
     const struct format_group *h = replay_group_at(r, r->store->journal.head);
     enum err err;
 
+    if (replay_waits_for_space(r, h))
+        return make_room(r);
     if (!stage_has_room(r, h)) {
         if (can_make_room(r))
             return make_room(r);

@@ -29,6 +29,11 @@ struct replay_records replay_records(const struct format_group *h);
 /* E_NOT_FOUND: none is left. */
 enum err replay_next_record(struct replay_records *c, struct fact *ret, struct record_scratch *x);
 
+/* ---- space (replay_space.c) ---- */
+
+/* Whether the group may need chunks that only a checkpoint makes free. */
+bool replay_waits_for_space(const struct replay *r, const struct format_group *h);
+
 /* ---- chunks that records name (replay_redirect.c) ---- */
 
 /* Whether the chunks of a REDIRECT can be meant. */

@@ -42,7 +42,7 @@ void replay_claim(struct replay *r, struct fact *f)
     for (uint32_t i = 0; i < f->extent.count / CHUNK_BLOCKS; i++) {
         uint64_t chunk = f->chunk + i;
 
-        if (!take_named(r, chunk) && (allocator_left(a) == 0 || !allocator_mark(a, chunk)))
+        if (!take_named(r, chunk) && !allocator_mark(a, chunk))
             f->lost |= 1u << i;
     }
 }
@@ -70,7 +70,7 @@ static void name_chunks(struct replay *r, const struct format_group *h)
         if (f.kind != RECORD_REDIRECT || !replay_chunks_make_sense(r->store, &f))
             continue;
         for (uint64_t k = f.chunk; k < f.chunk + f.extent.count / CHUNK_BLOCKS; k++)
-            if (!is_named(r, k) && allocator_left(a) > 0 && allocator_mark(a, k))
+            if (!is_named(r, k) && allocator_mark(a, k))
                 r->named[k / 64] |= bit_of(k);
     }
 }
