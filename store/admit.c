@@ -37,6 +37,13 @@ static enum err judge_extent(const struct store_change *c, uint64_t most)
     return extent_within(c->extent, c->replica->size_blocks) ? E_OK : E_LBA_RANGE;
 }
 
+static enum err judge_write(const struct store_change *c)
+{
+    if (c->note.initiator && !note_makes_sense(&c->note, c->replica->size_blocks))
+        return E_INVALID;
+    return judge_extent(c, WRITE_BLOCKS_MAX);
+}
+
 static enum err judge_payload(struct store *s, const struct store_change *c)
 {
     const struct store_replica *r = c->replica;
@@ -102,7 +109,7 @@ static enum err judge(struct store *s, const struct group *g, const struct store
     case STORE_SET:
         return c->set.member_count > REPLICAS_PER_SHARD ? E_INVALID : E_OK;
     case STORE_WRITE:
-        return judge_extent(c, WRITE_BLOCKS_MAX);
+        return judge_write(c);
     case STORE_UNMAP: /* zeros take chunks where holes are unsure */
         return judge_extent(c, c->replica->unsure_chunks ? WRITE_BLOCKS_MAX : SHARD_BLOCKS);
     }
@@ -191,10 +198,11 @@ static enum verdict judge_whole(struct store *s, struct group *g, struct store_c
 }
 
 /* How many blocks of payload still go into the group behind so many more records of one write. */
-static uint64_t payload_room(const struct group *g, uint64_t records)
+static uint64_t payload_room(const struct group *g, const struct store_change *c, uint64_t records)
 {
     uint64_t meta = g->meta_used + records * (sizeof(struct format_record) + sizeof(le32)) +
-                    COMMITS_ROOM + WRITE_BLOCKS_MAX * sizeof(le32);
+                    (c->note.initiator ? sizeof(struct format_note) : 0) + COMMITS_ROOM +
+                    WRITE_BLOCKS_MAX * sizeof(le32);
     uint64_t used = round_up(meta, PAGE_BYTES) + (uint64_t)g->block_count * PAGE_BYTES;
 
     if (meta > GROUP_META_MAX || used >= g->bytes_most)
@@ -213,7 +221,7 @@ static enum verdict choose_piece(struct store *s, struct group *g, const struct 
                                  struct extent *ret)
 {
     uint64_t rest = c->extent.count - c->blocks_done;
-    uint64_t room = min_u64(payload_room(g, 1), stage_room(g));
+    uint64_t room = min_u64(payload_room(g, c, 1), stage_room(g));
     uint64_t staged = staged_left(s, g);
 
     room = min_u64(room, staged >= 2 ? (staged - 1) * CHUNK_BLOCKS : 0);
@@ -242,10 +250,17 @@ static void take_payload(struct store *s, struct group *g, const struct store_ch
 static struct fact stamped(const struct store_change *c, enum record_kind kind, struct extent e)
 {
     return (struct fact){.kind = kind,
-                         .flags = c->stamp.sealed ? RECORD_SEALED : 0,
+                         .flags =
+                             (c->stamp.sealed ? RECORD_SEALED : 0) | (c->again ? RECORD_AGAIN : 0),
                          .replica = c->replica->identity,
                          .extent = e,
                          .stamp = c->stamp};
+}
+
+static void add_note(struct fact *f, const struct store_change *c)
+{
+    f->flags |= RECORD_NOTED;
+    f->note = (struct note){.of = c->note, .epoch = c->stamp.epoch, .seq = c->stamp.seq};
 }
 
 struct group_item *group_add_piece(struct group *g, struct store_change *c, enum record_kind kind,
@@ -258,6 +273,8 @@ struct group_item *group_add_piece(struct group *g, struct store_change *c, enum
     item->last = extent_end(e) == extent_end(c->extent);
     if (!item->last)
         item->fact.flags |= RECORD_PART;
+    else if (c->note.initiator)
+        add_note(&item->fact, c);
     return item;
 }
 
@@ -315,7 +332,7 @@ static bool redirect_has_room(const struct store *s, const struct group *g,
     redirect_ends(c, &head, &tail);
     payload = head.count + tail.count;
     return g->item_count + records <= GROUP_RECORDS_MAX - COMMITS_MAX &&
-           payload_room(g, records) >= max_u64(payload, 1) && stage_room(g) >= payload &&
+           payload_room(g, c, records) >= max_u64(payload, 1) && stage_room(g) >= payload &&
            staged_left(s, g) > chunks_of(c->extent);
 }
 

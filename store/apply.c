@@ -36,12 +36,21 @@ static void apply_name(struct store_replica *r, const struct fact *f)
         .extent = f->extent, .epoch = w->epoch, .seq = w->seq, .generation = w->generation};
 
     r->empty = false;
+    if (!(f->flags & RECORD_AGAIN))
+        notes_overwritten(r, f->extent);
     open_log_add(r, &open);
     if (!(f->flags & RECORD_PART)) {
         r->last_epoch = w->epoch;
         r->last_seq = w->seq;
     }
     open_log_commit(r, w->epoch, w->commit_seq, w->sealed);
+}
+
+/* Comes with the last piece of its write, behind what the others have dropped. */
+static void apply_note(struct store_replica *r, const struct fact *f)
+{
+    if (record_has_note(f))
+        notes_add(r, &f->note);
 }
 
 /* The chunk's place in the stage, taking the chunk if need be: what it held is what a hole was. */
@@ -233,6 +242,7 @@ static enum err apply_salvage(struct store *s, struct store_replica *r, struct i
     r->identity = identity;
     err = map_put(&s->by_identity, identity.bits, r);
     assert(!err); /* it just gave up a place */
+    r->note_count = 0;
     r->damaged = false;
     r->unsure_chunks = div_up(r->size_blocks, CHUNK_BLOCKS);
     map_sum_anew(r);
@@ -244,6 +254,7 @@ static enum err apply_to(struct store *s, struct store_replica *r, const struct 
     switch (f->kind) {
     case RECORD_WRITE:
         apply_name(r, f);
+        apply_note(r, f);
         return apply_write(s, r, f);
     case RECORD_UNMAP:
         apply_name(r, f);
@@ -267,11 +278,14 @@ static enum err apply_to(struct store *s, struct store_replica *r, const struct 
         return E_OK;
     case RECORD_REDIRECT:
         apply_name(r, f);
+        apply_note(r, f);
         return apply_redirect(s, r, f);
+    case RECORD_NOTE:
+        notes_dropped(r, &f->note);
+        return E_OK;
     case RECORD_MAKE:
     case RECORD_LOST:
     case RECORD_MERGE:
-    case RECORD_NOTE:
         break;
     }
     return E_UNSUPPORTED;
@@ -283,8 +297,8 @@ enum err fact_apply(struct store *s, const struct fact *f)
 
     if (f->kind == RECORD_MAKE)
         return r ? E_EXISTS : apply_make(s, f);
-    if (!r) /* a commit word may ride behind its replica's deletion */
-        return f->kind == RECORD_COMMIT ? E_OK : E_NOT_FOUND;
+    if (!r) /* what rides along may do so behind its replica's deletion */
+        return f->kind == RECORD_COMMIT || f->kind == RECORD_NOTE ? E_OK : E_NOT_FOUND;
     return apply_to(s, r, f);
 }
 
@@ -304,13 +318,14 @@ void fact_lost(struct store *s, const struct format_list_entry *e)
 {
     struct store_replica *r = store_find(s, (struct identity){le64_get(e->replica)});
     struct fact f = {.kind = (enum record_kind)e->kind,
-                     .flags = e->flags,
+                     .flags =
+                         e->flags & (RECORD_SEALED | RECORD_PART), /* the bytes are not there */
                      .extent = {le64_get(e->start), le32_get(e->count)},
                      .stamp = {.generation = le64_get(e->generation),
                                .epoch = le64_get(e->epoch),
                                .seq = le64_get(e->seq)}};
 
-    if (!r || f.kind == RECORD_COMMIT)
+    if (!r || f.kind == RECORD_COMMIT || f.kind == RECORD_NOTE)
         return;
     if (f.kind == RECORD_SALVAGE) /* later records speak of it by that name */
         (void)apply_salvage(s, r, (struct identity){f.extent.start});

@@ -190,7 +190,11 @@ static const char *take_record(struct checking *k, const struct format_group *h,
     else if (f->kind == RECORD_MAKE)
         return "makes a replica that is there";
     else if (!r)
-        return f->kind == RECORD_COMMIT ? NULL : "names a replica that is not there";
+        return f->kind == RECORD_COMMIT || f->kind == RECORD_NOTE
+                   ? NULL
+                   : "names a replica that is not there";
+    else if (record_has_note(f) && !note_makes_sense(&f->note.of, r->size_blocks))
+        return "has a note that lies outside its replica";
     else if (f->kind == RECORD_RESIZE)
         r->size_blocks = max_u64(r->size_blocks, f->size_blocks);
     else if (f->kind == RECORD_WRITE && !has_payload(r, h, f))

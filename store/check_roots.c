@@ -141,6 +141,19 @@ static bool counts_make_sense(const struct checking *k, const struct format_root
            le32_get(root->head.bytes) == bytes;
 }
 
+static bool notes_make_sense(const struct format_replica *f)
+{
+    uint32_t count = le32_get(f->note_count);
+    struct note note;
+
+    for (uint32_t i = 0; i < count && count <= NOTES_MAX; i++) {
+        note_decode(&f->notes[i], &note);
+        if (!note_makes_sense(&note.of, le64_get(f->size_blocks)))
+            return false;
+    }
+    return count <= NOTES_MAX;
+}
+
 static enum err take_replica(struct checking *k, const struct format_replica *f)
 {
     struct identity identity = {le64_get(f->identity)};
@@ -148,7 +161,8 @@ static enum err take_replica(struct checking *k, const struct format_replica *f)
     struct check_replica *r = &k->replicas[slot];
 
     if (slot >= k->geo.replicas_max || !identity_none(r->identity) || identity_none(identity) ||
-        map_get(&k->by_identity, identity.bits) || le64_get(f->size_blocks) > SHARD_BLOCKS)
+        map_get(&k->by_identity, identity.bits) || le64_get(f->size_blocks) > SHARD_BLOCKS ||
+        !notes_make_sense(f))
         return E_DAMAGED;
     *r = (struct check_replica){
         .identity = identity,

@@ -84,6 +84,13 @@ void allocator_settle(struct allocator *a); /* it is durable */
 
 struct open_write; /* open_log.c */
 
+struct note {
+    struct store_note of;
+    uint64_t epoch, seq; /* of its write                                            */
+    bool acknowledged;   /* counts no more …                                        */
+    bool told;           /* … and a group that says so is on its way                */
+};
+
 struct store_replica {
     struct store *store;
     uint32_t slot;
@@ -104,6 +111,9 @@ struct store_replica {
     uint64_t everything_epoch, everything_seq;
     struct list dirty_link; /* its commit word is not on disk yet … */
     bool commit_sealed;     /* … and this went with it */
+
+    struct note notes[NOTES_MAX]; /* the oldest first */
+    uint32_t note_count;
 
     uint64_t *directory[MAP_DIRECTORY];
     uint64_t map_sum;
@@ -203,6 +213,17 @@ void open_log_add(struct store_replica *r, const struct open_write *w);
 void open_log_commit(struct store_replica *r, uint64_t epoch, uint64_t seq, bool sealed);
 void open_log_everything(struct store_replica *r); /* gives up naming them */
 void open_log_clear(struct store_replica *r);
+
+/* ---- notes (note.c) ---- */
+
+void note_encode(struct format_note *ret, const struct note *n);
+void note_decode(const struct format_note *f, struct note *ret);
+bool note_makes_sense(const struct store_note *n, uint64_t size_blocks);
+void notes_add(struct store_replica *r, const struct note *n);
+void notes_overwritten(struct store_replica *r, struct extent blocks);
+void notes_dropped(struct store_replica *r, const struct note *n); /* by its write's name */
+/* An acknowledged note that no group tells of yet; this one will.  False: none. */
+bool notes_take_word(struct store_replica *r, struct note *ret);
 
 /* ---- replicas (replica.c) ---- */
 

@@ -24,7 +24,8 @@
 #define FORMAT_RO         0u
 #define INCOMPAT_REDIRECT 1u /* journal records of kind 9  */
 #define INCOMPAT_SALVAGE  2u /* journal records of kind 13 */
-#define FORMAT_INCOMPAT   (INCOMPAT_REDIRECT | INCOMPAT_SALVAGE)
+#define INCOMPAT_NOTES    4u /* … of kind 12, or with flag 4 or 8; notes in the root */
+#define FORMAT_INCOMPAT   (INCOMPAT_REDIRECT | INCOMPAT_SALVAGE | INCOMPAT_NOTES)
 
 #define SUPERBLOCK_MAGIC  UINT32_C(0x42534c44) /* "DLSB" */
 #define ROOT_MAGIC        UINT32_C(0x54524c44) /* "DLRT" */
@@ -171,7 +172,8 @@ static_assert(sizeof(struct format_index_page) == PAGE_BYTES, "one page");
 /* The trace of a COMPARE AND WRITE (design 8), in the root and in journal records. */
 struct format_note {
     le64 initiator; /* hash of its name */
-    le64 unit;      /* LBA in 512-byte units */
+    le32 unit;      /* of the replica, of 512 bytes: the first … */
+    le32 units;     /* … of so many */
     le64 epoch, seq;
     le64 hash[2]; /* of its data */
 };

@@ -37,13 +37,14 @@ enum record_kind {
     RECORD_REDIRECT = 9, /* a run of whole chunks: durable from `chunk` on       */
     RECORD_LOST = 10,    /* reserved: blocks that no member can prove            */
     RECORD_MERGE = 11,   /* reserved: versions of a deleted snapshot are merged  */
-    RECORD_NOTE = 12,    /* reserved: a note is dropped                          */
+    RECORD_NOTE = 12,    /* a note is dropped: its status was acknowledged       */
     RECORD_SALVAGE = 13, /* a damaged replica goes on under the identity `start` */
 };
 
 #define RECORD_SEALED 1u
 #define RECORD_PART   2u /* not the last piece of a write: its name is not applied yet */
-#define RECORD_NOTED  4u /* reserved: a note follows the record                        */
+#define RECORD_NOTED  4u /* a note follows the checksums                               */
+#define RECORD_AGAIN  8u /* the same bytes again: notes of these blocks stay           */
 
 struct format_list_entry {
     le64 replica;
@@ -57,8 +58,9 @@ struct format_list_entry {
 static_assert(sizeof(struct format_list_entry) == 48, "a list entry");
 
 /*
- * Followed by what its kind needs: WRITE and REDIRECT the checksums (le32 each); MAKE, DELETE,
- * RESIZE, PROMISE, UNMAP, COMMIT nothing; SET a format_set.
+ * Followed by what its kind needs: WRITE and REDIRECT the checksums (le32 each), and a format_note
+ * if flagged so; MAKE, DELETE, RESIZE, PROMISE, UNMAP, COMMIT nothing; SET a format_set; NOTE a
+ * format_note.
  */
 struct format_record {
     le32 bytes; /* with what follows; a multiple of 8 */

@@ -55,25 +55,53 @@ void group_add_record(struct group *g, struct group_item *item)
 {
     item->recorded = true;
     record_encode(g->meta + g->meta_used, &item->fact);
+    if (record_has_note(&item->fact) || (item->fact.flags & RECORD_AGAIN))
+        g->incompat |= INCOMPAT_NOTES;
     g->meta_used += record_bytes(&item->fact);
     g->record_count++;
 }
 
-/* Commit words that came without a write ride along, a few at a time. */
-static void add_commits(struct store *s, struct group *g)
+static void add_commit(struct group *g, const struct store_replica *r)
 {
-    for (uint32_t n = 0; n < COMMITS_MAX && !list_empty(&s->commit_dirty); n++) {
-        struct store_replica *r =
-            container_of(list_take(&s->commit_dirty), struct store_replica, dirty_link);
-        struct group_item *item = group_add_item(g, NULL);
+    struct group_item *item = group_add_item(g, NULL);
 
-        item->fact = (struct fact){.kind = RECORD_COMMIT,
-                                   .flags = r->commit_sealed ? RECORD_SEALED : 0,
-                                   .replica = r->identity,
-                                   .stamp = {.epoch = r->commit_epoch,
-                                             .commit_seq = r->commit_seq,
-                                             .sealed = r->commit_sealed}};
-        group_add_record(g, item);
+    item->fact = (struct fact){.kind = RECORD_COMMIT,
+                               .flags = r->commit_sealed ? RECORD_SEALED : 0,
+                               .replica = r->identity,
+                               .stamp = {.epoch = r->commit_epoch,
+                                         .commit_seq = r->commit_seq,
+                                         .sealed = r->commit_sealed}};
+    group_add_record(g, item);
+}
+
+static bool add_dropped_note(struct group *g, struct store_replica *r)
+{
+    struct note note;
+    struct group_item *item;
+
+    if (!notes_take_word(r, &note))
+        return false;
+    item = group_add_item(g, NULL);
+    item->fact = (struct fact){.kind = RECORD_NOTE, .replica = r->identity, .note = note};
+    group_add_record(g, item);
+    return true;
+}
+
+/* Words that came without a write ride along, a few at a time: notes that are dropped, and behind
+ * all of a replica's its commit word. */
+static void add_words(struct store *s, struct group *g)
+{
+    uint32_t most = g->meta_used + (uint32_t)COMMITS_ROOM;
+
+    while (!list_empty(&s->commit_dirty) &&
+           g->meta_used + sizeof(struct format_record) + sizeof(struct format_note) <= most) {
+        struct store_replica *r =
+            container_of(s->commit_dirty.next, struct store_replica, dirty_link);
+
+        if (add_dropped_note(g, r))
+            continue;
+        list_remove(&r->dirty_link);
+        add_commit(g, r);
     }
 }
 
@@ -114,7 +142,7 @@ enum group_end group_build(struct store *s, struct group *g)
     g->changes = g->record_count > 0;
     if (g->changes || (j->idle_due && g->item_count == 0 && j->in_flight == 0)) {
         j->idle_due = false;
-        add_commits(s, g);
+        add_words(s, g);
         return GROUP_BUILT;
     }
     return g->item_count > 0 ? GROUP_BUILT : GROUP_NOTHING;

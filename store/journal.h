@@ -22,11 +22,13 @@ struct fact {
     uint32_t payload; /* first block in the group */
     uint64_t chunk;   /* REDIRECT: the first of a run that lies together … */
     uint32_t lost;    /* … a bit for each that turned out to be another's  */
+    struct note note; /* NOTE, and what is flagged so                      */
 };
 
 void set_encode(struct format_set *ret, const struct store_set *set);
 void set_decode(const struct format_set *set, struct store_set *ret);
 uint32_t record_bytes(const struct fact *f);
+bool record_has_note(const struct fact *f);
 void record_encode(uint8_t *at, const struct fact *f);
 void list_entry_encode(struct format_list_entry *ret, const struct fact *f);
 

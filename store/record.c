@@ -29,12 +29,23 @@ static bool has_checksums(const struct fact *f)
     return f->kind == RECORD_WRITE || f->kind == RECORD_REDIRECT;
 }
 
-/* What follows the fixed part. */
-static uint32_t tail_bytes(const struct fact *f)
+bool record_has_note(const struct fact *f)
+{
+    return f->kind == RECORD_NOTE || (has_checksums(f) && (f->flags & RECORD_NOTED));
+}
+
+/* What follows the fixed part … */
+static uint32_t body_bytes(const struct fact *f)
 {
     if (has_checksums(f))
         return (uint32_t)round_up(f->extent.count * sizeof(le32), 8);
     return f->kind == RECORD_SET ? (uint32_t)sizeof(struct format_set) : 0;
+}
+
+/* … and a note behind that. */
+static uint32_t tail_bytes(const struct fact *f)
+{
+    return body_bytes(f) + (record_has_note(f) ? (uint32_t)sizeof(struct format_note) : 0);
 }
 
 uint32_t record_bytes(const struct fact *f)
@@ -77,6 +88,12 @@ void record_encode(uint8_t *at, const struct fact *f)
 
         set_encode(&set, f->set);
         memcpy(at, &set, sizeof set);
+    }
+    if (record_has_note(f)) {
+        struct format_note note;
+
+        note_encode(&note, &f->note);
+        memcpy(at + body_bytes(f), &note, sizeof note);
     }
 }
 
@@ -129,6 +146,12 @@ static bool counts_make_sense(const struct fact *f)
             f->extent.start % CHUNK_BLOCKS == 0);
 }
 
+static bool is_known(uint8_t kind)
+{
+    return (kind >= RECORD_WRITE && kind <= RECORD_REDIRECT) || kind == RECORD_NOTE ||
+           kind == RECORD_SALVAGE;
+}
+
 enum err record_decode(const uint8_t *at, size_t room, struct fact *ret, struct record_scratch *x)
 {
     struct format_record r;
@@ -140,7 +163,7 @@ enum err record_decode(const uint8_t *at, size_t room, struct fact *ret, struct 
     bytes = le32_get(r.bytes);
     if (bytes < sizeof r || bytes > room || bytes % 8)
         return E_DAMAGED;
-    if (r.kind < RECORD_WRITE || (r.kind > RECORD_REDIRECT && r.kind != RECORD_SALVAGE))
+    if (!is_known(r.kind))
         return E_UNSUPPORTED;
     fixed_decode(&r, ret);
     if (!counts_make_sense(ret))
@@ -162,6 +185,12 @@ enum err record_decode(const uint8_t *at, size_t room, struct fact *ret, struct 
         memcpy(&set, at, sizeof set);
         set_decode(&set, &x->set);
         ret->set = &x->set;
+    }
+    if (record_has_note(ret)) {
+        struct format_note note;
+
+        memcpy(&note, at + body_bytes(ret), sizeof note);
+        note_decode(&note, &ret->note);
     }
     return E_OK;
 }

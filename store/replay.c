@@ -73,6 +73,8 @@ static bool makes_sense(const struct store *s, const struct store_replica *r,
         return false;
     if (blocks && r && !extent_within(f->extent, r->size_blocks))
         return false;
+    if (record_has_note(f) && r && !note_makes_sense(&f->note.of, r->size_blocks))
+        return false;
     if (f->kind == RECORD_REDIRECT)
         return replay_chunks_make_sense(s, f);
     return f->kind != RECORD_WRITE || (f->payload <= le32_get(h->payload_blocks) &&

@@ -5,6 +5,17 @@
  */
 #include "store/inside.h"
 
+/* Those that count: an acknowledged one needs no word any more. */
+static void notes_encode(const struct store_replica *r, struct format_replica *ret)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < r->note_count; i++)
+        if (!r->notes[i].acknowledged)
+            note_encode(&ret->notes[count++], &r->notes[i]);
+    ret->note_count = le32_of(count);
+}
+
 static void replica_encode(const struct store_replica *r, struct format_replica *ret)
 {
     uint32_t flags = 0;
@@ -33,6 +44,7 @@ static void replica_encode(const struct store_replica *r, struct format_replica 
     ret->map_sum = le64_of(r->map_sum);
     ret->unsure_chunks = le64_of(r->unsure_chunks);
     set_encode(&ret->set, &r->set);
+    notes_encode(r, ret);
 }
 
 static struct format_page_entry *entries_of(uint8_t *root)
@@ -78,6 +90,21 @@ void root_seal(struct store *s, uint8_t *bytes, size_t used, uint32_t copy, uint
                      FORMAT_INCOMPAT); /* before any group that uses it */
 }
 
+static enum err notes_decode(struct store_replica *r, const struct format_replica *f)
+{
+    uint32_t count = le32_get(f->note_count);
+
+    if (count > NOTES_MAX)
+        return E_DAMAGED;
+    for (uint32_t i = 0; i < count; i++) {
+        note_decode(&f->notes[i], &r->notes[i]);
+        if (!note_makes_sense(&r->notes[i].of, r->size_blocks))
+            return E_DAMAGED;
+    }
+    r->note_count = count;
+    return E_OK;
+}
+
 static enum err replica_decode(struct store *s, const struct format_replica *f)
 {
     uint32_t slot = le32_get(f->slot), flags = le32_get(f->flags);
@@ -112,7 +139,7 @@ static enum err replica_decode(struct store *s, const struct format_replica *f)
     r->sum_told = le64_get(f->map_sum);
     r->unsure_chunks = le64_get(f->unsure_chunks);
     set_decode(&f->set, &r->set);
-    return E_OK;
+    return notes_decode(r, f);
 }
 
 static bool counts_make_sense(const struct format_root *root)

@@ -178,6 +178,15 @@ struct store_stamp {
     bool sealed;         /* older epochs are settled: their open writes are not  */
 };
 
+/* The trace of a COMPARE AND WRITE (design 8): the same command of the same initiator in a later
+ * session can be told from another one. */
+struct store_note {
+    uint64_t initiator;   /* hash of its name; 0: no note                              */
+    uint64_t session;     /* of that initiator, never reused; in memory alone, 0: past */
+    uint32_t unit, units; /* of 512 bytes, of the replica                              */
+    uint64_t hash[2];     /* of its data                                               */
+};
+
 struct store_change {
     enum store_change_kind kind;
     struct store_replica *replica; /* STORE_MAKE: set when done */
@@ -188,9 +197,11 @@ struct store_change {
     uint32_t piece_count;
     const uint32_t *checksums; /* one a block, block_checksum() of volume and block number    */
     struct store_stamp stamp;
-    uint64_t epoch;       /* STORE_PROMISE                                               */
-    uint64_t size_blocks; /* STORE_MAKE, STORE_RESIZE                                    */
-    struct store_set set; /* STORE_SET                                                   */
+    struct store_note note; /* STORE_WRITE: comes with it; within the extent                */
+    bool again;             /* STORE_WRITE, STORE_UNMAP: what is there already: notes stay  */
+    uint64_t epoch;         /* STORE_PROMISE                                               */
+    uint64_t size_blocks;   /* STORE_MAKE, STORE_RESIZE                                    */
+    struct store_set set;   /* STORE_SET                                                   */
     struct identity identity,
         volume; /* STORE_MAKE: the replica's, its volume's; SALVAGE: its new */
     uint32_t shard;
@@ -218,6 +229,15 @@ void store_change(struct store *s, struct store_change *c);
 /* Commit word without a write: forgets open writes of `epoch` up to seq, and with `sealed` those
  * of older epochs.  In memory now, on disk with the next record. */
 void store_commit(struct store_replica *r, uint64_t epoch, uint64_t seq, bool sealed);
+
+/* ---- notes: a replica keeps the newest 8; a change of one of its blocks ends a note ---- */
+
+/* Whether a write that is there left this note in another session; from then on it is this one's.
+ */
+bool store_note_answers(struct store_replica *r, const struct store_note *n);
+/* The status of that command was acknowledged, in the session that the note is of: it is dropped,
+ * in memory now, on disk with the next record.  Nothing to do where it is not there. */
+void store_note_acknowledged(struct store_replica *r, const struct store_note *n);
 
 /* Whether a write of these blocks would find space, its reserve included (design 6.1). */
 bool store_fits(const struct store_replica *r, struct extent blocks);
