@@ -116,6 +116,30 @@ static enum login_status session_begin(struct session *s, struct connection *c,
     return LOGIN_OK;
 }
 
+static void session_cut(struct session *s)
+{
+    session_end(s);
+    if (s->connection)
+        connection_end_now(s->connection);
+}
+
+/* A discovery session proves nothing and lives for one question: the oldest gives its place to
+ * whoever comes, so that no number of them keeps others out. */
+static bool session_room(struct iscsi_target *t)
+{
+    if (t->session_count < t->limits.sessions_max)
+        return true;
+    list_for_each(link, &t->sessions) {
+        struct session *s = container_of(link, struct session, link);
+
+        if (!s->discovery)
+            continue;
+        session_cut(s);
+        return true;
+    }
+    return false;
+}
+
 enum login_status session_open(struct connection *c, struct session **ret)
 {
     struct iscsi_target *t = c->target;
@@ -129,16 +153,13 @@ enum login_status session_open(struct connection *c, struct session **ret)
         status = LOGIN_AUTHENTICATION;
     if (status)
         return status;
-    if (!old && t->session_count >= t->limits.sessions_max)
+    if (!old && !session_room(t))
         return LOGIN_OUT_OF_RESOURCES;
     s = pool_get(&t->session_pool);
     if (!s)
         return LOGIN_OUT_OF_RESOURCES;
-    if (old) {
-        session_end(old);
-        if (old->connection)
-            connection_end_now(old->connection);
-    }
+    if (old)
+        session_cut(old);
     status = session_begin(s, c, &where);
     if (!status)
         *ret = s;

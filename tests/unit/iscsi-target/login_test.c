@@ -413,6 +413,36 @@ static void sessions_are_bounded(void **state)
     lab_close(&w);
 }
 
+/* A discovery session proves nothing: however many there are, they take nobody's place. */
+static void discovery_sessions_make_room(void **state)
+{
+    struct initiator_config config = {.name = "iqn.a", .isid = {0x80}};
+    struct iscsi_limits limits = iscsi_limits_small();
+    struct initiator *many[5], *one, *two;
+    struct lab w;
+
+    (void)state;
+    limits.sessions_max = 2;
+    lab_open(&w, limits);
+    for (uint8_t n = 0; n < array_length(many); n++) {
+        config.isid[5] = n;
+        many[n] = lab_connect(&w, &config);
+        assert_true(many[n]->full);
+    }
+    sim_run_for(w.sim, 1000);
+    assert_null(many[2]->net);
+    assert_non_null(many[3]->net);
+    one = lab_login(&w, "iqn.a", 1);
+    two = lab_login(&w, "iqn.a", 2);
+    assert_true(one->full && two->full);
+    assert_int_equal(lab_login(&w, "iqn.a", 3)->login_status, 0x0302);
+    assert_int_equal(lab_connect(&w, &config)->login_status, 0x0302);
+    sim_run_for(w.sim, 1000);
+    assert_null(many[4]->net);
+    assert_true(one->net && two->net);
+    lab_close(&w);
+}
+
 /* ---- one after another ---- */
 
 static void the_isid_must_not_change(void **state)
@@ -494,6 +524,7 @@ int main(void)
         cmocka_unit_test(a_half_open_login_has_a_deadline),
         cmocka_unit_test(half_open_logins_are_bounded),
         cmocka_unit_test(sessions_are_bounded),
+        cmocka_unit_test(discovery_sessions_make_room),
         cmocka_unit_test(two_requests_at_once_end_a_login),
         cmocka_unit_test(the_isid_must_not_change),
         cmocka_unit_test(a_connection_cannot_join_a_session),
