@@ -302,7 +302,7 @@ static enum err take_group(struct replay *r, const struct format_group *h)
         }
         if (f.kind == RECORD_WRITE)
             take_payload(r, h, &f);
-        if (f.kind == RECORD_REDIRECT)
+        if (f.kind == RECORD_REDIRECT && replica) /* else its chunks are nobody's */
             replay_claim(r, &f);
         err = fact_apply(s, &f);
         drop_payload(r);

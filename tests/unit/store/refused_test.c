@@ -183,6 +183,34 @@ static void a_refused_map_page_costs_its_replicas(void **state)
     rig_end(&r);
 }
 
+/* It names every page of the map: all that is there is lost, but the disk goes on. */
+static void a_refused_index_page_costs_what_it_names(void **state)
+{
+    struct rig r = wide(8);
+    const struct geometry *g = &r.store->geo;
+    uint32_t place = r.store->index_pages[0].flags & PAGE_PLACE;
+    struct extent bytes = {index_page_offset(g, 0, place), PAGE_BYTES};
+
+    (void)state;
+    rig_crash(&r, SIM_POWER_LOST);
+    sim_disk_harm(r.medium, FAULT_LATENT, bytes);
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_true(rig_facts(&r).damaged);
+    assert_false(store_space(r.store).read_only);
+    assert_int_equal(rig_make(&r, OTHER, 300 * CHUNK_BLOCKS), E_OK);
+    for (uint64_t i = 0; i < 300; i++)
+        assert_int_equal(rig_write(&r, i * CHUNK_BLOCKS, 1, 1000 + i), E_OK);
+    for (uint32_t life = 0; life < 2; life++) {
+        rig_reopen(&r);
+        assert_true(rig_facts(&r).damaged);
+        r.replica = store_find(r.store, OTHER);
+        assert_false(rig_facts(&r).damaged);
+        for (uint64_t i = 0; i < 300; i++)
+            expect_blocks(&r, i * CHUNK_BLOCKS, 1, 1000 + i);
+    }
+    rig_end(&r);
+}
+
 /* A replica each, with one open write: as many log pages. */
 static struct rig many_logs(uint64_t seed)
 {
@@ -279,6 +307,7 @@ int main(void)
         cmocka_unit_test(more_pages_than_damage_hits_settle_nothing),
         cmocka_unit_test(a_disk_that_refuses_its_root_too_settles_nothing),
         cmocka_unit_test(a_refused_map_page_costs_its_replicas),
+        cmocka_unit_test(a_refused_index_page_costs_what_it_names),
         cmocka_unit_test(open_settles_nothing_by_many_refused_pages),
         cmocka_unit_test(open_settles_nothing_where_nothing_is_read),
         cmocka_unit_test(an_error_that_passes_costs_nothing),

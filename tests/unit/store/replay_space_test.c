@@ -139,11 +139,34 @@ static void a_smaller_stage_finds_the_same_space(void **state)
     rig_end(&r);
 }
 
+/* The group that made it is rotten: what it wrote around the journal is nobody's. */
+static void chunks_of_a_replica_that_is_lost_are_free(void **state)
+{
+    struct rig r = rig_begin(3, 100 * CHUNK_BLOCKS);
+    const struct journal *j = &r.store->journal;
+    uint64_t free_before, at;
+
+    (void)state;
+    fill(&r, 0, 3);
+    free_before = left(&r);
+    at = r.store->geo.journal_offset + j->head % r.store->geo.journal_bytes;
+    assert_int_equal(rig_make(&r, OTHER, 100 * CHUNK_BLOCKS), E_OK);
+    for (uint64_t i = 0; i < 4; i++)
+        assert_int_equal(write_whole(&r, i, 5000), E_OK);
+    rig_crash(&r, SIM_POWER_LOST);
+    sim_disk_poke(r.medium, at, (const uint8_t *)"rotten", 6);
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_null(store_find(r.store, OTHER));
+    assert_int_equal(left(&r), free_before);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bad_map_page_keeps_no_space_from_others),
         cmocka_unit_test(a_smaller_stage_finds_the_same_space),
+        cmocka_unit_test(chunks_of_a_replica_that_is_lost_are_free),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
