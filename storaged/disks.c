@@ -17,6 +17,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define BUSY_US       5000000u /* for who has the disk to let it go */
+#define BUSY_AGAIN_US 100000u
+
 enum disks_state {
     LOOK,   /* at the next disk: what it holds       */
     FORMAT, /* until it is written                   */
@@ -123,6 +126,11 @@ static void open_begin(struct node_disks *d)
     store_open(&d->open);
 }
 
+static void look_again(struct timer *t)
+{
+    task_run(&container_of(t, struct node_disks, progress)->task);
+}
+
 /* Why the disk cannot be used as it is; false: it is refused (said). */
 static bool content_allows(struct node_disks *d, enum disk_content content, const char *what)
 {
@@ -151,6 +159,20 @@ static bool content_allows(struct node_disks *d, enum disk_content content, cons
     unreachable();
 }
 
+/* A process that was killed has its disks until the kernel has ended what it had under way. */
+static bool worth_waiting(struct node_disks *d)
+{
+    if (d->err != E_BUSY || d->waited_us >= BUSY_US)
+        return false;
+    if (d->waited_us == 0)
+        log_event(d->env->log, LOG_LEVEL_INFO, "storaged", "disk_busy",
+                  "disk=%s another process has it; waiting up to %u s", current(d)->path,
+                  BUSY_US / 1000000);
+    d->waited_us += BUSY_AGAIN_US;
+    timer_start(&d->env->clock, &d->progress, BUSY_AGAIN_US, look_again);
+    return true;
+}
+
 static enum task_next look(struct node_disks *d)
 {
     const struct node_disk_config *c = &d->config->disks[d->at];
@@ -164,6 +186,9 @@ static enum task_next look(struct node_disks *d)
         return task_goto(&d->task, NEXT);
     d->err =
         disk_open(d->env, c->path, content == CONTENT_MISSING ? c->bytes : 0, &current(d)->disk);
+    if (worth_waiting(d))
+        return TASK_WAIT;
+    d->waited_us = 0;
     if (d->err) {
         snprintf(why, sizeof why, "cannot be opened: %s", err_text(d->err));
         refused(d, why);

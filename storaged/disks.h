@@ -30,6 +30,7 @@ struct node_disks {
     uint32_t at;
     bool busy, stopping;
     enum err err;
+    uint32_t waited_us; /* for a disk that another process has */
     struct store_format format;
     struct store_open open;
     struct store_close close;
