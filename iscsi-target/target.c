@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * iscsi-target/target.c — opens and closes the target, drains sessions, counts its memory.
+ * iscsi-target/target.c — opens and frees the target, counts its memory.
  *
- * All memory is taken here, by the limits (T2).  Drains and the close end sessions at once and then
- * wait: whenever a session or connection is gone, the settle task looks whether that was the last.
+ * All memory is taken here, by the limits (T2).  How sessions are drained and the target is closed:
+ * drain.c.
  */
 #include "iscsi-target/target.h"
 

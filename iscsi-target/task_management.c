@@ -25,6 +25,12 @@ static bool is_behind(const struct command *c, const struct command *function)
     return c->session == function->session && sn_not_after(function->cmd_sn, c->cmd_sn);
 }
 
+/* Its last PDU is made, and may be under way. */
+static bool is_answered(const struct command *c)
+{
+    return c->task.state == OVER || (c->task.state == ANSWER && !c->source.queued);
+}
+
 /* Every SCSI command of the session that came before the function, an immediate one by when it
  * arrived, any other by its CmdSN; whether there was one. */
 static bool drop_tasks(struct session *s, const struct command *function)
@@ -35,7 +41,7 @@ static bool drop_tasks(struct session *s, const struct command *function)
         struct command *c = container_of(l, struct command, link);
 
         arrived_behind |= c == function;
-        if (!command_is_scsi(c) || c->dropped ||
+        if (!command_is_scsi(c) || c->dropped || is_answered(c) ||
             (c->immediate ? arrived_behind : is_behind(c, function)))
             continue;
         command_drop(c);

@@ -239,6 +239,35 @@ static void a_clear_task_set_reaches_every_session(void **state)
     lab_close(&w);
 }
 
+/* A command whose answer is on its way is no task any more: its session is told nothing. */
+static void an_answer_under_way_is_not_cleared(void **state)
+{
+    struct initiator *i, *other;
+    uint32_t cleared = 0;
+    struct lab w;
+
+    (void)state;
+    lab_begin(&w);
+    i = lab_ready(&w, "iqn.a", 1);
+    other = lab_ready(&w, "iqn.b", 1);
+    for (uint32_t n = 0; n < 300; n++) {
+        struct initiator_request r = {.length = 0};
+        uint32_t attention;
+
+        initiator_command(other, &r);
+        sim_run_for(w.sim, n % 60);
+        assert_int_equal(manage(&w, i, (struct function){TMF_CLEAR_TASK_SET, TAG_NONE, 0, 0}), 0);
+        sim_run_for(w.sim, 10000);
+        attention = attention_of(&w, other);
+        assert_int_equal(attention, r.answered ? 0 : 0x062f00);
+        if (!r.answered)
+            initiator_forget(&r);
+        cleared += !r.answered;
+    }
+    assert_true(cleared < 300);
+    lab_close(&w);
+}
+
 static void a_reset_reaches_every_session(void **state)
 {
     static const struct {
@@ -328,6 +357,7 @@ int main(void)
         cmocka_unit_test(an_abort_of_nothing_says_so),
         cmocka_unit_test(an_abort_task_set_reaches_only_its_own_session),
         cmocka_unit_test(a_clear_task_set_reaches_every_session),
+        cmocka_unit_test(an_answer_under_way_is_not_cleared),
         cmocka_unit_test(a_reset_reaches_every_session),
         cmocka_unit_test(a_cold_reset_ends_every_session),
         cmocka_unit_test(what_is_not_done_is_said),
