@@ -7,6 +7,9 @@
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define PAGE UINT64_C(4096)
 
 enum err pool_open(struct pool *p, const char *name, size_t item_bytes, size_t alignment,
                    uint32_t count)
@@ -29,6 +32,15 @@ enum err pool_open(struct pool *p, const char *name, size_t item_bytes, size_t a
         p->free[p->free_count++] = p->memory + item_bytes * (i - 1);
     p->count = p->low_mark = count;
     return E_OK;
+}
+
+void pool_wish_huge(const struct pool *p)
+{
+    uint64_t start = round_up((uintptr_t)p->memory, PAGE);
+    uint64_t end = round_down((uintptr_t)p->memory + pool_bytes(p), PAGE);
+
+    if (start < end)
+        (void)madvise(p->memory + (start - (uintptr_t)p->memory), end - start, MADV_HUGEPAGE);
 }
 
 void pool_close(struct pool *p)

@@ -22,8 +22,10 @@ enum err stage_open(struct stage *st, uint64_t bytes)
     list_init(&st->current.list);
     list_init(&st->frozen.list);
     err = pool_open(&st->blocks, "staged blocks", BLOCK_BYTES, BLOCK_BYTES, blocks);
-    if (!err)
+    if (!err) {
+        pool_wish_huge(&st->blocks); /* each is written twice: to the journal, and home */
         err = pool_open(&st->chunks, "staged chunks", sizeof(struct staged_chunk), 64, chunks);
+    }
     if (!err)
         err = map_open(&st->current.map, chunks);
     if (!err)

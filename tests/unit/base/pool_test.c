@@ -6,7 +6,9 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -54,6 +56,49 @@ static void running_out_is_ordinary(void **state)
     assert_int_equal(p.low_mark, 0);
     assert_int_equal(p.free_count, 3);
     pool_close(&p);
+}
+
+/* What the system says of the mapping that `at` lies in. */
+static bool is_wished_huge(const void *at)
+{
+    FILE *maps = fopen("/proc/self/smaps", "r");
+    char line[512];
+    bool here = false, wished = false;
+
+    assert_non_null(maps);
+    while (fgets(line, sizeof line, maps)) {
+        uintptr_t from, to;
+
+        if (sscanf(line, "%lx-%lx ", &from, &to) == 2)
+            here = (uintptr_t)at >= from && (uintptr_t)at < to;
+        else if (here && strncmp(line, "VmFlags:", 8) == 0)
+            wished = strstr(line, " hg") != NULL;
+    }
+    (void)fclose(maps);
+    return wished;
+}
+
+static void a_wish_for_huge_pages_changes_nothing_else(void **state)
+{
+    struct pool small, large;
+    uint8_t *item;
+
+    (void)state;
+    assert_int_equal(pool_open(&small, "small", 8, 8, 2), E_OK);
+    pool_wish_huge(&small); /* not one page */
+    pool_close(&small);
+    assert_int_equal(pool_open(&large, "large", 4096, 4096, 2048), E_OK);
+    pool_wish_huge(&large);
+    if (access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0)
+        assert_true(is_wished_huge(large.memory + (1u << 20)));
+    for (uint32_t i = 0; i < 2048; i++) {
+        item = pool_get(&large);
+        assert_ptr_equal(item, large.memory + (size_t)i * 4096);
+        memset(item, 1, 4096);
+    }
+    for (uint32_t i = 0; i < 2048; i++)
+        pool_put(&large, large.memory + (size_t)i * 4096);
+    pool_close(&large);
 }
 
 static void a_pool_of_nothing_gives_nothing(void **state)
@@ -124,6 +169,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_are_aligned_and_apart),
         cmocka_unit_test(running_out_is_ordinary),
+        cmocka_unit_test(a_wish_for_huge_pages_changes_nothing_else),
         cmocka_unit_test(a_pool_of_nothing_gives_nothing),
         cmocka_unit_test(what_the_system_has_not_is_refused),
         cmocka_unit_test(our_mistakes_are_asserted),
