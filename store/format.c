@@ -2,13 +2,6 @@
 /* store/format.c — how a structure on disk is sealed, and how it proves itself. */
 #include "store/format.h"
 
-#include <isa-l/crc64.h>
-
-uint64_t crc64(const void *bytes, size_t length)
-{
-    return crc64_ecma_refl(0, bytes, length);
-}
-
 void format_seal(void *structure, uint32_t bytes, const struct format_name *name)
 {
     format_seal_with(structure, bytes, name, 0);

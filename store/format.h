@@ -12,6 +12,7 @@
 #ifndef STORE_FORMAT_H
 #define STORE_FORMAT_H
 
+#include "base/crc64.h"
 #include "base/wire.h"
 #include "store/store.h"
 
@@ -233,8 +234,6 @@ struct format_root {
 static_assert(sizeof(struct format_root) == 256, "before index and replicas");
 
 /* ---- sealing and proving (format.c) ---- */
-
-uint64_t crc64(const void *bytes, size_t length);
 
 /* Fills the head's common fields and, last, the checksum over `bytes`. */
 struct format_name {
