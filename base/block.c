@@ -72,6 +72,12 @@ void block_answer(struct block_request *r, enum err err)
     r->done(r, err);
 }
 
+void block_acknowledged(struct block *b, struct extent extent, const struct block_note *note)
+{
+    if (b->ops->acknowledged && note->initiator)
+        b->ops->acknowledged(b, extent, note);
+}
+
 void block_watch(struct block *b, struct block_watcher *w)
 {
     list_append(&b->watchers, &w->link);

@@ -43,12 +43,21 @@ struct block_run {
 
 struct block;
 
+/* By what a COMPARE AND WRITE is remembered until its status is acknowledged (design 8): asked
+ * again by the same name in a later session it is E_OK, though what it compares is not there. */
+struct block_note {
+    uint64_t initiator; /* hash of the asker's name; 0: nobody, and no note            */
+    uint64_t session;   /* of that name; not 0, and another one for each that we serve */
+    uint64_t hash[2];   /* of its data; the layer below fills it                       */
+};
+
 struct block_request {
     enum block_op op;
     struct extent extent; /* in 512-byte units, multiples of the logical block; count > 0 */
     const struct iovec *pieces;
     uint32_t piece_count;
     void (*done)(struct block_request *, enum err);
+    struct block_note note; /* COMPARE AND WRITE: who asks */
 
     /* answers */
     uint64_t differs_at;    /* E_MISCOMPARE: byte of the first difference within the extent */
@@ -65,6 +74,7 @@ struct block_request {
 
 struct block_ops {
     void (*submit)(struct block *, struct block_request *);
+    void (*acknowledged)(struct block *, struct extent, const struct block_note *); /* optional */
 };
 
 /* Whoever wants to know: memory is the watcher's. */
@@ -91,6 +101,9 @@ void block_submit(struct block *b, struct block_request *r);
 
 /* For the layer below: the request is finished; calls done.  Never inside submit. */
 void block_answer(struct block_request *r, enum err err);
+
+/* The initiator has the status of a COMPARE AND WRITE of that extent, answered with E_OK. */
+void block_acknowledged(struct block *b, struct extent extent, const struct block_note *note);
 
 void block_watch(struct block *b, struct block_watcher *w);
 void block_unwatch(struct block_watcher *w); /* also when it watches nothing but was zeroed */

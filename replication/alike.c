@@ -93,6 +93,7 @@ static void write_run(struct alike *a)
     w->pieces = w->unmap ? NULL : &a->piece;
     w->piece_count = w->unmap ? 0 : 1;
     w->checksums = a->checksums;
+    w->note = (struct store_note){0};
     w->done = write_ended;
     a->busy = true;
     rep_write(w);

@@ -129,6 +129,14 @@ static void local_write_answered(struct store_change *c, enum err err)
     write_answered(local_replica(w->shard), w, err);
 }
 
+/* A takeover writes what its source has: there the notes still tell the truth. */
+static bool holds_it_already(const struct replica *r, const struct rep_write *w)
+{
+    const struct alike *a = &r->shard->alike;
+
+    return w == &a->write && r == a->source;
+}
+
 void message_write(struct replica *r, struct rep_write *w)
 {
     if (!serves_our_epoch(r)) {
@@ -142,8 +150,21 @@ void message_write(struct replica *r, struct rep_write *w)
                                       .pieces = w->pieces,
                                       .piece_count = w->piece_count,
                                       .checksums = w->checksums,
-                                      .stamp = stamp_of(r->shard, w->seq)};
+                                      .stamp = stamp_of(r->shard, w->seq),
+                                      .note = w->note,
+                                      .again = holds_it_already(r, w)};
     store_change(r->shard->store, &w->change);
+}
+
+bool message_note_answers(struct replica *r, const struct store_note *n)
+{
+    return serves_our_epoch(r) && store_note_answers(r->local, n);
+}
+
+void message_note_acknowledged(struct replica *r, const struct store_note *n)
+{
+    if (serves_our_epoch(r))
+        store_note_acknowledged(r->local, n);
 }
 
 void message_commit(struct replica *r)

@@ -133,6 +133,7 @@ struct rep_write {
     const struct iovec *pieces;
     uint32_t piece_count;
     const uint32_t *checksums;
+    struct store_note note; /* of the COMPARE AND WRITE that it is; else zero       */
     /* E_OK: complete (R2).  E_NO_SPACE, E_MEDIUM (the payload is not what its checksums say):
      * nothing has changed.  E_NOT_PRIMARY, E_CLOSED: whoever serves the shard next settles it. */
     void (*done)(struct rep_write *, enum err);
@@ -162,6 +163,11 @@ struct rep_read {
     enum err answer;
 };
 void rep_read(struct rep_read *r);
+
+/* As store_note_answers() and store_note_acknowledged(): of the replica on this node, and of all.
+ * The first under a claim of the note's blocks. */
+bool rep_note_answers(struct rep_shard *s, const struct store_note *n);
+void rep_note_acknowledged(struct rep_shard *s, const struct store_note *n);
 
 /* As store_mapped(), of the shard; at once. */
 bool rep_mapped(const struct rep_shard *s, uint64_t at, uint64_t max, uint64_t *ret_count);

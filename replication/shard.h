@@ -139,6 +139,10 @@ void message_set(struct replica *r);
 /* WRITE, UNMAP: write_answered() when the replica has answered. */
 void message_write(struct replica *r, struct rep_write *w);
 
+/* NOTE: does a write that is there answer this command?  And: its status was acknowledged. */
+bool message_note_answers(struct replica *r, const struct store_note *n);
+void message_note_acknowledged(struct replica *r, const struct store_note *n);
+
 /* COMMIT alone: needs no answer. */
 void message_commit(struct replica *r);
 

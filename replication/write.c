@@ -221,3 +221,22 @@ void write_answered(struct replica *r, struct rep_write *w, enum err err)
     }
     task_run(&w->task);
 }
+
+/* ---- notes of COMPARE AND WRITEs ---- */
+
+bool rep_note_answers(struct rep_shard *s, const struct store_note *n)
+{
+    for_each_replica(r, s) {
+        if ((s->set & r->bit) && r->local)
+            return s->state == REP_SERVING && message_note_answers(r, n);
+    }
+    return false;
+}
+
+void rep_note_acknowledged(struct rep_shard *s, const struct store_note *n)
+{
+    for_each_replica(r, s) {
+        if (r->local)
+            message_note_acknowledged(r, n);
+    }
+}

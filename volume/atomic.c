@@ -5,7 +5,8 @@
  * All blocks of the request are claimed first, shard by shard in ascending order, and given up
  * after its last write.  In between it goes over them in runs that fit a workspace: COMPARE AND
  * WRITE compares every run, and when all are equal writes the second half of its payload as any
- * write (request.c), a leg a shard; ORWRITE writes each run back as it goes.
+ * write (request.c), a leg a shard; ORWRITE writes each run back as it goes.  Where they are not
+ * equal, a note may say that this very command was done before (note.c).
  *
  * It uses the op's own leg, task included: no other leg is under way meanwhile.
  */
@@ -131,6 +132,10 @@ static enum task_next compare(struct op *op)
     const uint8_t *bytes = run_bytes(op, &at, &length);
 
     same = payload_differs(&op->payload, at, bytes, length);
+    if (same < length && note_answers(op)) { /* nothing is left to write */
+        op->at = op->end;
+        return task_goto(&op->own.task, END);
+    }
     if (same < length) {
         op->request->differs_at = at + same;
         return fail(op, E_MISCOMPARE, op->own.units.start);
@@ -223,7 +228,7 @@ static void atomic_done(struct task *t)
 
     supply_give(&op->volume->workspaces, &op->atomic.workspace);
     op->claimed = true;
-    if (op->request->op == BLOCK_COMPARE_AND_WRITE)
+    if (op->at < op->end && op->request->op == BLOCK_COMPARE_AND_WRITE)
         op->payload.at = (op->end - op->at) * UNIT_BYTES;
     else
         op->at = op->end;
@@ -240,6 +245,7 @@ static const struct task_kind atomic_kind = {
 
 void atomic_start(struct op *op)
 {
+    note_begin(op);
     leg_clear(&op->own);
     op->own.op = op;
     op->atomic.run = (struct extent){op->at / UNITS_PER_BLOCK, 0};

@@ -197,6 +197,14 @@ void leg_read_start(struct leg *leg);
 void leg_write_start(struct leg *leg); /* also zeroes and unmap */
 void atomic_start(struct op *op);
 void atomic_ended(struct op *op); /* its legs have: gives up what it claimed */
+
+/* ---- note.c: COMPARE AND WRITEs are remembered ---- */
+
+void note_begin(struct op *op);         /* hashes what it brings, if it is to be remembered */
+bool note_answers(const struct op *op); /* it was done, in an earlier session */
+struct store_note note_of_leg(const struct leg *leg); /* what the leg's write brings: or none */
+void note_acknowledged(struct block *b, struct extent units, const struct block_note *note);
+
 void status_start(struct op *op);
 
 /* ---- leg.c: what their steps share ---- */

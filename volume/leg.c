@@ -212,6 +212,7 @@ void leg_write(struct leg *leg, struct extent blocks, const struct iovec *pieces
     w->pieces = pieces;
     w->piece_count = count;
     w->checksums = leg->checksums;
+    w->note = note_of_leg(leg);
     send(leg, blocks);
 }
 
@@ -221,6 +222,7 @@ void leg_unmap(struct leg *leg)
     leg->write.pieces = NULL;
     leg->write.piece_count = 0;
     leg->write.checksums = NULL;
+    leg->write.note = (struct store_note){0};
     send(leg, leg->blocks);
 }
 

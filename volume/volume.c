@@ -24,7 +24,8 @@ static const struct task_state volume_states[] = {
     [CLOSE] = {"close", TASK_AFTER(DRAIN)},
 };
 
-static const struct block_ops volume_block_ops = {.submit = request_submit};
+static const struct block_ops volume_block_ops = {.submit = request_submit,
+                                                  .acknowledged = note_acknowledged};
 
 /* ---- limits ---- */
 

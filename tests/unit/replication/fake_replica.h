@@ -30,6 +30,7 @@ struct store_replica {
     struct fake_open open[OPEN_EXTENTS_MAX];
     uint32_t open_count;
     uint64_t seen_epoch, seen_seq; /* the last write given, refused ones too */
+    struct store_note note;        /* the newest */
 };
 
 struct store {
@@ -131,12 +132,21 @@ static void fake_put(struct store_replica *r, const struct store_change *c)
            c->extent.count);
 }
 
+static bool fake_overlaps(const struct store_note *n, struct extent e)
+{
+    return n->unit < extent_end(e) * 8 && n->unit + n->units > e.start * 8;
+}
+
 static enum err fake_apply_write(struct store_replica *r, const struct store_change *c)
 {
     assert(extent_within(c->extent, r->facts.size_blocks));
     if (c->kind == STORE_WRITE && !fake_checksums_fit(r, c))
         return E_MEDIUM;
     fake_put(r, c);
+    if (!c->again && fake_overlaps(&r->note, c->extent))
+        r->note.initiator = 0;
+    if (c->note.initiator)
+        r->note = c->note;
     r->facts.last_epoch = c->stamp.epoch;
     r->facts.last_seq = c->stamp.seq;
     r->facts.empty = false;

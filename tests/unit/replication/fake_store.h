@@ -159,6 +159,29 @@ void store_commit(struct store_replica *r, uint64_t epoch, uint64_t seq, bool se
     fake_settle(r, epoch, seq, sealed);
 }
 
+static bool fake_noted(const struct store_replica *r, const struct store_note *n)
+{
+    const struct store_note *own = &r->note;
+
+    return own->initiator && own->initiator == n->initiator && own->unit == n->unit &&
+           own->units == n->units && memcmp(own->hash, n->hash, sizeof n->hash) == 0;
+}
+
+bool store_note_answers(struct store_replica *r, const struct store_note *n)
+{
+    bool answers = fake_noted(r, n) && r->note.session != n->session;
+
+    if (answers)
+        r->note.session = n->session;
+    return answers;
+}
+
+void store_note_acknowledged(struct store_replica *r, const struct store_note *n)
+{
+    if (fake_noted(r, n) && r->note.session == n->session)
+        r->note.initiator = 0;
+}
+
 void store_facts(const struct store_replica *r, struct store_facts *ret)
 {
     *ret = r->facts;
