@@ -97,6 +97,8 @@ static void pdu_begin(struct connection *c)
     r->digest_left = r->has_digest ? DIGEST_BYTES : 0;
     r->crc = 0;
     r->in_data = true;
+    if (c->session)
+        acknowledge_heard(c->session, be32_get(r->bhs->any.second_sn));
     if (may_begin(c, kind) && kind->begin(c))
         r->kind = kind;
     else

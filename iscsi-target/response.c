@@ -33,6 +33,16 @@ static uint32_t sense_segment(struct command *c)
     return 2 + c->scsi.sense_bytes;
 }
 
+/* The next StatSN is this response's. */
+static void owe(const struct command *c)
+{
+    const struct block_request *r = &c->scsi.request;
+
+    if (r->op == BLOCK_COMPARE_AND_WRITE && r->note.initiator && c->scsi.status == SCSI_GOOD)
+        *acknowledge_owe(c->session) =
+            (struct owed_status){c->session->connection->sender.stat_sn, r->extent, r->note};
+}
+
 void response_next(struct command *c, struct pdu_out *ret)
 {
     struct bhs_scsi_response *h = &ret->bhs.scsi_response;
@@ -46,6 +56,7 @@ void response_next(struct command *c, struct pdu_out *ret)
     ret->flat = c->sense_segment;
     ret->length = sense_segment(c);
     ret->stat_sn = STAT_SN_TAKEN;
+    owe(c);
 }
 
 bool scsi_answer(struct command *c, struct pdu_out *ret)

@@ -8,6 +8,7 @@
  */
 #include "iscsi-target/session.h"
 
+#include "base/crc64.h"
 #include "iscsi-target/authentication.h"
 #include "iscsi-target/command.h"
 #include "iscsi-target/login.h"
@@ -60,6 +61,15 @@ static void moved(struct block_watcher *w)
     session_expel(container_of(w, struct session, watcher));
 }
 
+/* Who asks, in the block's records (block_note): two sessions at once differ by their TSIH. */
+static void name_asker(struct session *s)
+{
+    uint64_t name = crc64(s->initiator, strlen(s->initiator));
+
+    s->nexus.initiator = name ? name : 1;
+    s->nexus.session = now_us(&s->target->env->clock) << 16 | s->tsih;
+}
+
 static void nexus_open(struct session *s, const struct directory_answer *where)
 {
     struct iscsi_target *t = s->target;
@@ -73,6 +83,7 @@ static void nexus_open(struct session *s, const struct directory_answer *where)
     s->nexus.target_name = s->target_name;
     s->nexus.alias = s->alias;
     s->nexus.portal_group_tag = t->portal_group_tag;
+    name_asker(s);
     s->watcher = (struct block_watcher){.resized = resized, .moved = moved};
     block_watch(s->block, &s->watcher);
 }

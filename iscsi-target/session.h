@@ -20,6 +20,15 @@
 #define IMMEDIATES_MAX 4u /* immediate commands of one session at a time */
 #define LATE_SLOTS     4u /* that open a window which stays shut         */
 
+#define OWED_MAX       8u /* notes of one session: more than these the store does not keep */
+
+/* A COMPARE AND WRITE that was answered GOOD: its initiator may not know it yet. */
+struct owed_status {
+    uint32_t stat_sn;
+    struct extent extent;
+    struct block_note note;
+};
+
 struct session {
     struct iscsi_target *target;
     struct connection *connection; /* NULL: gone */
@@ -36,6 +45,9 @@ struct session {
     struct scsi_nexus nexus;
     struct block_watcher watcher; /* moved: the session ends */
     struct parameters parameters;
+
+    struct owed_status owed[OWED_MAX]; /* oldest first */
+    uint32_t owed_count;
 
     uint32_t exp_cmd_sn, max_cmd_sn;
     uint32_t ticked_cmd_sn; /* exp_cmd_sn at the last tick */
@@ -71,6 +83,11 @@ void session_disconnected(struct session *s);
 
 struct command *session_find(const struct session *s, uint32_t itt);
 uint32_t session_ttt(struct session *s); /* never TAG_NONE */
+
+/* acknowledge.c */
+struct owed_status *acknowledge_owe(struct session *s); /* one more, to be filled */
+/* A PDU says that all before this StatSN were received: the block hears of what was owed. */
+void acknowledge_heard(struct session *s, uint32_t exp_stat_sn);
 
 /* window.c */
 bool window_open(struct session *s, uint32_t cmd_sn); /* false: no slots are left for a session */

@@ -141,6 +141,7 @@ bool scsi_submit(struct scsi_command *c, enum block_op op, struct extent extent,
         .pieces = pieces,
         .piece_count = piece_count,
         .done = request_answered,
+        .note = {.initiator = c->nexus->initiator, .session = c->nexus->session},
     };
     if (op == BLOCK_STATUS) {
         c->request.runs = c->runs;

@@ -45,6 +45,7 @@ struct scsi_nexus {
     const char *target_name; /* for VPD 83; lives as long as the nexus */
     const char *alias;       /* the volume's name: VPD 83 T10 vendor id */
     uint16_t portal_group_tag;
+    uint64_t initiator, session;  /* block_note: who asks; 0: nothing is remembered */
     uint32_t unit_attentions;     /* bits: what it must be told next */
     struct block_watcher watcher; /* resized: 2A/09 */
 };
