@@ -8,11 +8,12 @@
  * the node dies just before some I/O, or at some moment, by kill or by loss of power; it starts
  * again with a raised epoch, at times dying once more on the way; then every acknowledged block
  * must be there, and writing goes on.  At the end the node stops in good order, and once more
- * everything must be there.
+ * everything must be there.  With each seed also: a COMPARE AND WRITE cut by a death (again.c).
  *
  * Plays seeds first … first + count - 1, two at a time; prints each that failed and ends with 1.
  */
 #include "tests/sim/client/client.h"
+#include "tests/sim/crash/again.h"
 #include "tests/sim/crash/node.h"
 #include "tests/sim/crash/remote.h"
 
@@ -212,6 +213,7 @@ int main(int argc, char **argv)
     tells = count == 1;
     node_format_disks();
     failed = sim_seeds(first, count, play);
+    failed += sim_seeds(first, count, again_play);
     printf("%u seeds from %llu, %u failed\n", count, (unsigned long long)first, failed);
     return failed ? 1 : 0;
 }
