@@ -99,7 +99,11 @@ static void the_next_pdu_acknowledges_it_once(void **state)
     memset(out, 0, sizeof out);
     a = lab_ready(&w, "iqn.a", 1);
     assert_int_equal(compare_and_write(&w, a), 0);
+    a->exp_stat_sn--; /* a ping that was sent before the status came */
+    initiator_nop(a, "ping", 4);
+    a->exp_stat_sn++;
     sim_run_for(w.sim, 100000);
+    free(initiator_take(a));
     assert_int_equal(heard.times, 0);
     assert_int_equal(ready(&w, a), 0);
     assert_int_equal(heard.times, 1);
