@@ -230,6 +230,7 @@ static void answer_data(struct store_read *r, struct look *k, uint32_t b)
         give(r, (uint64_t)k->index * CHUNK_BLOCKS + b, c->blocks[b]);
         return;
     }
+    assert(c || k->record); /* who else says that it is data? */
     k->mask |= 1u << b;
     k->checksums[b] = c ? c->checksums[b] : le32_get(k->record->checksums[b]);
 }

@@ -163,8 +163,10 @@ static uint32_t end_batch(const pid_t *children)
     do
         pid = wait(&status);
     while (pid < 0 && errno == EINTR);
-    while (children[child] != pid)
-        assert(++child < AT_A_TIME);
+    while (children[child] != pid) {
+        child++;
+        assert(child < AT_A_TIME);
+    }
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         tell(&board->current[child], "the process broke off");
     return child;

@@ -156,7 +156,7 @@ void cost_tell(struct storm *s)
         const struct sim_fault *f = &all[s->faults_seen];
 
         s->tally.count[TALLY_FAULTS + f->kind]++;
-        if (f->kind >= FAULT_SLOW || f->kind == FAULT_BREAKS || (f->kind == FAULT_EIO && s->ailing))
+        if (f->kind >= FAULT_SLOW || (f->kind == FAULT_EIO && s->ailing))
             continue; /* what failed is written again, or was never answered */
         cost_of_bytes(s, owners, f->bytes);
         if (f->kind == FAULT_MISDIRECTED_WRITE)

@@ -164,9 +164,9 @@ static void many_at_once_are_acknowledged(void **state)
     begin(&w);
     memset(out, 0, sizeof out);
     a = lab_ready(&w, "iqn.a", 1);
-    for (uint8_t i = 0; i < array_length(r); i++) {
+    for (uint32_t i = 0; i < array_length(r); i++) {
         r[i] = (struct initiator_request){
-            .cdb = {0x89, [9] = i, [13] = 1}, .out = out, .length = sizeof out};
+            .cdb = {0x89, [9] = (uint8_t)i, [13] = 1}, .out = out, .length = sizeof out};
         initiator_command(a, &r[i]);
     }
     for (uint32_t i = 0; i < array_length(r); i++)

@@ -424,8 +424,8 @@ static void discovery_sessions_make_room(void **state)
     (void)state;
     limits.sessions_max = 2;
     lab_open(&w, limits);
-    for (uint8_t n = 0; n < array_length(many); n++) {
-        config.isid[5] = n;
+    for (uint32_t n = 0; n < array_length(many); n++) {
+        config.isid[5] = (uint8_t)n;
         many[n] = lab_connect(&w, &config);
         assert_true(many[n]->full);
     }
