@@ -246,6 +246,7 @@ void model_view(const struct model *m, uint32_t replica, struct extent e, struct
     ret->since = m->first + m->answered;
     memcpy(ret->versions, &r->versions[e.start], e.count * sizeof *r->versions);
     memcpy(ret->may_fail, &r->may_fail[e.start], e.count * sizeof *r->may_fail);
+    memcpy(ret->any, &r->any[e.start], e.count * sizeof *r->any);
 }
 
 static bool changes_block(const struct model_change *c, uint32_t replica, uint64_t block)
@@ -295,7 +296,7 @@ bool model_may_show(struct model *m, const struct model_view *v, uint64_t block,
     if (shown == SHOWN_ERROR && (v->may_fail[i] || r->may_fail[block] || r->damaged ||
                                  r->failed_at[block] >= v->since || was_hit_astray(m, v, block)))
         return true;
-    if ((r->damaged || r->any[block]) && shown < m->first + m->change_count)
+    if ((r->damaged || r->any[block] || v->any[i]) && shown < m->first + m->change_count)
         return true;
     if (shown == SHOWN_ERROR || shown == SHOWN_OTHER)
         return model_wrong(m, "read of replica %u, block %lu: %s instead of version %lu",

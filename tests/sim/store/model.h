@@ -127,7 +127,7 @@ struct model_view {
     struct extent extent;
     uint64_t since; /* changes with this version and later may show too */
     uint64_t versions[WRITE_BLOCKS_MAX];
-    bool may_fail[WRITE_BLOCKS_MAX];
+    bool may_fail[WRITE_BLOCKS_MAX], any[WRITE_BLOCKS_MAX];
 };
 void model_view(const struct model *m, uint32_t replica, struct extent e, struct model_view *ret);
 

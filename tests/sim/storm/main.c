@@ -2,7 +2,8 @@
 /*
  * tests/sim/storm/main.c — storms over one store: many seeds, two at a time.
  *
- *   sim_storm                   the fixed seeds: each counter must be reached by them
+ *   sim_storm                   the fixed seeds: each counter must be reached by them; and those
+ *                               that failed once
  *   sim_storm --seconds N       fresh seeds for so long, begun where the clock says
  *   sim_storm --seed N [--seeds M] [--trace]
  *
@@ -24,6 +25,11 @@
 #define FIXED_COUNT 360u
 #define BATCH       64u
 #define HEAP_BYTES  (1 << 30)
+
+/* Fresh ones that failed once, store or model: played again with the fixed ones. */
+static const uint64_t once_failed[] = {
+    1882629439750851u, /* a read begun before the error that hid its block was answered for */
+};
 
 static struct tally *sum; /* shared with the children */
 static bool trace;
@@ -99,6 +105,15 @@ static uint32_t for_seconds(uint64_t first, uint64_t seconds)
     return failed;
 }
 
+static uint32_t play_fixed(void)
+{
+    uint32_t failed = sim_seeds(FIXED_FIRST, FIXED_COUNT, story);
+
+    for (uint32_t i = 0; i < array_length(once_failed); i++)
+        failed += sim_seeds(once_failed[i], 1, story);
+    return failed;
+}
+
 static int usage(const char *name)
 {
     fprintf(stderr, "usage: %s [--seconds N | --seed N [--seeds M] [--trace]]\n", name);
@@ -137,7 +152,6 @@ int main(int argc, char **argv)
     if (seconds > 0)
         failed = for_seconds(first ? first : (uint64_t)time(NULL) << 20, seconds);
     else
-        failed = first ? sim_seeds(first, (uint32_t)count, story)
-                       : sim_seeds(FIXED_FIRST, FIXED_COUNT, story);
+        failed = first ? sim_seeds(first, (uint32_t)count, story) : play_fixed();
     return report(failed, !first && !seconds) > 0 || failed > 0;
 }
