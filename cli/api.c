@@ -39,6 +39,19 @@ bool api_url(struct cli *cli, char ret[256])
     return true;
 }
 
+/* Without an answer: what to look at, by where the address came from. */
+static void say_why(struct cli *cli, const struct http_answer *answer)
+{
+    const char *given = cli->url ? cli->url : getenv("DOLMEN_URL");
+
+    fprintf(cli->err, "dolmen: %s%s%s\n", answer->title, *answer->detail ? ": " : "",
+            answer->detail);
+    if (answer->status == 0)
+        fputs(given && *given ? "is it the address of a metad that runs? (--url, DOLMEN_URL)\n"
+                              : "`dolmen up` starts what has died of the cluster\n",
+              cli->err);
+}
+
 bool api_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **ret)
 {
     struct http_answer answer;
@@ -52,8 +65,7 @@ bool api_call(struct cli *cli, const char *method, const char *path, json_t *bod
         if (ok)
             *ret = json_incref(answer.body);
         else
-            fprintf(cli->err, "dolmen: %s%s%s\n", answer.title, *answer.detail ? ": " : "",
-                    answer.detail);
+            say_why(cli, &answer);
         http_answer_done(&answer);
     }
     json_decref(body);
@@ -93,13 +105,22 @@ bool api_list(struct cli *cli, const char *path, json_t **ret)
     return false;
 }
 
-bool api_path(const char *collection, const char *name, char ret[1024])
+bool api_path(struct cli *cli, const char *collection, const char *name, char ret[1024])
 {
     char *segment = http_segment(name);
-    bool fits = segment && snprintf(ret, 1024, "%s%s", collection, segment) < 1024;
+    bool fits = segment && *name && !strchr(name, '/') &&
+                snprintf(ret, 1024, "%s%s", collection, segment) < 1024;
 
     free(segment);
+    if (!fits)
+        fprintf(cli->err, "dolmen: this is neither a name nor an id: %.80s\n", name);
     return fits;
+}
+
+void api_hint(struct cli *cli, const char *command)
+{
+    if (last_status == 404)
+        fprintf(cli->err, "`dolmen %s` shows what there is\n", command);
 }
 
 void api_print(struct cli *cli, const json_t *answer)

@@ -22,8 +22,11 @@ long api_status(void); /* of the last call */
 /* All pages of a list, as one array. */
 bool api_list(struct cli *cli, const char *path, json_t **ret);
 
-/* "/v1/volumes/" and a name that is escaped; into ret (1024 bytes). */
-bool api_path(const char *collection, const char *name, char ret[1024]);
+/* "/v1/volumes/" and an escaped name, into ret (1024 bytes); false: it can be none (said). */
+bool api_path(struct cli *cli, const char *collection, const char *name, char ret[1024]);
+
+/* Where ids and names are found, if the last call failed because there is none of that name. */
+void api_hint(struct cli *cli, const char *command);
 
 /* The answer as JSON on cli->out, with a newline. */
 void api_print(struct cli *cli, const json_t *answer);

@@ -119,10 +119,8 @@ enum cli_exit attachment_list(struct cli *cli, const struct arguments *a)
     char path[1024] = "/v1/attachments";
     json_t *list;
 
-    if (a->count > 0 && !api_path("/v1/attachments?volume=", a->words[0], path)) {
-        fprintf(cli->err, "dolmen: the name is too long\n");
+    if (a->count > 0 && !api_path(cli, "/v1/attachments?volume=", a->words[0], path))
         return CLI_USAGE;
-    }
     if (!api_list(cli, path, &list))
         return CLI_FAILED;
     if (cli->json)
@@ -137,9 +135,11 @@ static bool call_on(struct cli *cli, const char *method, const char *id, json_t 
 {
     char path[1024];
 
-    if (api_path("/v1/attachments/", id, path))
-        return api_call(cli, method, path, NULL, ret);
-    fprintf(cli->err, "dolmen: the id is too long\n");
+    if (!api_path(cli, "/v1/attachments/", id, path))
+        return false;
+    if (api_call(cli, method, path, NULL, ret))
+        return true;
+    api_hint(cli, "attachment list");
     return false;
 }
 

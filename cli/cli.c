@@ -96,6 +96,25 @@ static bool command_option(struct line *l, const char *word)
     return usage_error(l, "unknown option", word);
 }
 
+static bool unknown_verb(const struct line *l, const char *verb)
+{
+    fprintf(l->cli->err, "dolmen: unknown command: %s %s; there are:\n", l->noun, verb);
+    help_noun(l->cli->err, l->noun);
+    return false;
+}
+
+/* The first of the command's words that was not given. */
+static bool word_missing(const struct line *l)
+{
+    const char *word = l->command->words;
+    char name[64];
+
+    for (uint32_t i = 0; i < l->arguments.count; i++)
+        word += strcspn(word, " ") + 1;
+    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, " "), word);
+    return usage_error(l, "a word is missing", name);
+}
+
 static bool word_taken(struct line *l, const char *word)
 {
     if (!l->noun) {
@@ -106,7 +125,7 @@ static bool word_taken(struct line *l, const char *word)
     if (!l->command) {
         l->verb = word;
         l->command = command_find(l->noun, word);
-        return l->command || usage_error(l, "unknown command", word);
+        return l->command || unknown_verb(l, word);
     }
     if (l->arguments.count == l->command->words_max)
         return usage_error(l, "one word too many", word);
@@ -169,7 +188,7 @@ enum cli_exit cli_run(int argc, char *const *argv, FILE *out, FILE *err)
         return CLI_USAGE;
     }
     if (l.arguments.count < l.command->words_min) {
-        usage_error(&l, "a word is missing", NULL);
+        word_missing(&l);
         return CLI_USAGE;
     }
     return l.command->run(&cli, &l.arguments);

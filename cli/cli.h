@@ -41,6 +41,7 @@ struct option_spec {
     const char *name;  /* "--initiator"; NULL ends the list */
     const char *value; /* "IQN"; NULL: a flag               */
     const char *help;
+    bool needed;
 };
 
 struct command {

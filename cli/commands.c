@@ -30,9 +30,9 @@ const struct command commands[] = {
     {"volume", "create", "NAME SIZE", 2, 2,
      {{"--block", "512|4096", "logical block an initiator sees (default 512)"}},
      "make a volume",
-     "NAME: lower-case letters, digits, dots and dashes.  SIZE: 10G, 512MiB, 1.5T or bytes; a\n"
-     "multiple of 4096.  Answered when the volume is served.  Nobody may log in to it before there\n"
-     "is an attachment.\n\n"
+     "NAME: lower-case letters, digits, dots and dashes.  SIZE: 10G, 512MiB, 1.5T or bytes, a\n"
+     "multiple of 4096, 32T at most; space is taken as it is written.  Answered when the volume\n"
+     "is served.  Nobody may log in to it before there is an attachment.\n\n"
      "  dolmen volume create web01 20G\n",
      volume_create},
     {"volume", "list", "", 0, 0, {{NULL, NULL, NULL}},
@@ -50,7 +50,7 @@ const struct command commands[] = {
      "  dolmen volume resize web01 40G\n",
      volume_resize},
     {"volume", "salvage", "NAME", 1, 1,
-     {{"--yes", NULL, "give up what was lost (needed)"}},
+     {{"--yes", NULL, "give up what was lost (needed)", true}},
      "serve again what is left of a volume whose last copy was damaged",
      "A disk that lost part of its map cannot say which blocks it lost, so the volume stays down and\n"
      "says so.  This lets it go on: blocks that can be proved are served, lost ones answer MEDIUM\n"
@@ -63,7 +63,7 @@ const struct command commands[] = {
      "Refused while it is attached.  There is no way back.\n",
      volume_delete},
     {"attachment", "create", "VOLUME", 1, 1,
-     {{"--initiator", "IQN", "who may log in: the initiator's name (needed)"},
+     {{"--initiator", "IQN", "who may log in: the initiator's name (needed)", true},
       {"--shared", NULL, "others may be attached at the same time"},
       {"--read-only", NULL, "writes are refused"},
       {"--chap", "one-way|mutual", "it has to prove who it is; mutual: the target, too"}},
@@ -157,8 +157,9 @@ void command_usage(const struct command *c, char ret[256])
     if (*c->words)
         append(ret, " ", c->words, "");
     for (uint32_t i = 0; i < CLI_OPTIONS_MAX && c->options[i].name; i++) {
-        append(ret, " [", c->options[i].name, "");
-        append(ret, c->options[i].value ? " " : "", c->options[i].value ? c->options[i].value : "",
-               "]");
+        const struct option_spec *o = &c->options[i];
+
+        append(ret, o->needed ? " " : " [", o->name, o->value ? " " : "");
+        append(ret, o->value ? o->value : "", o->needed ? "" : "]", "");
     }
 }

@@ -9,11 +9,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define VOLUME_GRAIN 4096u
+
 static bool size_word(struct cli *cli, const char *word, uint64_t *ret)
 {
-    if (size_parse(word, ret) && *ret > 0)
+    if (!size_parse(word, ret) || *ret == 0)
+        fprintf(cli->err,
+                "dolmen: this is no size: %s (write 10G, 512MiB, 1.5T, or bytes; a K is 1024)\n",
+                word);
+    else if (*ret % VOLUME_GRAIN != 0)
+        fprintf(cli->err,
+                "dolmen: a volume has a multiple of %u bytes, not %s (write 10G for 10 GiB)\n",
+                VOLUME_GRAIN, word);
+    else
         return true;
-    fprintf(cli->err, "dolmen: this is no size: %s (write 10G, 512MiB, 1.5T or bytes)\n", word);
     return false;
 }
 
@@ -120,10 +129,13 @@ static bool call_on(struct cli *cli, const char *method, const char *name, json_
 {
     char path[1024];
 
-    if (api_path("/v1/volumes/", name, path))
-        return api_call(cli, method, path, body, ret);
-    fprintf(cli->err, "dolmen: the name is too long\n");
-    json_decref(body);
+    if (!api_path(cli, "/v1/volumes/", name, path)) {
+        json_decref(body);
+        return false;
+    }
+    if (api_call(cli, method, path, body, ret))
+        return true;
+    api_hint(cli, "volume list");
     return false;
 }
 
@@ -160,10 +172,8 @@ enum cli_exit volume_salvage(struct cli *cli, const struct arguments *a)
                 a->words[0]);
         return CLI_USAGE;
     }
-    if (!api_path("/v1/volumes/", a->words[0], path)) {
-        fprintf(cli->err, "dolmen: the name is too long\n");
+    if (!api_path(cli, "/v1/volumes/", a->words[0], path))
         return CLI_USAGE;
-    }
     snprintf(call, sizeof call, "%s/salvage", path);
     if (!api_call(cli, "POST", call, NULL, &volume))
         return CLI_FAILED;

@@ -242,7 +242,9 @@ static bool others_allow(const struct record_list *others, const struct attachme
             return problem(p, E_CONFLICT, "attachment %s gives it to %s already",
                            identity_show(o.attachment).text, o.initiator);
         if (!o.shared || !wish->shared)
-            return problem(p, E_CONFLICT, "attachment %s (%s%s) is there and not both are shared",
+            return problem(p, E_CONFLICT,
+                           "attachment %s (%s%s) is there: an exclusive one tolerates "
+                           "no other; end one, or make all of them shared",
                            identity_show(o.attachment).text, o.initiator,
                            o.ending ? ", ending" : "");
     }

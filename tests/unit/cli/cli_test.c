@@ -43,12 +43,18 @@ static void what_is_not_understood_is_said(void **state)
         const char *words, *says;
     } cases[] = {
         {"frobnicate", "unknown command: frobnicate"},
-        {"volume frobnicate", "unknown command: frobnicate"},
+        {"volume frobnicate", "unknown command: volume frobnicate; there are:"},
+        {"volume creat first 1G", "volume create NAME SIZE"},
         {"volume", "volume needs a verb"},
-        {"volume create first", "a word is missing"},
+        {"volume create", "a word is missing: NAME"},
+        {"volume create first", "a word is missing: SIZE"},
+        {"attachment create", "usage: dolmen attachment create VOLUME --initiator IQN [--shared]"},
         {"volume create first 1G more", "one word too many: more"},
         {"volume create first 10GB", "this is no size: 10GB"},
         {"volume create first 0", "this is no size: 0"},
+        {"volume create first 10", "a multiple of 4096 bytes, not 10 (write 10G for 10 GiB)"},
+        {"volume resize first +1G", "this is no size: +1G"},
+        {"disk show /srv/disk0", "`dolmen disk list` shows the ids"},
         {"volume create first 1G --block 1024", "--block is 512 or 4096, not 1024"},
         {"volume create first 1G --block", "a value is missing after: --block"},
         {"volume list --block 512", "unknown option: --block"},
@@ -132,6 +138,7 @@ static void without_a_cluster_the_way_out_is_said(void **state)
     run(&r, "--url http://127.0.0.1:1 status");
     assert_int_equal(r.result, CLI_FAILED);
     contains(r.err, "metad did not answer: http://127.0.0.1:1");
+    contains(r.err, "is it the address of a metad that runs?");
 }
 
 /* ---- against metad ---- */
@@ -187,6 +194,31 @@ static void a_refusal_is_title_and_detail(void **state)
     assert_string_equal(r.out, "");
 }
 
+static void what_is_not_there_is_looked_for(void **state)
+{
+    static const struct {
+        const char *words, *says;
+    } cases[] = {
+        {"volume show web02", "`dolmen volume list` shows what there is"},
+        {"volume delete web02", "`dolmen volume list` shows what there is"},
+        {"attachment delete web02", "`dolmen attachment list` shows what there is"},
+        {"disk show disk0", "`dolmen disk list` shows what there is"},
+    };
+    struct fake_metad m;
+    struct run r;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        with(&r, &m, ANSWERS("404\n{\"title\":\"there is no such thing\"}"), cases[i].words);
+        assert_int_equal(r.result, CLI_FAILED);
+        contains(r.err, "dolmen: there is no such thing\n");
+        contains(r.err, cases[i].says);
+    }
+    run(&r, "volume show one/two");
+    assert_int_equal(r.result, CLI_FAILED);
+    contains(r.err, "neither a name nor an id: one/two");
+}
+
 static void what_is_not_metad_is_said(void **state)
 {
     struct fake_metad m;
@@ -237,10 +269,10 @@ static void a_volume_is_shown_in_full(void **state)
     struct run r;
 
     (void)state;
-    with(&r, &m, ANSWERS("200\n" A_VOLUME), "volume show we/b 01");
+    with(&r, &m, ANSWERS("200\n" A_VOLUME), "volume show we?b 01");
     assert_int_equal(r.result, CLI_USAGE);
-    with(&r, &m, ANSWERS("200\n" A_VOLUME), "volume show we/b01");
-    contains(m.requests[0], "GET /v1/volumes/we%2Fb01 HTTP/1.1");
+    with(&r, &m, ANSWERS("200\n" A_VOLUME), "volume show we?b01");
+    contains(m.requests[0], "GET /v1/volumes/we%3Fb01 HTTP/1.1");
     contains(r.out, "size      10 GiB (10737418240 bytes)\n");
     contains(r.out, "portals   127.0.0.1:3260,127.0.0.1:3261\n");
     contains(r.out, "state     available\n");
@@ -346,6 +378,7 @@ int main(void)
         cmocka_unit_test(without_a_cluster_the_way_out_is_said),
         cmocka_unit_test(a_volume_is_created_with_what_was_asked),
         cmocka_unit_test(a_refusal_is_title_and_detail),
+        cmocka_unit_test(what_is_not_there_is_looked_for),
         cmocka_unit_test(what_is_not_metad_is_said),
         cmocka_unit_test(a_list_is_a_table_of_all_pages),
         cmocka_unit_test(json_is_what_metad_said),

@@ -119,7 +119,7 @@ static void shared_ones_share_and_an_initiator_has_one(void **state)
 
     attached(attach(c, "iqn.2000-01.a:1", ",\"shared\":true"), first);
     attached(attach(c, "iqn.2000-01.a:2", ",\"shared\":true"), second);
-    expect_problem(attach(c, "iqn.2000-01.a:3", ""), 409, "conflict", "not both are shared");
+    expect_problem(attach(c, "iqn.2000-01.a:3", ""), 409, "conflict", "tolerates no other");
     expect_problem(attach(c, "iqn.2000-01.a:1", ",\"shared\":true"), 409, "conflict", first);
     expect_problem(attach(c, "IQN.2000-01.a:1", ",\"shared\":true"), 400, "invalid", "iSCSI name");
     expect_problem(attach(c, "iqn.2000-01.A:1", ",\"shared\":true"), 409, "conflict", first);
