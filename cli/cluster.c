@@ -189,10 +189,32 @@ bool port_bindable(uint16_t port)
     return ok;
 }
 
-uint16_t port_free(const struct cluster *c, uint16_t first)
+/* Bound without SO_REUSEADDR, which nobody can beside another; with it from then on: a listener
+ * can. */
+static int port_hold(uint16_t port)
 {
-    for (uint32_t port = first; port < 65536; port++)
-        if (!port_ours(c, (uint16_t)port) && port_bindable((uint16_t)port))
-            return (uint16_t)port;
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons(port)};
+    int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        return -1;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd, (const struct sockaddr *)&at, sizeof at) == 0 &&
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+uint16_t port_reserve(const struct cluster *c, uint16_t first, int *ret_held)
+{
+    for (uint32_t port = first; port < 65536; port++) {
+        int held = port_ours(c, (uint16_t)port) ? -1 : port_hold((uint16_t)port);
+
+        if (held < 0)
+            continue;
+        *ret_held = held;
+        return (uint16_t)port;
+    }
     return 0;
 }

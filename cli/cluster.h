@@ -57,9 +57,10 @@ bool path_join(char ret[CLUSTER_PATH_MAX], const char *folder, const char *name)
 bool port_bindable(uint16_t port);
 
 /*
- * The next TCP port from `first` on that is free on 127.0.0.1 and not used by this cluster;
- * 0: none below 65536.
+ * The next TCP port from `first` on that nobody has on 127.0.0.1, this cluster neither; 0: none
+ * below 65536.  It is reserved while *ret_held is open (the caller's to close): whoever else looks
+ * for one passes it over, and a daemon may listen there (it sets SO_REUSEADDR).
  */
-uint16_t port_free(const struct cluster *c, uint16_t first);
+uint16_t port_reserve(const struct cluster *c, uint16_t first, int *ret_held);
 
 #endif

@@ -37,6 +37,8 @@ struct up {
     const char *size;
     bool started[CLUSTER_NODES_MAX];    /* by this call */
     char former[CLUSTER_NODES_MAX][20]; /* incarnation that metad knew before */
+    int held[CLUSTER_NODES_MAX + 1];    /* new ports, until their daemons listen */
+    uint32_t held_count;
 };
 
 static bool failed(struct up *u, const char *what, const char *which)
@@ -59,6 +61,17 @@ static bool folder_make(struct up *u, const char *path)
     if (mkdir(part, 0755) != 0 && errno != EEXIST)
         return failed(u, "cannot make", part);
     return true;
+}
+
+/* Beside another `up` that looks for one at this moment.  At most one for each held[]. */
+static uint16_t new_port(struct up *u, uint16_t first)
+{
+    int held;
+    uint16_t port = port_reserve(&u->cluster, first, &held);
+
+    if (port != 0)
+        u->held[u->held_count++] = held;
+    return port;
 }
 
 /* A number from 1 to the most; nothing else. */
@@ -131,7 +144,7 @@ static bool metad_configure(struct up *u)
     FILE *file;
 
     if (!*c->url) {
-        uint16_t port = port_free(c, METAD_PORT);
+        uint16_t port = new_port(u, METAD_PORT);
 
         snprintf(c->url, sizeof c->url, "http://127.0.0.1:%u", port);
     }
@@ -176,7 +189,7 @@ static bool node_configure(struct up *u, uint32_t index)
     FILE *file;
 
     if (index == c->node_count) {
-        uint16_t port = port_free(c, ISCSI_PORT);
+        uint16_t port = new_port(u, ISCSI_PORT);
 
         snprintf(n->name, sizeof n->name, "n%u", index + 1);
         snprintf(n->portal, sizeof n->portal, "127.0.0.1:%u", port);
@@ -406,6 +419,8 @@ enum cli_exit up_run(struct cli *cli, const struct arguments *a)
         return CLI_FAILED;
     }
     result = up_locked(&u, a);
+    for (uint32_t i = 0; i < u.held_count; i++)
+        close(u.held[i]);
     close(lock);
     return result;
 }

@@ -135,7 +135,7 @@ static void a_port_in_use_or_promised_is_passed_over(void **state)
 {
     struct sockaddr_in at = {.sin_family = AF_INET};
     socklen_t length = sizeof at;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int fd = socket(AF_INET, SOCK_STREAM, 0), held, other;
     struct cluster c = {.node_count = 1};
     uint16_t taken, next;
 
@@ -145,16 +145,34 @@ static void a_port_in_use_or_promised_is_passed_over(void **state)
     assert_int_equal(listen(fd, 1), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &length), 0);
     taken = ntohs(at.sin_port);
-    next = port_free(&c, taken);
+    next = port_reserve(&c, taken, &held);
     assert_true(next == 0 || next > taken);
     if (next != 0) {
+        close(held);
         snprintf(c.nodes[0].portal, sizeof c.nodes[0].portal, "127.0.0.1:%u", next);
-        assert_int_not_equal(port_free(&c, next), next);
+        assert_int_not_equal(port_reserve(&c, next, &other), next);
+        close(other);
         snprintf(c.nodes[0].portal, sizeof c.nodes[0].portal, "127.0.0.1:1");
         snprintf(c.url, sizeof c.url, "http://127.0.0.1:%u", next);
-        assert_int_not_equal(port_free(&c, next), next);
+        assert_int_not_equal(port_reserve(&c, next, &other), next);
+        close(other);
     }
     close(fd);
+}
+
+/* Two clusters that begin in the same instant. */
+static void a_port_is_reserved_for_one_and_its_daemon_can_listen(void **state)
+{
+    struct cluster c = {0}, other = {0};
+    int held, others;
+    uint16_t port = port_reserve(&c, 20000, &held);
+
+    (void)state;
+    assert_int_not_equal(port, 0);
+    assert_int_not_equal(port_reserve(&other, port, &others), port);
+    assert_true(port_bindable(port));
+    close(others);
+    close(held);
 }
 
 /* A daemon: the script gets --config FILE, as metad and storaged do. */
@@ -305,6 +323,7 @@ int main(void)
         each(a_file_that_cannot_be_read_is_not_taken_for_none),
         each(the_folder_comes_from_option_environment_or_user),
         each(a_port_in_use_or_promised_is_passed_over),
+        each(a_port_is_reserved_for_one_and_its_daemon_can_listen),
         each(down_waits_for_up),
         each(a_process_is_started_known_and_ended),
         each(a_process_that_does_not_listen_is_killed),
