@@ -8,9 +8,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define FOLDER_WHY 700
+#define LOOK_MS    50u
 
 static enum err system_says(char why[FOLDER_WHY], const char *what, const char *path)
 {
@@ -18,7 +20,20 @@ static enum err system_says(char why[FOLDER_WHY], const char *what, const char *
     return E_SYSTEM;
 }
 
-static enum err lock(const char *dir, struct folder *f, char why[FOLDER_WHY])
+static bool lock_taken(int fd, uint32_t patience_ms)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000L};
+
+    for (uint32_t waited = 0;; waited += LOOK_MS) {
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+            return true;
+        if (errno != EWOULDBLOCK || waited >= patience_ms)
+            return false;
+        nanosleep(&pause, NULL);
+    }
+}
+
+static enum err lock(const char *dir, uint32_t patience_ms, struct folder *f, char why[FOLDER_WHY])
 {
     char path[600];
 
@@ -26,7 +41,7 @@ static enum err lock(const char *dir, struct folder *f, char why[FOLDER_WHY])
     f->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (f->lock < 0)
         return system_says(why, "cannot open", path);
-    if (flock(f->lock, LOCK_EX | LOCK_NB) == 0)
+    if (lock_taken(f->lock, patience_ms))
         return E_OK;
     if (errno != EWOULDBLOCK)
         return system_says(why, "cannot lock", path);
@@ -87,8 +102,8 @@ static enum err mint_id(const char *dir, const char *path, struct identity id, c
     return E_OK;
 }
 
-enum err folder_open(const char *path, struct chance *chance, struct folder *ret,
-                     char why[FOLDER_WHY])
+enum err folder_open(const char *path, struct chance *chance, uint32_t patience_ms,
+                     struct folder *ret, char why[FOLDER_WHY])
 {
     struct folder f = {.lock = -1};
     char id[600];
@@ -96,7 +111,7 @@ enum err folder_open(const char *path, struct chance *chance, struct folder *ret
 
     if (mkdir(path, 0755) != 0 && errno != EEXIST)
         return system_says(why, "cannot make", path);
-    err = lock(path, &f, why);
+    err = lock(path, patience_ms, &f, why);
     if (err) {
         folder_close(&f);
         return err;

@@ -25,7 +25,8 @@
 
 enum node_state {
     DISKS,   /* formatted where blank, opened             */
-    RUN,     /* target, agent, heartbeats                 */
+    LISTEN,  /* portals are taken: a killed process may have them for a while */
+    RUN,     /* agent, heartbeats                         */
     RUNNING, /* until it is asked to stop                 */
     VOLUMES, /* closed, one and all                       */
     LINK,    /* agent and heartbeats end, with the link   */
@@ -33,6 +34,11 @@ enum node_state {
     STORES,  /* closed with a checkpoint                  */
     GONE,
 };
+
+/* A killed process has its folder and its ports until the kernel has ended what it had under way.
+ */
+#define PATIENCE_MS 5000u
+#define AGAIN_MS    100u
 
 struct node {
     const struct node_config *config;
@@ -48,6 +54,8 @@ struct node {
     struct node_directory directory;
     struct net_address portals[NODE_PORTALS_MAX];
     struct iscsi_target *target;
+    struct timer again; /* the portals are tried again … */
+    uint32_t waited_ms; /* … after so long until now     */
     struct iscsi_close target_close;
     struct agent agent;
     struct heartbeat heartbeat;
@@ -154,6 +162,16 @@ static void disks_closed_all(struct node_disks *d)
 
 /* ---- opening ---- */
 
+static void cannot_listen(struct node *n, const struct net_address *portal, enum err err)
+{
+    char why[128];
+
+    snprintf(why, sizeof why, "portal %s: %s", portal->text,
+             err == E_BUSY ? "the port is taken" : err_text(err));
+    failed(n, "cannot listen", why);
+}
+
+/* E_BUSY: not yet said. */
 static enum err target_open(struct node *n)
 {
     const struct node_config *c = n->config;
@@ -167,14 +185,18 @@ static enum err target_open(struct node *n)
 
     memcpy(config.portals, c->portals, sizeof config.portals);
     err = iscsi_target_open(n->env, &config, &n->directory.directory, &n->target, &which);
-    if (err) {
-        char why[128];
-
-        snprintf(why, sizeof why, "portal %s: %s", c->portals[which].text,
-                 err == E_BUSY ? "the port is taken" : err_text(err));
-        failed(n, "cannot listen", why);
-    }
+    if (err && (err != E_BUSY || n->waited_ms >= PATIENCE_MS))
+        cannot_listen(n, &c->portals[which], err);
+    else if (err && n->waited_ms == 0)
+        log_event(n->env->log, LOG_LEVEL_WARN, "storaged", "portal_busy",
+                  "portal=%s the port is taken; waits %u s for it", c->portals[which].text,
+                  PATIENCE_MS / 1000);
     return err;
+}
+
+static void listen_again(struct timer *t)
+{
+    task_run(&container_of(t, struct node, again)->task);
 }
 
 static void portals_note(struct node *n)
@@ -231,19 +253,12 @@ static enum err agent_prepare(struct node *n)
     return agent_init(a);
 }
 
-/* Everything above the disks; false: said. */
+/* Everything above disks and target; false: said. */
 static bool run(struct node *n)
 {
-    if (disks_opened(&n->disks) == 0) {
-        failed(n, "no disk could be opened", "");
-        return false;
-    }
     n->agent.node.node = n->folder.node;
     snprintf(n->agent.node.name, sizeof n->agent.node.name, "%s", n->config->name);
     snprintf(n->agent.node.rack, sizeof n->agent.node.rack, "%s", n->config->rack);
-    directory_init(n);
-    if (target_open(n))
-        return false;
     portals_note(n);
     if (volumes_start(n) || agent_prepare(n)) {
         failed(n, "no memory for volumes", "");
@@ -262,6 +277,31 @@ static bool run(struct node *n)
 }
 
 /* ---- the life of a node ---- */
+
+static enum task_next listen_or_wait(struct node *n)
+{
+    enum err err;
+
+    if (n->stopping) {
+        timer_stop(&n->env->clock, &n->again);
+        return task_goto(&n->task, RUN);
+    }
+    if (timer_running(&n->again))
+        return TASK_WAIT;
+    if (disks_opened(&n->disks) == 0) {
+        failed(n, "no disk could be opened", "");
+        n->stopping = true;
+        return task_goto(&n->task, RUN);
+    }
+    err = target_open(n);
+    if (err == E_BUSY && n->waited_ms < PATIENCE_MS) {
+        n->waited_ms += AGAIN_MS;
+        timer_start(&n->env->clock, &n->again, AGAIN_MS * 1000, listen_again);
+        return TASK_WAIT;
+    }
+    n->stopping = err != E_OK;
+    return task_goto(&n->task, RUN);
+}
 
 static enum task_next stop_volumes(struct node *n)
 {
@@ -306,7 +346,10 @@ static enum task_next node_step(struct task *t)
 
     switch ((enum node_state)t->state) {
     case DISKS:
-        return n->opened ? task_goto(t, RUN) : TASK_WAIT;
+        return n->opened ? task_goto(t, LISTEN) : TASK_WAIT;
+
+    case LISTEN:
+        return listen_or_wait(n);
 
     case RUN:
         n->stopping = n->stopping || !run(n);
@@ -344,7 +387,8 @@ static void node_done(struct task *t)
 /* clang-format off */
 static const struct task_state node_states[] = {
     [DISKS]   = {"disks", TASK_FIRST},
-    [RUN]     = {"run", TASK_AFTER(DISKS)},
+    [LISTEN]  = {"listen", TASK_AFTER(DISKS)},
+    [RUN]     = {"run", TASK_AFTER(LISTEN)},
     [RUNNING] = {"running", TASK_AFTER(RUN)},
     [VOLUMES] = {"volumes", TASK_AFTER(RUNNING)},
     [LINK]    = {"link", TASK_AFTER(VOLUMES)},
@@ -387,7 +431,7 @@ static bool node_open(struct node *n, const struct node_config *config)
         return false;
     }
     n->env = reactor_env(n->reactor);
-    err = folder_open(config->dir, n->env->chance, &n->folder, why);
+    err = folder_open(config->dir, n->env->chance, PATIENCE_MS, &n->folder, why);
     if (err) {
         failed(n, why, "");
         return false;
@@ -431,6 +475,7 @@ int node_run(const struct node_config *config)
               identity_show(n->folder.node).text, config->name, identity_show(n->incarnation).text);
     limits_print(&n->limits, reactor_bytes(n->reactor), config->disk_count, n->env->log);
     signals_begin(n);
+    directory_init(n);
     disks_open(&n->disks, n->env, config, &n->limits.store, disks_opened_all);
     task_start(&n->task, &node_kind, &n->env->tasks, DISKS);
     reactor_run(n->reactor);
