@@ -18,6 +18,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/task.h"
+#include "env/net.h" /* byte streams */
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -117,71 +118,6 @@ static inline void disk_close(struct disk *d)
     d->ops->close(d);
 } /* no request is under way */
 
-/* ---- net: byte streams ---- */
-
-/* "127.0.0.1:3260", "[::1]:3260"; port 0 asks for a free one. */
-struct net_address {
-    char text[64];
-};
-
-/* Numbers only, no names.  Puts the one spelling of it into *ret; false leaves that alone. */
-bool net_address_parse(const char *text, struct net_address *ret);
-
-struct net_conn;
-
-/* One write of the stream.  Sent in the order given; pieces stay untouched until done. */
-struct net_send {
-    const struct iovec *pieces;
-    uint32_t piece_count;
-    void (*done)(struct net_send *, enum err); /* E_OK: handed to the network, not "arrived" */
-    /* the world's own */
-    struct list link;
-    uint64_t bytes, bytes_done;
-};
-
-/* What a connection tells its owner. */
-struct net_events {
-    /* `bytes` are valid during the call only.  The socket is always read (P14). */
-    void (*received)(struct net_conn *, const uint8_t *bytes, uint32_t length);
-    /*
-     * Exactly once, last, for every connection, also after net_close(): E_OK the peer finished or
-     * we closed, else why.  Every net_send had its done before.  The conn is gone after the call.
-     */
-    void (*closed)(struct net_conn *, enum err);
-};
-
-struct net_conn_ops {
-    void (*send)(struct net_conn *, struct net_send *);
-    void (*close)(struct net_conn *, bool flush);
-};
-
-struct net_conn {
-    const struct net_conn_ops *ops;
-    const struct net_events *events; /* the owner sets both before it returns from accepted() */
-    void *owner;
-    struct net_address local, peer;
-};
-
-static inline void net_send(struct net_conn *c, struct net_send *s)
-{
-    c->ops->send(c, s);
-}
-
-/* Ends it; nothing is received any more.  flush: what was given to net_send goes out first (bounded
- * by the world: 5 s), then FIN; else at once. */
-static inline void net_close(struct net_conn *c, bool flush)
-{
-    c->ops->close(c, flush);
-}
-
-struct net_listener {
-    /* A new connection: set events and owner, or net_close() it. */
-    void (*accepted)(struct net_listener *, struct net_conn *);
-    void *owner;
-    struct net_address address; /* with the port that was given */
-    void *world;                /* the world's own */
-};
-
 /* ---- chance ---- */
 
 struct chance {
@@ -224,6 +160,11 @@ struct env_ops {
     /* The conn is there at once, with what is sent queued; a failure is its `closed`. */
     enum err (*connect)(struct env *, const struct net_address *, const struct net_events *,
                         void *owner, struct net_conn **ret);
+    /* What net_detach() gave elsewhere goes on here: from the loop, `received` of what was kept,
+     * then emptied(), then what comes.  E_NO_MEMORY: no connection is free, it was discarded. */
+    enum err (*adopt)(struct env *, struct net_parcel *, const struct net_events *, void *owner,
+                      struct net_conn **ret);
+    void (*discard)(struct env *, struct net_parcel *); /* detached, wanted nowhere: closed */
     void (*work)(struct env *, struct work *);
     void (*mail)(struct env *, struct mail *); /* any thread */
 };
@@ -256,6 +197,16 @@ must_check static inline enum err net_connect(struct env *e, const struct net_ad
                                               struct net_conn **ret)
 {
     return e->ops->connect(e, to, events, owner, ret);
+}
+must_check static inline enum err net_adopt(struct env *e, struct net_parcel *p,
+                                            const struct net_events *events, void *owner,
+                                            struct net_conn **ret)
+{
+    return e->ops->adopt(e, p, events, owner, ret);
+}
+static inline void net_discard(struct env *e, struct net_parcel *p)
+{
+    e->ops->discard(e, p);
 }
 static inline void work_start(struct env *e, struct work *w)
 {

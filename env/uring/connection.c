@@ -4,6 +4,7 @@
  *
  * The happy path: CONNECT (only for those that we began), OPEN, the owner closes with a flush,
  * FLUSH, LINGER, END.  Completions note what they saw and run the task; the task decides.
+ * One that goes to another reactor leaves OPEN for DETACH, and begins there with ADOPT.
  *
  * Sending: one sendmsg is under way, of everything that was queued when it was prepared.  The task
  * runs behind those that became ready before it, so what a whole turn sends goes out together.
@@ -17,11 +18,16 @@
  *   the handshake takes too long   END with E_TIMED_OUT
  *   the peer does not take what is flushed, or does not finish after our FIN
  *                                  END with RST, 5 s after net_close()
+ *   one that is to be detached is ended, or sends more than is kept
+ *                                  END, its socket goes nowhere
  *
  * Promises: C1 closed() comes once, last, after the done of every net_send.
  *           C2 a connection is given back when the kernel has nothing of it: every request that
  *              names it has had its last completion.
  *           C3 after net_close() or the peer's end nothing is received.
+ *           C4 every byte of one that is detached is received once, in order, here or there: the
+ *              receive has had its last completion before the socket goes, and what was kept is
+ *              received before the next is asked for.
  */
 #include "env/uring/parts.h"
 
@@ -35,7 +41,9 @@
 
 enum connection_state {
     CONNECT, /* the handshake is under way; what is sent waits                          */
+    ADOPT,   /* from another reactor: what was kept there is received first             */
     OPEN,    /* bytes flow both ways                                                    */
+    DETACH,  /* to another: what was sent goes out, what comes is kept                  */
     FLUSH,   /* the owner has closed it: what he sent before goes out                   */
     LINGER,  /* our FIN is out; closing before the peer's would reset what he still reads */
     END,     /* what the kernel has of it is called back and awaited                    */
@@ -43,11 +51,13 @@ enum connection_state {
 
 static const struct task_state connection_states[] = {
     [CONNECT] = {"connect", TASK_FIRST},
-    [OPEN] = {"open", TASK_FIRST | TASK_AFTER(CONNECT)},
+    [ADOPT] = {"adopt", TASK_FIRST},
+    [OPEN] = {"open", TASK_FIRST | TASK_AFTER(CONNECT) | TASK_AFTER(ADOPT)},
+    [DETACH] = {"detach", TASK_AFTER(OPEN)},
     [FLUSH] = {"flush", TASK_AFTER(OPEN)},
     [LINGER] = {"linger", TASK_AFTER(FLUSH)},
-    [END] = {"end",
-             TASK_AFTER(CONNECT) | TASK_AFTER(OPEN) | TASK_AFTER(FLUSH) | TASK_AFTER(LINGER)},
+    [END] = {"end", TASK_AFTER(CONNECT) | TASK_AFTER(OPEN) | TASK_AFTER(DETACH) |
+                        TASK_AFTER(FLUSH) | TASK_AFTER(LINGER)},
 };
 
 /* There is nothing more to wait for; the first reason stands, and after net_close() there is none.
@@ -63,6 +73,12 @@ static void end_because(struct connection *c, enum err why)
 static bool kernel_has_some(const struct connection *c)
 {
     return c->connecting || c->receiving || c->sending || c->cancelling;
+}
+
+/* It is on its way to another reactor, and nothing has come between. */
+static bool is_leaving(const struct connection *c)
+{
+    return c->leaving && !c->over && !c->owner_closed;
 }
 
 /* ---- receiving ---- */
@@ -83,9 +99,20 @@ static void bytes_arrived(struct connection *c, uint32_t buffer, uint32_t length
 {
     struct receive_buffers *buffers = &c->reactor->buffers;
 
-    if (!c->owner_closed && !c->over) /* C3 */
+    if (is_leaving(c)) {
+        if (!net_parcel_keep(c->leaving, receive_buffers_at(buffers, buffer), length))
+            end_because(c, E_TOO_LARGE);
+    } else if (!c->owner_closed && !c->over) { /* C3 */
         c->conn.events->received(&c->conn, receive_buffers_at(buffers, buffer), length);
+    }
     receive_buffers_give_back(buffers, buffer);
+}
+
+/* The receive ended, and may be asked for again. */
+static bool is_passing(const struct connection *c, int32_t result)
+{
+    return result == -ENOBUFS || result == -EAGAIN || result == -EINTR ||
+           (result == -ECANCELED && is_leaving(c));
 }
 
 void connection_received(const struct completion *completion)
@@ -99,9 +126,9 @@ void connection_received(const struct completion *completion)
         bytes_arrived(c, completion->flags >> IORING_CQE_BUFFER_SHIFT, (uint32_t)result);
     else if (result == 0)
         end_because(c, E_OK);
-    else if (result != -ENOBUFS && result != -EAGAIN && result != -EINTR)
+    else if (!is_passing(c, result))
         end_because(c, err_of_errno(-result));
-    if (c->over)
+    if (c->over || c->leaving)
         task_run(&c->task);
     else if (!c->receiving)
         receive_start(c);
@@ -169,8 +196,9 @@ static void sends_progress(struct connection *c, uint64_t bytes)
     assert(bytes == 0);
 }
 
-static void sends_fail(struct connection *c, enum err err)
+static void sends_fail(struct connection *c)
 {
+    enum err err = c->why ? c->why : E_CLOSED;
     struct list *l;
 
     while ((l = list_take(&c->sends))) {
@@ -199,6 +227,7 @@ static void connection_send(struct net_conn *conn, struct net_send *s)
 
     assert(reactor_here(c->reactor));
     assert(!c->owner_closed);
+    assert(!c->leaving);
     assert(s->done);
     s->bytes = s->bytes_done = 0;
     for (uint32_t i = 0; i < s->piece_count; i++)
@@ -282,13 +311,17 @@ static void cancel_start(struct connection *c)
     c->cancelled = c->cancelling = true;
 }
 
-/* Whatever the cancel did not find ends with the socket's own shutdown. */
+/* Whatever the cancel did not find ends with the socket's own shutdown; one that goes on elsewhere
+ * is asked again: its last completion is on its way. */
 void connection_cancelled(const struct completion *completion)
 {
     struct connection *c = completion->subject;
+    bool missed = completion->result <= 0;
 
     c->cancelling = false;
-    if (kernel_has_some(c) && completion->result <= 0)
+    if (is_leaving(c) && missed)
+        c->cancelled = false;
+    else if (kernel_has_some(c) && missed)
         shutdown(c->socket, SHUT_RDWR);
     task_run(&c->task);
 }
@@ -301,6 +334,52 @@ static void socket_close(struct connection *c)
     if (c->reset)
         setsockopt(c->socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
     close(c->socket);
+}
+
+/* ---- from one reactor to another ---- */
+
+static void connection_detach(struct net_conn *conn, struct net_parcel *p)
+{
+    struct connection *c = container_of(conn, struct connection, conn);
+
+    assert(reactor_here(c->reactor));
+    assert(!c->owner_closed);
+    assert(!c->leaving);
+    c->leaving = p;
+    task_run(&c->task);
+}
+
+/* What was sent is out, and the kernel has nothing of it here: what comes now waits in the socket.
+ */
+static bool is_let_go(struct connection *c)
+{
+    send_start(c);
+    if (list_empty(&c->sends) && kernel_has_some(c)) /* C4 */
+        cancel_start(c);
+    return !kernel_has_some(c);
+}
+
+static void detached(struct connection *c)
+{
+    struct net_parcel *p = c->leaving;
+
+    p->socket = c->socket;
+    p->local = c->conn.local;
+    p->peer = c->conn.peer;
+    pool_put(&c->reactor->connections, c);
+    p->detached(p);
+}
+
+static void unpack(struct connection *c)
+{
+    struct net_parcel *p = c->arriving;
+
+    c->arriving = NULL;
+    if (p->kept_bytes > 0 && !c->owner_closed) /* C3 */
+        c->conn.events->received(&c->conn, p->kept, p->kept_bytes);
+    p->emptied(p);
+    if (!c->over)
+        receive_start(c); /* C4 */
 }
 
 /* ---- the life ---- */
@@ -320,13 +399,24 @@ static enum task_next connection_step(struct task *t)
         receive_start(c);
         return task_goto(t, OPEN);
 
+    case ADOPT:
+        unpack(c);
+        return task_goto(t, OPEN);
+
     case OPEN:
         if (c->over)
             return task_goto(t, END);
         if (c->owner_closed)
             return task_goto(t, FLUSH);
+        if (c->leaving)
+            return task_goto(t, DETACH);
         send_start(c);
         return TASK_WAIT;
+
+    case DETACH:
+        if (!is_leaving(c))
+            return task_goto(t, END);
+        return is_let_go(c) ? TASK_DONE : TASK_WAIT;
 
     case FLUSH:
         if (c->over)
@@ -346,7 +436,7 @@ static enum task_next connection_step(struct task *t)
             cancel_start(c);
             return TASK_WAIT;
         }
-        sends_fail(c, c->why ? c->why : E_CLOSED); /* C1 */
+        sends_fail(c); /* C1 */
         return TASK_DONE;
     }
     unreachable();
@@ -357,6 +447,10 @@ static void connection_done(struct task *t)
     struct connection *c = container_of(t, struct connection, task);
 
     timer_stop(&c->reactor->env.clock, &c->bound);
+    if (t->state == DETACH) {
+        detached(c);
+        return;
+    }
     socket_close(c);
     if (c->conn.events) /* not if it was closed in accepted(), by whom had no use for it */
         c->conn.events->closed(&c->conn, c->why);
@@ -374,6 +468,7 @@ static const struct task_kind connection_kind = {
 static const struct net_conn_ops connection_ops = {
     .send = connection_send,
     .close = connection_close,
+    .detach = connection_detach,
 };
 
 struct connection *connection_new(struct reactor *r, int socket)
@@ -400,4 +495,13 @@ void connection_begin(struct connection *c, bool connected)
         bound_start(c, CONNECT_US);
     }
     task_start(&c->task, &connection_kind, &c->reactor->env.tasks, connected ? OPEN : CONNECT);
+}
+
+void connection_unpack(struct connection *c, struct net_parcel *p)
+{
+    c->connected = true;
+    c->arriving = p;
+    c->conn.local = p->local;
+    c->conn.peer = p->peer;
+    task_start(&c->task, &connection_kind, &c->reactor->env.tasks, ADOPT);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * env/uring/net.c — sockets: how they are made, listened at, accepted from, connected.
+ * env/uring/net.c — sockets: how they are made, listened at, accepted from, connected, adopted.
  * What happens on a connection is connection.c's.
  *
  * A listener has one multishot accept.  When it ends with an error (no descriptors left, say), a
@@ -233,4 +233,31 @@ enum err uring_connect(struct env *e, const struct net_address *to, const struct
     connection_begin(c, false);
     *ret = &c->conn;
     return E_OK;
+}
+
+/* ---- from another reactor ---- */
+
+enum err uring_adopt(struct env *e, struct net_parcel *p, const struct net_events *events,
+                     void *owner, struct net_conn **ret)
+{
+    struct reactor *r = reactor_of(e);
+    struct connection *c;
+
+    assert(reactor_here(r));
+    c = connection_new(r, p->socket);
+    if (!c) {
+        uring_discard(e, p);
+        return E_NO_MEMORY;
+    }
+    c->conn.events = events;
+    c->conn.owner = owner;
+    connection_unpack(c, p);
+    *ret = &c->conn;
+    return E_OK;
+}
+
+void uring_discard(struct env *e, struct net_parcel *p)
+{
+    (void)e;
+    close(p->socket);
 }

@@ -99,7 +99,9 @@ struct connection {
     bool reset;        /* ends with RST, not with FIN    */
     bool cancelled;    /* the kernel was asked to let go */
     enum err why;
-    struct timer bound; /* of the handshake, then of the flush */
+    struct net_parcel *arriving; /* from another reactor: not unpacked yet       */
+    struct net_parcel *leaving;  /* to another: what is received goes into it    */
+    struct timer bound;          /* of the handshake, then of the flush */
 
     struct list sends; /* struct net_send, first is being sent */
     struct iovec gather[GATHER_MAX];
@@ -115,9 +117,15 @@ void listeners_close(struct reactor *r);
 enum err uring_connect(struct env *e, const struct net_address *to, const struct net_events *events,
                        void *owner, struct net_conn **ret);
 
+enum err uring_adopt(struct env *e, struct net_parcel *p, const struct net_events *events,
+                     void *owner, struct net_conn **ret);
+void uring_discard(struct env *e, struct net_parcel *p);
+
 /* Takes the socket; NULL (the socket is the caller's again) when all connections are in use. */
 struct connection *connection_new(struct reactor *r, int socket);
 void connection_begin(struct connection *c, bool connected);
+void connection_unpack(struct connection *c,
+                       struct net_parcel *p); /* begins one that was detached */
 void connection_connected(const struct completion *c);
 void connection_received(const struct completion *c);
 void connection_sent(const struct completion *c);

@@ -138,6 +138,8 @@ static const struct env_ops uring_ops = {
     .listen = uring_listen,
     .unlisten = uring_unlisten,
     .connect = uring_connect,
+    .adopt = uring_adopt,
+    .discard = uring_discard,
     .work = uring_work,
     .mail = uring_mail,
 };

@@ -96,6 +96,9 @@ enum err world_listen(struct env *e, const struct net_address *at, struct net_li
 void world_unlisten(struct env *e, struct net_listener *l);
 enum err world_connect(struct env *e, const struct net_address *to, const struct net_events *events,
                        void *owner, struct net_conn **ret);
+enum err world_adopt(struct env *e, struct net_parcel *p, const struct net_events *events,
+                     void *owner, struct net_conn **ret);
+void world_discard(struct env *e, struct net_parcel *p);
 
 /* Its process died: what becomes of what it had under way. */
 void disks_of_dead(struct sim_process *p, enum sim_death death);

@@ -11,6 +11,9 @@
  * process died.  It leaves the other end its last word behind the bytes in the stream: FIN, after
  * everything; or a reset, with as many of the bytes as chance lets through.  The pair goes when
  * both ends are over.
+ *
+ * An end that is detached stays in the list of its process, deaf, until another has adopted it: so
+ * it dies with whoever had it last.
  */
 #include "tests/sim/world/inside.h"
 
@@ -33,6 +36,11 @@ struct sim_end {
     enum err finish_err;
     bool closing; /* net_close() was called: nothing is received any more */
     bool over;
+
+    struct net_parcel *leaving; /* to another process: what is received goes into it … */
+    bool detached;              /* … until it is there: now nothing is delivered      */
+    struct net_parcel *arriving;
+    struct sim_event move; /* detaches it; or unpacks what was kept */
 
     struct sim_event deliver; /* from here to the other end */
     uint8_t *stream;
@@ -63,6 +71,7 @@ static void pair_free(struct sim_pair *pair)
         event_cancel(&end->push);
         event_cancel(&end->finish);
         event_cancel(&end->deliver);
+        event_cancel(&end->move);
         list_remove(&end->link);
         free(end->stream);
     }
@@ -75,6 +84,7 @@ static void end_is_over(struct sim_end *end)
     end->over = true;
     event_cancel(&end->push);
     event_cancel(&end->finish);
+    event_cancel(&end->move);
     event_cancel(&end->other->deliver);
     list_remove(&end->link);
     if (end->other->over)
@@ -86,7 +96,8 @@ static void deliver_soon(struct sim_end *end)
 {
     struct sim_end *to = end->other;
 
-    if (!to->process || to->over || (end->length == 0 && end->last_word == NONE))
+    if (!to->process || to->over || to->detached || to->arriving ||
+        (end->length == 0 && end->last_word == NONE))
         return;
     if (end->deliver.link.next && !list_empty(&end->deliver.link))
         return; /* it is on its way */
@@ -114,6 +125,8 @@ static void tell_closed(struct sim_end *end, enum err err)
 
         s->done(s, E_CLOSED);
     }
+    if (end->arriving)
+        end->arriving->emptied(end->arriving);
     if (end->conn.events)
         end->conn.events->closed(&end->conn, err);
     end_is_over(end);
@@ -124,6 +137,12 @@ static void finish_fires(struct sim_event *e)
     struct sim_end *end = container_of(e, struct sim_end, finish);
 
     tell_closed(end, end->finish_err);
+}
+
+static void move_soon(struct sim_end *end)
+{
+    end->move.process = end->process;
+    event_schedule(end->pair->sim, &end->move, world_delay(end->pair->sim, 1, 50));
 }
 
 static void finish_soon(struct sim_end *end, enum err err)
@@ -165,6 +184,8 @@ static void push_fires(struct sim_event *e)
     } else if (end->closing) {
         say_last_word(end, FIN);
         finish_soon(end, E_OK);
+    } else if (end->leaving) {
+        move_soon(end);
     }
     s->done(s, E_OK);
 }
@@ -202,7 +223,12 @@ static void deliver_fires(struct sim_event *e)
     end->length -= length;
     memmove(end->stream, end->stream + length, end->length);
     deliver_soon(end);
-    to->conn.events->received(&to->conn, piece, (uint32_t)length);
+    if (!to->leaving) {
+        to->conn.events->received(&to->conn, piece, (uint32_t)length);
+    } else if (!net_parcel_keep(to->leaving, piece, (uint32_t)length)) {
+        say_last_word(to, RESET);
+        tell_closed(to, E_TOO_LARGE);
+    }
     free(piece);
 }
 
@@ -214,6 +240,7 @@ static void conn_send(struct net_conn *c, struct net_send *s)
 
     assert(!end->closing);
     assert(!end->over);
+    assert(!end->leaving);
     if (end->process->dying || !process_issues(end->process)) {
         sim_abandon(end->pair->sim, s);
         return;
@@ -232,6 +259,8 @@ static void conn_close(struct net_conn *c, bool flush)
     if (end->process->dying || end->closing || end->over)
         return;
     end->closing = true;
+    if (end->leaving)
+        event_cancel(&end->move);
     if (flush && !list_empty(&end->sends))
         return; /* the last push goes on from here */
     event_cancel(&end->push);
@@ -239,7 +268,87 @@ static void conn_close(struct net_conn *c, bool flush)
     finish_soon(end, E_OK);
 }
 
-static const struct net_conn_ops conn_ops = {.send = conn_send, .close = conn_close};
+/* ---- from one process to another ---- */
+
+static void conn_detach(struct net_conn *c, struct net_parcel *p)
+{
+    struct sim_end *end = container_of(c, struct sim_end, conn);
+
+    assert(!end->closing);
+    assert(!end->over);
+    assert(!end->leaving);
+    if (end->process->dying)
+        return;
+    end->leaving = p;
+    if (list_empty(&end->sends)) /* else the last push goes on from here */
+        move_soon(end);
+}
+
+static void detach(struct sim_end *end)
+{
+    struct net_parcel *p = end->leaving;
+
+    event_cancel(&end->other->deliver);
+    end->leaving = NULL;
+    end->detached = true;
+    p->end = end;
+    p->local = end->conn.local;
+    p->peer = end->conn.peer;
+    p->detached(p);
+}
+
+static void unpack(struct sim_end *end)
+{
+    struct net_parcel *p = end->arriving;
+
+    end->arriving = NULL;
+    if (p->kept_bytes > 0 && !end->closing)
+        end->conn.events->received(&end->conn, p->kept, p->kept_bytes);
+    p->emptied(p);
+    deliver_soon(end->other);
+}
+
+static void move_fires(struct sim_event *e)
+{
+    struct sim_end *end = container_of(e, struct sim_end, move);
+
+    if (end->arriving)
+        unpack(end);
+    else
+        detach(end);
+}
+
+static const struct net_conn_ops conn_ops = {
+    .send = conn_send, .close = conn_close, .detach = conn_detach};
+
+enum err world_adopt(struct env *e, struct net_parcel *p, const struct net_events *events,
+                     void *owner, struct net_conn **ret)
+{
+    struct sim_end *end = p->end;
+
+    assert(end->detached);
+    list_remove(&end->link);
+    list_append(&process_of(e)->ends, &end->link);
+    end->process = end->push.process = end->finish.process = process_of(e);
+    end->conn.events = events;
+    end->conn.owner = owner;
+    end->detached = false;
+    end->arriving = p;
+    move_soon(end);
+    *ret = &end->conn;
+    return E_OK;
+}
+
+void world_discard(struct env *e, struct net_parcel *p)
+{
+    struct sim_end *end = p->end;
+
+    if (process_of(e)->dying)
+        return;
+    assert(end->detached);
+    say_last_word(end, RESET);
+    end_is_over(end);
+}
 
 /* ---- coming together ---- */
 
@@ -308,6 +417,7 @@ static void end_open(struct sim_pair *pair, int which, struct sim_process *p)
     end->push.fire = push_fires;
     end->finish.process = p;
     end->finish.fire = finish_fires;
+    end->move.fire = move_fires;
     list_append(&p->ends, &end->link);
 }
 
@@ -385,7 +495,8 @@ void net_of_dead(struct sim_process *p)
     list_for_each_safe(m, &p->ends) {
         struct sim_end *end = container_of(m, struct sim_end, link);
 
-        sim_abandon(p->sim, end->conn.owner);
+        if (!end->detached)
+            sim_abandon(p->sim, end->conn.owner);
         list_for_each(send, &end->sends)
             sim_abandon(p->sim, send);
         say_last_word(end, RESET);

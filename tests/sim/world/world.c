@@ -194,6 +194,8 @@ static const struct env_ops world_ops = {
     .listen = world_listen,
     .unlisten = world_unlisten,
     .connect = world_connect,
+    .adopt = world_adopt,
+    .discard = world_discard,
     .work = world_work,
     .mail = world_mail,
 };

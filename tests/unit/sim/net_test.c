@@ -15,6 +15,10 @@
 /* One side of a connection and what it has lived through. */
 struct side {
     struct net_conn *conn;
+    struct net_parcel parcel; /* in which it goes to another process, and its bytes behind it */
+    uint8_t kept[SENDS * PIECE];
+    struct env *home;
+    int moves, unpacked;
     struct net_send sends[SENDS];
     struct iovec pieces[SENDS];
     uint8_t out[SENDS][PIECE];
@@ -302,6 +306,181 @@ static void a_restarted_server_takes_its_port_again(void **state)
     sim_close(t.sim);
 }
 
+/* ---- from one process to another ---- */
+
+static void unpacked(struct net_parcel *p)
+{
+    struct side *side = container_of(p, struct side, parcel);
+
+    assert_int_equal(side->closed, 0);
+    side->unpacked++;
+}
+
+static void adopted(struct net_parcel *p)
+{
+    struct side *side = container_of(p, struct side, parcel);
+
+    assert_int_equal(side->closed, 0);
+    side->moves++;
+    assert_int_equal(net_adopt(side->home, p, &events, side, &side->conn), E_OK);
+}
+
+static void move_to(struct side *side, struct env *home)
+{
+    side->home = home;
+    side->parcel = (struct net_parcel){.detached = adopted,
+                                       .emptied = unpacked,
+                                       .kept = side->kept,
+                                       .kept_max = sizeof side->kept};
+    net_detach(side->conn, &side->parcel);
+}
+
+static bool server_has_moved(void *arg)
+{
+    struct stage *t = arg;
+
+    return t->server.moves == 1;
+}
+
+static bool server_is_there(void *arg)
+{
+    const struct stage *t = arg;
+
+    return t->server.unpacked == t->server.moves;
+}
+
+static bool server_has_moved_twice(void *arg)
+{
+    const struct stage *t = arg;
+
+    return t->server.unpacked == 2;
+}
+
+/* From one process to a second and on to a third, at any moment of the stream. */
+static void a_detached_stream_goes_on_where_it_is_adopted(void **state)
+{
+    static struct stage t;
+    uint32_t with_bytes = 0, before = 0;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 300; seed++) {
+        struct env *second, *third;
+        struct net_address peer;
+
+        raise_curtain(&t, seed);
+        second = sim_env(t.sim, "second");
+        third = sim_env(t.sim, "third");
+        send_all(&t.client);
+        assert_true(sim_run_until(t.sim, server_is_up, &t, BOUND_US));
+        peer = t.server.conn->peer;
+        sim_run_for(t.sim, sim_draw(t.sim, 500));
+        before += t.server.received > 0 && t.server.received < SENDS * PIECE;
+        move_to(&t.server, second);
+        assert_true(sim_run_until(t.sim, server_has_moved, &t, BOUND_US));
+        with_bytes += t.server.parcel.kept_bytes > 0;
+        assert_true(sim_run_until(t.sim, server_is_there, &t, BOUND_US));
+        sim_run_for(t.sim, sim_draw(t.sim, 500));
+        move_to(&t.server, third);
+        assert_true(sim_run_until(t.sim, server_has_moved_twice, &t, BOUND_US));
+        assert_true(sim_run_until(t.sim, server_has_all, &t, BOUND_US));
+        assert_prefix(&t);
+        assert_string_equal(t.server.conn->peer.text, peer.text);
+        net_close(t.client.conn, true);
+        assert_true(sim_run_until(t.sim, both_closed, &t, BOUND_US));
+        sim_close(t.sim);
+    }
+    assert_true(with_bytes > 10);
+    assert_true(before > 10);
+}
+
+static void an_end_meanwhile_is_heard_once(void **state)
+{
+    static struct stage t;
+    int moved = 0;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 200; seed++) {
+        struct env *second;
+
+        raise_curtain(&t, seed);
+        second = sim_env(t.sim, "second");
+        assert_true(sim_run_until(t.sim, server_is_up, &t, BOUND_US));
+        send_all(&t.client);
+        sim_run_for(t.sim, sim_draw(t.sim, 100));
+        move_to(&t.server, second);
+        sim_run_for(t.sim, sim_draw(t.sim, 100));
+        if (seed % 3 == 0 && t.server.conn)
+            net_close(t.server.conn, seed % 2);
+        else
+            net_close(t.client.conn, seed % 2);
+        assert_true(sim_run_until(t.sim, both_closed, &t, BOUND_US));
+        assert_prefix(&t);
+        sim_run_for(t.sim, 1000000);
+        assert_int_equal(t.server.closed, 1);
+        moved += t.server.moves;
+        sim_close(t.sim);
+    }
+    assert_true(moved > 10);
+    assert_true(moved < 190);
+}
+
+static void more_than_is_kept_ends_it(void **state)
+{
+    static struct stage t;
+    int ended = 0;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 100; seed++) {
+        raise_curtain(&t, seed);
+        send_all(&t.client);
+        assert_true(sim_run_until(t.sim, server_is_up, &t, BOUND_US));
+        move_to(&t.server, t.server_env);
+        t.server.parcel.kept_max = 1;
+        sim_run_for(t.sim, 1000);
+        ended += t.server.closed && t.server.err == E_TOO_LARGE;
+        if (t.client.conn)
+            net_close(t.client.conn, false);
+        assert_true(sim_run_until(t.sim, both_closed, &t, BOUND_US));
+        sim_close(t.sim);
+    }
+    assert_true(ended > 10);
+    assert_true(ended < 90);
+}
+
+static void stays_detached(struct net_parcel *p)
+{
+    container_of(p, struct side, parcel)->moves++;
+}
+
+/* Wherever it is on its way: nobody's, it is still somebody's to lose. */
+static void a_parcel_that_goes_nowhere_resets_the_peer(void **state)
+{
+    static struct stage t;
+
+    (void)state;
+    for (uint64_t seed = 0; seed < 60; seed++) {
+        struct env *second;
+
+        raise_curtain(&t, seed);
+        second = sim_env(t.sim, "second");
+        assert_true(sim_run_until(t.sim, server_is_up, &t, BOUND_US));
+        move_to(&t.server, second);
+        if (seed % 3 < 2)
+            t.server.parcel.detached = stays_detached;
+        assert_true(sim_run_until(t.sim, server_has_moved, &t, BOUND_US));
+        if (seed % 3 == 0)
+            sim_crash(t.sim, t.server_env, SIM_KILLED);
+        else if (seed % 3 == 1)
+            net_discard(t.server_env, &t.server.parcel);
+        else
+            sim_crash(t.sim, second, SIM_KILLED);
+        assert_true(sim_run_until(t.sim, client_closed, &t, BOUND_US));
+        assert_int_not_equal(t.client.err, E_OK);
+        assert_int_equal(t.server.closed, 0);
+        sim_close(t.sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +493,10 @@ int main(void)
         cmocka_unit_test(a_taken_port_is_busy),
         cmocka_unit_test(death_resets_the_peer_and_tells_the_dead_nothing),
         cmocka_unit_test(a_restarted_server_takes_its_port_again),
+        cmocka_unit_test(a_detached_stream_goes_on_where_it_is_adopted),
+        cmocka_unit_test(an_end_meanwhile_is_heard_once),
+        cmocka_unit_test(more_than_is_kept_ends_it),
+        cmocka_unit_test(a_parcel_that_goes_nowhere_resets_the_peer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
