@@ -40,8 +40,7 @@ struct arguments {
 struct option_spec {
     const char *name;  /* "--initiator"; NULL ends the list */
     const char *value; /* "IQN"; NULL: a flag               */
-    const char *help;
-    bool needed;
+    const char *help;  /* ends with "(needed)" where it is */
 };
 
 struct command {

@@ -50,7 +50,7 @@ const struct command commands[] = {
      "  dolmen volume resize web01 40G\n",
      volume_resize},
     {"volume", "salvage", "NAME", 1, 1,
-     {{"--yes", NULL, "give up what was lost (needed)", true}},
+     {{"--yes", NULL, "give up what was lost (needed)"}},
      "serve again what is left of a volume whose last copy was damaged",
      "A disk that lost part of its map cannot say which blocks it lost, so the volume stays down and\n"
      "says so.  This lets it go on: blocks that can be proved are served, lost ones answer MEDIUM\n"
@@ -63,7 +63,7 @@ const struct command commands[] = {
      "Refused while it is attached.  There is no way back.\n",
      volume_delete},
     {"attachment", "create", "VOLUME", 1, 1,
-     {{"--initiator", "IQN", "who may log in: the initiator's name (needed)", true},
+     {{"--initiator", "IQN", "who may log in: the initiator's name (needed)"},
       {"--shared", NULL, "others may be attached at the same time"},
       {"--read-only", NULL, "writes are refused"},
       {"--chap", "one-way|mutual", "it has to prove who it is; mutual: the target, too"}},
@@ -158,8 +158,9 @@ void command_usage(const struct command *c, char ret[256])
         append(ret, " ", c->words, "");
     for (uint32_t i = 0; i < CLI_OPTIONS_MAX && c->options[i].name; i++) {
         const struct option_spec *o = &c->options[i];
+        bool needed = strstr(o->help, "(needed)") != NULL;
 
-        append(ret, o->needed ? " " : " [", o->name, o->value ? " " : "");
-        append(ret, o->value ? o->value : "", o->needed ? "" : "]", "");
+        append(ret, needed ? " " : " [", o->name, o->value ? " " : "");
+        append(ret, o->value ? o->value : "", needed ? "" : "]", "");
     }
 }
