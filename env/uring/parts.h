@@ -148,7 +148,7 @@ struct reactor {
     struct list late_writes; /* struct disk_io: they go out at the end of the turn */
     uint32_t listener_count, disk_count;
     atomic_bool stopping;
-    uint64_t turns;
+    struct reactor_metrics metrics;
     bool bound; /* to the thread that runs it */
     pthread_t thread;
 };

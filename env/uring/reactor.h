@@ -5,6 +5,7 @@
 #ifndef ENV_URING_REACTOR_H
 #define ENV_URING_REACTOR_H
 
+#include "base/metric.h"
 #include "env/env.h"
 
 struct reactor_config {
@@ -19,6 +20,19 @@ struct reactor_config {
 struct reactor_config reactor_config_default(void);
 
 struct reactor;
+
+#define REACTOR_LONG_TURN_US 200000u /* a loop that stands still so long is reported */
+
+/* clang-format off */
+#define REACTOR_METRICS(X)                                                                         \
+    X(COUNTER,   turns,                "Turns of the loop.")                                       \
+    X(COUNTER,   enters,               "System calls that entered the ring.")                      \
+    X(HISTOGRAM, turn_seconds,         "How long a turn took: what came meanwhile waited so long.") \
+    X(GAUGE,     longest_turn_seconds, "The longest turn since the process started.")              \
+    X(COUNTER,   long_turns,           "Turns of more than 200 ms; each is a line in the log.")
+/* clang-format on */
+METRICS_STRUCT(reactor_metrics, REACTOR_METRICS);
+extern const struct metric_table reactor_metric_table;
 
 /*
  * Opens the ring and probes what it offers; what Debian 12's kernel 6.1 has must serve.  On
@@ -40,7 +54,9 @@ uint64_t reactor_bytes(const struct reactor *r);
 /* Turns the loop on the calling thread until reactor_stop(); idle costs nothing. */
 void reactor_run(struct reactor *r);
 uint64_t reactor_turns(const struct reactor *r); /* so far: an idle reactor makes none */
-void reactor_stop(struct reactor *r);            /* any thread, also a signal handler */
+/* Read by any thread, written by the reactor's. */
+const struct reactor_metrics *reactor_metrics(const struct reactor *r);
+void reactor_stop(struct reactor *r); /* any thread, also a signal handler */
 
 /* Everything opened through its env was closed before. */
 void reactor_close(struct reactor *r);

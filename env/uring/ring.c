@@ -171,6 +171,7 @@ void ring_submit(struct ring *g)
 {
     if (!g->enabled)
         enable(g);
+    g->enters++;
     check_entered(io_uring_submit(&g->uring));
     g->unsubmitted = io_uring_sq_ready(&g->uring);
 }
@@ -183,6 +184,7 @@ void ring_wait(struct ring *g, uint64_t wait_us)
     };
     struct io_uring_cqe *first;
 
+    g->enters++;
     if (wait_us == 0)
         check_entered(io_uring_submit_and_get_events(&g->uring));
     else

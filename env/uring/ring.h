@@ -40,6 +40,7 @@ struct ring {
     struct io_uring uring;
     bool opened, enabled;
     uint32_t unsubmitted; /* prepared since the last submission */
+    uint64_t enters;      /* system calls so far */
     struct completion *completions;
     uint32_t completions_max, count, next;
 };

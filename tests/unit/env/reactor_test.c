@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 
 static void stop_from_timer(struct timer *t)
 {
@@ -267,6 +268,64 @@ static void a_kernel_that_refuses_is_named(void **state)
     }
 }
 
+/* ---- what it counts ---- */
+
+static char said[256];
+
+static void say(struct log *log, enum log_level level, const char *line)
+{
+    (void)log;
+    assert_int_equal(level, LOG_LEVEL_WARN);
+    snprintf(said, sizeof said, "%s", line);
+}
+
+static struct log listener_log = {.write = say};
+
+/* A handler that holds up the loop. */
+static void stand_still(struct timer *t)
+{
+    struct timespec now, begun;
+    int64_t ms;
+
+    clock_gettime(CLOCK_BOOTTIME, &begun);
+    do {
+        clock_gettime(CLOCK_BOOTTIME, &now);
+        ms = (now.tv_sec - begun.tv_sec) * 1000 + (now.tv_nsec - begun.tv_nsec) / 1000000;
+    } while (ms <= REACTOR_LONG_TURN_US / 1000);
+    stop_from_timer(t);
+}
+
+static void a_turn_that_takes_too_long_is_reported(void **state)
+{
+    const struct reactor_metrics *m = reactor_metrics(rig_reactor);
+    struct timer t = {0};
+
+    (void)state;
+    rig_env->log = &listener_log;
+    timer_start(&rig_env->clock, &t, 0, stand_still);
+    rig_run();
+    assert_non_null(strstr(said, "reactor turn_long ms="));
+    assert_int_equal(metric_get(&m->long_turns), 1);
+    assert_true(metric_get(&m->longest_turn_seconds) > REACTOR_LONG_TURN_US);
+    assert_true(metric_get(&m->turn_seconds.sum_us) >= metric_get(&m->longest_turn_seconds));
+}
+
+static void every_turn_and_every_call_is_counted(void **state)
+{
+    const struct reactor_metrics *m = reactor_metrics(rig_reactor);
+    struct timer t = {0};
+    uint64_t turns = 0;
+
+    (void)state;
+    timer_start(&rig_env->clock, &t, 1000, stop_from_timer);
+    rig_run();
+    for (uint32_t i = 0; i < METRIC_BUCKETS; i++)
+        turns += metric_get(&m->turn_seconds.buckets[i]);
+    assert_true(turns > 0);
+    assert_int_equal(turns, reactor_turns(rig_reactor));
+    assert_true(metric_get(&m->enters) > 0);
+}
+
 static void chance_differs(void **state)
 {
     struct identity a = chance_identity(rig_env->chance), b = chance_identity(rig_env->chance);
@@ -289,6 +348,8 @@ int main(void)
         TEST(a_signal_handler_may_stop_it),
         TEST(a_stop_before_the_run_is_not_lost),
         TEST(it_says_what_it_costs),
+        TEST(a_turn_that_takes_too_long_is_reported),
+        TEST(every_turn_and_every_call_is_counted),
         TEST(chance_differs),
         cmocka_unit_test(without_descriptors_it_does_not_open),
         cmocka_unit_test(a_kernel_that_refuses_is_named),
