@@ -92,6 +92,7 @@ bool cluster_read(const char *dir, struct cluster *ret)
             break;
         text_read(node, "name", ret->nodes[i].name, sizeof ret->nodes[i].name);
         text_read(node, "portal", ret->nodes[i].portal, sizeof ret->nodes[i].portal);
+        text_read(node, "status", ret->nodes[i].status, sizeof ret->nodes[i].status);
         process_read(node, &ret->nodes[i].process);
         ret->node_count++;
     }
@@ -117,8 +118,8 @@ json_t *cluster_json(const struct cluster *c)
     json_t *nodes = json_array();
 
     for (uint32_t i = 0; i < c->node_count; i++) {
-        json_t *node =
-            json_pack("{s:s, s:s}", "name", c->nodes[i].name, "portal", c->nodes[i].portal);
+        json_t *node = json_pack("{s:s, s:s, s:s}", "name", c->nodes[i].name, "portal",
+                                 c->nodes[i].portal, "status", c->nodes[i].status);
 
         json_object_update_new(node, process_json(&c->nodes[i].process));
         json_array_append_new(nodes, node);
@@ -156,21 +157,23 @@ int cluster_lock(const char *dir)
     return fd;
 }
 
+static bool ends_with(const char *text, const char *tail)
+{
+    size_t length = strlen(text), tail_length = strlen(tail);
+
+    return length > tail_length && strcmp(text + length - tail_length, tail) == 0;
+}
+
 static bool port_ours(const struct cluster *c, uint16_t port)
 {
     char tail[8];
-    size_t length;
 
     snprintf(tail, sizeof tail, ":%u", port);
-    length = strlen(tail);
-    if (strlen(c->url) > length && strcmp(c->url + strlen(c->url) - length, tail) == 0)
+    if (ends_with(c->url, tail))
         return true;
-    for (uint32_t i = 0; i < c->node_count; i++) {
-        const char *portal = c->nodes[i].portal;
-
-        if (strlen(portal) > length && strcmp(portal + strlen(portal) - length, tail) == 0)
+    for (uint32_t i = 0; i < c->node_count; i++)
+        if (ends_with(c->nodes[i].portal, tail) || ends_with(c->nodes[i].status, tail))
             return true;
-    }
     return false;
 }
 

@@ -25,6 +25,7 @@ struct cluster_process {
 struct cluster_node {
     char name[24]; /* n1, n2 … in racks r1, r2 … */
     char portal[64];
+    char status[64]; /* of its metrics; "": it was made before there were any */
     struct cluster_process process;
 };
 

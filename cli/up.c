@@ -24,6 +24,7 @@
 
 #define METAD_PORT       7480
 #define ISCSI_PORT       3260
+#define STATUS_PORT      7490
 #define READY_MS         30000u  /* without a word in its log */
 #define READY_MS_MAX     300000u /* a large disk is being formatted */
 #define POLL_MS          50u
@@ -174,7 +175,9 @@ static void node_settings(FILE *file, const struct up *u, uint32_t index, const 
     setting(file, "metad", u->cluster.url);
     fputs("portals = [", file);
     quoted(file, n->portal);
-    fputs("];\nprofile = \"small\";\ndisks = ({ path = ", file);
+    fputs("];\n", file);
+    setting(file, "status", n->status);
+    fputs("profile = \"small\";\ndisks = ({ path = ", file);
     quoted(file, disk);
     fputs("; size = ", file);
     quoted(file, u->size);
@@ -193,7 +196,9 @@ static bool node_configure(struct up *u, uint32_t index)
 
         snprintf(n->name, sizeof n->name, "n%u", index + 1);
         snprintf(n->portal, sizeof n->portal, "127.0.0.1:%u", port);
-        c->node_count++;
+        c->node_count++; /* the port is ours from here on */
+        port = port_free(c, STATUS_PORT);
+        snprintf(n->status, sizeof n->status, "127.0.0.1:%u", port);
     }
     snprintf(log, sizeof log, "%s.log", n->name);
     if (!path_join(dir, c->dir, n->name) || !path_join(n->process.config, dir, "storaged.conf") ||

@@ -8,6 +8,7 @@
 #include "storaged/config.h"
 
 #include "base/size.h"
+#include "storaged/status.h"
 
 #include <ctype.h>
 #include <libconfig.h>
@@ -114,6 +115,20 @@ static bool read_metad(struct reader *r, const config_setting_t *s)
     for (size_t end = strlen(url); end > 7 && url[end - 1] == '/'; end--)
         url[end - 1] = '\0';
     return true;
+}
+
+static bool read_status(struct reader *r, const config_setting_t *s)
+{
+    const char *text = config_setting_get_string(s);
+    char *status = r->config->status, why[160];
+
+    if (text && (*text == '\0' || strcmp(text, "none") == 0)) {
+        *status = '\0';
+        return true;
+    }
+    if (!read_text(r, s, status, sizeof r->config->status))
+        return false;
+    return !status_listen_check(status, why) || wrong(r, line_of(s), "status: %s", why);
 }
 
 static bool read_iqn_prefix(struct reader *r, const config_setting_t *s)
@@ -264,6 +279,7 @@ static const struct key keys[] = {
     {"rack",       true,  read_rack},
     {"metad",      true,  read_metad},
     {"portals",    true,  read_portals},
+    {"status",     false, read_status},
     {"iqn_prefix", false, read_iqn_prefix},
     {"profile",    false, read_profile},
     {"scrub_days", false, read_scrub_days},
@@ -301,8 +317,11 @@ static bool read_all(struct reader *r, const config_t *file)
 
 enum err node_config_read(const char *path, struct node_config *ret, struct config_problem *reterr)
 {
-    struct node_config config = {
-        .iqn_prefix = ISCSI_PREFIX, .profile = "small", .scrub_days = 7, .scrub_mib_per_second = 1};
+    struct node_config config = {.iqn_prefix = ISCSI_PREFIX,
+                                 .status = "127.0.0.1:7490",
+                                 .profile = "small",
+                                 .scrub_days = 7,
+                                 .scrub_mib_per_second = 1};
     struct reader r = {.path = path, .config = &config, .problem = reterr};
     config_t file;
     bool ok;

@@ -6,6 +6,8 @@
  *   name = "n1";  rack = "r1";
  *   metad = "http://127.0.0.1:7480";
  *   portals = ["127.0.0.1:3260"];           where initiators log in
+ *   status = "127.0.0.1:7490";              metrics and health, on loopback (this is the default);
+ *                                           "none": no such port
  *   iqn_prefix = "iqn.2026-11.internal.dolmen";  as metad has it (this is the default)
  *   profile = "small";                      which limits (limits.h)
  *   scrub_days = 7;                         each disk is read whole once in so long (1 to 365) …
@@ -45,6 +47,7 @@ struct node_config {
     char iqn_prefix[IQN_PREFIX_MAX];
     char profile[16];
     uint32_t portal_count, disk_count;
+    char status[64]; /* "": no status port */
     uint32_t scrub_days, scrub_mib_per_second;
     struct net_address portals[NODE_PORTALS_MAX];
     struct node_disk_config disks[CONFIG_DISKS_MAX];

@@ -77,7 +77,7 @@ static void send(struct heartbeat *h)
     h->post = (struct metad_post){.done = answered};
     h->revision = agent_revision(h->agent);
     if (agent_gather(h->agent))
-        h->post.body = heartbeat_write(h->agent, h->lineage);
+        h->post.body = heartbeat_write(h);
     if (!h->post.body) { /* no memory now */
         timer_start(&h->env->clock, &h->timer, HEARTBEAT_US, due);
         return;

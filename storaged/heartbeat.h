@@ -17,6 +17,7 @@ struct heartbeat {
     struct env *env;
     struct metad *metad;
     struct agent *agent;
+    const char *status;                  /* address of the status port; "": there is none */
     void (*stopped)(struct heartbeat *); /* after heartbeat_stop() */
 
     /* its own */
@@ -33,6 +34,6 @@ void heartbeat_now(struct heartbeat *h);
 void heartbeat_stop(struct heartbeat *h);
 
 /* The body, from the agent's facts (agent_gather() was called); free() it; NULL without memory. */
-char *heartbeat_write(struct agent *a, struct identity lineage);
+char *heartbeat_write(const struct heartbeat *h);
 
 #endif

@@ -185,13 +185,14 @@ static json_t *graves_json(const struct agent *a)
     return list;
 }
 
-char *heartbeat_write(struct agent *a, struct identity lineage)
+char *heartbeat_write(const struct heartbeat *h)
 {
+    const struct agent *a = h->agent;
     json_t *body =
         json_pack("{s:o, s:o, s:s, s:s, s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:I}", "node",
                   identity_json(a->node.node), "incarnation", identity_json(a->incarnation), "name",
                   a->node.name, "rack", a->node.rack, "revision", (json_int_t)agent_revision(a),
-                  "lineage", identity_json(lineage), "portals", portals_json(&a->node), "disks",
+                  "lineage", identity_json(h->lineage), "portals", portals_json(&a->node), "disks",
                   disks_json(a), "replicas", replicas_json(a), "volumes", volumes_json(a),
                   "attachments", attachments_json(a), "graves", graves_json(a), "volumes_max",
                   (json_int_t)a->limits->volumes_max, "attachments_max",
@@ -200,6 +201,8 @@ char *heartbeat_write(struct agent *a, struct identity lineage)
 
     if (*a->strange)
         json_object_set_new(body, "held", json_string(a->strange));
+    if (h->status && *h->status)
+        json_object_set_new(body, "status_address", json_string(h->status));
     text = body ? json_dumps(body, JSON_COMPACT) : NULL;
     json_decref(body);
     return text;

@@ -28,6 +28,7 @@ static const char help[] =
     "  name = \"n1\";  rack = \"r1\";\n"
     "  metad = \"http://127.0.0.1:7480\";\n"
     "  portals = [\"127.0.0.1:3260\"];\n"
+    "  status = \"127.0.0.1:7490\";\n"
     "  disks = ({ path = \"/dev/sdb\"; }, { path = \"/srv/disk0\"; size = \"20G\"; });\n";
 
 struct arguments {

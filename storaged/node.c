@@ -3,7 +3,7 @@
  * storaged/node.c — the roof: what is opened, in which order.
  *
  *   folder (lock, identity) → link to metad → disks and stores → target (it listens; every name is
- *   "starting" until records were read) → agent → heartbeats
+ *   "starting" until records were read) → agent → status port → heartbeats
  *
  * Stopping goes the other way: no new actions, volumes closed (sessions drained), target, link,
  * stores with a last checkpoint, so that the next start is quick.
@@ -16,6 +16,7 @@
 #include "storaged/folder.h"
 #include "storaged/heartbeat.h"
 #include "storaged/records_http.h"
+#include "storaged/status.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +30,7 @@ enum node_state {
     RUN,     /* agent, heartbeats                         */
     RUNNING, /* until it is asked to stop                 */
     VOLUMES, /* closed, one and all                       */
-    LINK,    /* agent and heartbeats end, with the link   */
+    LINK,    /* agent, heartbeats and status port end     */
     TARGET,  /* its last sessions and its portals         */
     STORES,  /* closed with a checkpoint                  */
     GONE,
@@ -59,10 +60,14 @@ struct node {
     struct iscsi_close target_close;
     struct agent agent;
     struct heartbeat heartbeat;
+    struct status_home home;
+    struct status_node status_node;
+    struct status *status; /* NULL: no such port */
+    struct work status_end;
     struct task task;
     struct work signals;
     bool opened, stopping, agent_running, agent_gone, heartbeat_gone, target_gone, stores_gone;
-    bool signals_gone;
+    bool signals_gone, status_gone;
     int result;
 };
 
@@ -253,6 +258,29 @@ static enum err agent_prepare(struct node *n)
     return agent_init(a);
 }
 
+/* Nothing but numbers depends on it: a port that is taken does not keep a node from serving. */
+static void status_start(struct node *n)
+{
+    char why[160];
+
+    if (!*n->config->status)
+        return;
+    n->home = (struct status_home){n->env, n->reactor, n->target, &n->volumes};
+    n->status_node = (struct status_node){
+        .node = n->folder.node,
+        .name = n->config->name,
+        .homes = &n->home,
+        .home_count = 1,
+        .disks = &n->disks,
+    };
+    if (status_open(n->config->status, &n->status_node, &n->status, why)) {
+        log_event(n->env->log, LOG_LEVEL_WARN, "storaged", "status_failed", "%s", why);
+        return;
+    }
+    log_event(n->env->log, LOG_LEVEL_INFO, "storaged", "status_ready", "url=http://%s",
+              status_address(n->status));
+}
+
 /* Everything above disks and target; false: said. */
 static bool run(struct node *n)
 {
@@ -264,10 +292,12 @@ static bool run(struct node *n)
         failed(n, "no memory for volumes", "");
         return false;
     }
+    status_start(n);
     n->heartbeat = (struct heartbeat){
         .env = n->env,
         .metad = n->metad,
         .agent = &n->agent,
+        .status = n->status ? status_address(n->status) : "",
         .stopped = heartbeat_stopped,
     };
     n->agent_running = true;
@@ -310,8 +340,34 @@ static enum task_next stop_volumes(struct node *n)
     return task_goto(&n->task, VOLUMES);
 }
 
+/* It asks this reactor, so it is not awaited here. */
+static void status_end(struct work *w)
+{
+    status_close(container_of(w, struct node, status_end)->status);
+}
+
+static void status_ended(struct work *w)
+{
+    struct node *n = container_of(w, struct node, status_end);
+
+    n->status = NULL;
+    n->status_gone = true;
+    task_run(&n->task);
+}
+
+static void stop_status(struct node *n)
+{
+    if (!n->status) {
+        n->status_gone = true;
+        return;
+    }
+    n->status_end = (struct work){.run = status_end, .done = status_ended};
+    work_start(n->env, &n->status_end);
+}
+
 static enum task_next stop_link(struct node *n)
 {
+    stop_status(n);
     metad_stop(n->metad);
     if (!n->agent_running) {
         n->agent_gone = n->heartbeat_gone = true;
@@ -362,7 +418,7 @@ static enum task_next node_step(struct task *t)
         return list_empty(&n->volumes.open) ? stop_link(n) : TASK_WAIT;
 
     case LINK:
-        return n->agent_gone && n->heartbeat_gone ? stop_target(n) : TASK_WAIT;
+        return n->agent_gone && n->heartbeat_gone && n->status_gone ? stop_target(n) : TASK_WAIT;
 
     case TARGET:
         if (!n->target_gone)

@@ -43,19 +43,25 @@ static const char *node_state(const struct heartbeat *h, const struct heartbeat_
     return h->held[0] ? "held" : "up";
 }
 
+static json_t *status_json(const struct heartbeat *h)
+{
+    return h && *h->status_address ? json_string(h->status_address) : json_null();
+}
+
 static json_t *node_json(const struct node_record *r, const struct record_list *heads,
                          const struct heartbeat_set *set)
 {
     const struct heartbeat *h = heartbeats_last(set, r->node);
     struct node_record copy = *r;
 
-    return json_pack(
-        "{ss ss ss ss so so so sI so}", "id", identity_show(r->node).text, "name", r->name, "rack",
-        r->rack, "state", node_state(h, set), "incarnation",
-        json_identity(h ? h->incarnation : (struct identity){0}), "portals",
-        h ? strings(h->portals, h->portal_count) : strings(copy.portals, copy.portal_count),
-        "disks", disks_json(h), "volumes", (json_int_t)volumes_of(heads, r->node), "seen_ms_ago",
-        h ? json_integer((json_int_t)(set->now_ms - h->arrived_ms)) : json_null());
+    return json_pack("{ss ss ss ss so so so so sI so}", "id", identity_show(r->node).text, "name",
+                     r->name, "rack", r->rack, "state", node_state(h, set), "incarnation",
+                     json_identity(h ? h->incarnation : (struct identity){0}), "portals",
+                     h ? strings(h->portals, h->portal_count)
+                       : strings(copy.portals, copy.portal_count),
+                     "status_address", status_json(h), "disks", disks_json(h), "volumes",
+                     (json_int_t)volumes_of(heads, r->node), "seen_ms_ago",
+                     h ? json_integer((json_int_t)(set->now_ms - h->arrived_ms)) : json_null());
 }
 
 static void list_answer(const struct record_list *nodes, const struct record_list *heads,

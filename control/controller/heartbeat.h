@@ -57,6 +57,7 @@ struct heartbeat {
     uint64_t arrived_ms; /* on metad's clock */
     struct identity node, incarnation;
     char name[RECORD_NAME_MAX + 1], rack[RECORD_NAME_MAX + 1];
+    char status_address[64];      /* of its status port; empty: none */
     char held[HEARTBEAT_WHY_MAX]; /* why it changes nothing now; empty: not held */
     uint64_t revision; /* of the keeper, seen and acted on; 0: of another lineage, or none */
     uint32_t volumes_max, attachments_max; /* it takes no more; UINT32_MAX: no cap known */

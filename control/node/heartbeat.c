@@ -26,15 +26,29 @@ static void text_take(char *to, size_t size, const char *from)
     to[i] = '\0';
 }
 
-static bool portal_take(const json_t *v, char ret[64], struct problem *p)
+/* As "127.0.0.1:3260"; false: it is not. */
+static bool address_take(const char *text, char ret[64])
 {
-    const char *text = json_string_value(v);
-
     if (!text || strlen(text) >= 64 || text[strspn(text, "0123456789abcdefABCDEF.:[]")] != '\0' ||
         !strchr(text, ':'))
-        return problem(p, E_INVALID, "\"portals\": each must be as 127.0.0.1:3260 or [::1]:3260");
+        return false;
     memcpy(ret, text, strlen(text) + 1);
     return true;
+}
+
+static bool portal_take(const json_t *v, char ret[64], struct problem *p)
+{
+    return address_take(json_string_value(v), ret) ||
+           problem(p, E_INVALID, "\"portals\": each must be as 127.0.0.1:3260 or [::1]:3260");
+}
+
+static bool status_take(const json_t *b, struct heartbeat *h, struct problem *p)
+{
+    const char *text = NULL;
+
+    return body_text_maybe(b, "status_address", &text, p) &&
+           (!text || address_take(text, h->status_address) ||
+            problem(p, E_INVALID, "\"status_address\": must be as 127.0.0.1:7490"));
 }
 
 static bool portals_take(const json_t *b, struct heartbeat *h, struct problem *p)
@@ -249,7 +263,7 @@ static bool heartbeat_read(struct control *c, const json_t *b, struct heartbeat 
     return body_identity(b, "node", &h->node, p) &&
            body_identity(b, "incarnation", &h->incarnation, p) &&
            body_name(b, "name", h->name, p) && body_name(b, "rack", h->rack, p) &&
-           revision_take(c, b, h, p) && held_take(b, h, p) &&
+           revision_take(c, b, h, p) && held_take(b, h, p) && status_take(b, h, p) &&
            body_u32_maybe(b, "volumes_max", &h->volumes_max, p) &&
            body_u32_maybe(b, "attachments_max", &h->attachments_max, p) && portals_take(b, h, p) &&
            disks_take(b, h, p) && replicas_take(b, h, p) && volumes_take(b, h, p) &&
@@ -275,7 +289,7 @@ static bool heartbeat_take(struct control *c, const struct http_request *r, stru
 
     if (!body_read(r,
                    "node incarnation name rack revision lineage portals disks replicas volumes "
-                   "attachments graves held volumes_max attachments_max",
+                   "attachments graves held volumes_max attachments_max status_address",
                    &b, p))
         return false;
     h = heartbeat_new();

@@ -51,6 +51,7 @@ static void a_cluster_is_read_as_it_was_written(void **state)
     a.metad = (struct cluster_process){.pid = 7, .start_time = 123456789, .log = "/l"};
     snprintf(a.nodes[1].name, sizeof a.nodes[1].name, "n2");
     snprintf(a.nodes[1].portal, sizeof a.nodes[1].portal, "127.0.0.1:3261");
+    snprintf(a.nodes[1].status, sizeof a.nodes[1].status, "127.0.0.1:7491");
     a.nodes[1].process.pid = 9;
     assert_false(cluster_read(dir, &b));
     assert_string_equal(b.dir, dir);

@@ -27,6 +27,7 @@ struct node {
     json_int_t ahead; /* claims to have seen so much more */
     char lineage[20];
     const char *held;          /* says so, and why             */
+    const char *status;        /* says where its status port is; NULL: it has none */
     atomic_bool damaged;       /* says so of every replica that was never salvaged     */
     atomic_bool scrubs;        /* says how far it has come and what it found           */
     atomic_int most;           /* volumes and attachments that it takes; 0: says nothing */
@@ -132,6 +133,8 @@ static inline void node_beat(struct node *n)
     body = node_body(n, number_of(&range, "revision") + n->ahead, lists);
     if (n->held)
         json_object_set_new(body, "held", json_string(n->held));
+    if (n->status)
+        json_object_set_new(body, "status_address", json_string(n->status));
     if (n->most > 0) {
         json_object_set_new(body, "volumes_max", json_integer(n->most));
         json_object_set_new(body, "attachments_max", json_integer(n->most));

@@ -373,6 +373,8 @@ static void garbage_heartbeats_are_refused_and_change_nothing(void **state)
         {BEAT(",\"portals\":[\"localhost\"],\"disks\":[],\"volumes\":[],\"attachments\":[],"
               "\"graves\":[]"),
          "\"portals\""},
+        {BEAT(",\"status_address\":\"localhost/x:1\"" LISTS), "\"status_address\""},
+        {BEAT(",\"status_address\":7490" LISTS), "\"status_address\""},
         {BEAT(",\"portals\":[],\"disks\":[{\"disk\":\"x\"}],\"volumes\":[],\"attachments\":[],"
               "\"graves\":[]"),
          "\"disk\""},

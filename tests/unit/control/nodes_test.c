@@ -119,6 +119,24 @@ static bool health_says(const struct metad *m, const char *part)
     return says;
 }
 
+/* So that whoever wants its numbers finds them. */
+static void a_node_says_where_its_status_port_is(void **state)
+{
+    struct node n = {.metad = *state, .id = 0xa1, .incarnation = 0x20a1, .name = "n1", .chunks = 1};
+    struct reply r;
+
+    node_register(&n);
+    node_beat(&n);
+    r = call(*state, "GET", "/v1/nodes/n1", NULL);
+    assert_true(json_is_null(json_object_get(r.json, "status_address")));
+    reply_done(&r);
+    n.status = "127.0.0.1:7490";
+    node_beat(&n);
+    r = call(*state, "GET", "/v1/nodes/n1", NULL);
+    assert_string_equal(text_of(&r, "status_address"), "127.0.0.1:7490");
+    reply_done(&r);
+}
+
 static void a_held_node_is_reported(void **state)
 {
     struct node n;
@@ -206,6 +224,7 @@ int main(void)
         TEST(a_node_that_never_spoke_is_silent),
         TEST(a_node_that_has_seen_the_founding_holds_nothing),
         TEST(a_keeper_older_than_a_node_is_reported),
+        TEST(a_node_says_where_its_status_port_is),
         TEST(a_held_node_is_reported),
         TEST(a_disk_in_two_nodes_is_nobodys),
         TEST(lists_are_paged),

@@ -78,11 +78,12 @@ static bool metad_is_missed(void *arg)
 /* The heartbeat of this moment; the caller's. */
 static json_t *heartbeat_now_json(struct scene *s)
 {
+    const struct heartbeat h = {.agent = &s->agent, .lineage = ID(77), .status = "127.0.0.1:7490"};
     char *text;
     json_t *body;
 
     assert_true(agent_gather(&s->agent));
-    text = heartbeat_write(&s->agent, ID(77));
+    text = heartbeat_write(&h);
     assert_non_null(text);
     body = json_loads(text, 0, NULL);
     assert_non_null(body);
@@ -206,6 +207,7 @@ static void a_node_registers_itself_and_its_disks(void **state)
     assert_string_equal(text(body, "incarnation"), "0000000000000005");
     assert_string_equal(text(body, "name"), "n1");
     assert_string_equal(text(body, "lineage"), "000000000000004d");
+    assert_string_equal(text(body, "status_address"), "127.0.0.1:7490");
     assert_string_equal(json_string_value(first_of(body, "portals")), "127.0.0.1:3260");
     assert_string_equal(text(first_of(body, "disks"), "disk"), identity_show(s->disk).text);
     assert_int_equal(json_integer_value(json_object_get(first_of(body, "disks"), "bytes")),

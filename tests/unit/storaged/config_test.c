@@ -57,6 +57,27 @@ static void a_whole_file_is_read(void **state)
     assert_int_equal(c.disks[1].bytes, 0);
 }
 
+static void the_status_port_may_be_turned_off(void **state)
+{
+    static const struct {
+        const char *text, *status;
+    } cases[] = {
+        {WHOLE, "127.0.0.1:7490"},
+        {WHOLE "status = \"\";\n", ""},
+        {WHOLE "status = \"none\";\n", ""},
+        {WHOLE "status = \"[::1]:0\";\n", "[::1]:0"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < array_length(cases); i++) {
+        struct node_config c;
+        struct config_problem problem = {""};
+
+        assert_int_equal(read_text(cases[i].text, &c, &problem), E_OK);
+        assert_string_equal(c.status, cases[i].status);
+    }
+}
+
 /* Each mistake is one line that names file, line and what. */
 static void a_mistake_is_one_line_with_its_place(void **state)
 {
@@ -75,6 +96,9 @@ static void a_mistake_is_one_line_with_its_place(void **state)
         {"scrub_mib_per_second = 5000;\n", ":1: scrub_mib_per_second is 1 to 4096, not 5000"},
         {"iqn_prefix = \"dolmen\";\n", ":1: iqn_prefix begins with"},
         {"iqn_prefix = \"iqn.2026-11.A\";\n", ":1: iqn_prefix is lower-case"},
+        {"status = 7490;\n", ":1: status is a string in quotes"},
+        {"status = \"7490\";\n", ":1: status: \"7490\" is no address"},
+        {"status = \"0.0.0.0:7490\";\n", ":1: status: 0.0.0.0:7490 is not a loopback address"},
         {"portals = \"127.0.0.1:3260\";\n", ":1: portals is a list"},
         {"portals = [];\n", ":1: portals has 1 to 4 members, not 0"},
         {"portals = [\"localhost:3260\"];\n", ":1: a portal is a number address"},
@@ -117,6 +141,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_whole_file_is_read),
+        cmocka_unit_test(the_status_port_may_be_turned_off),
         cmocka_unit_test(a_mistake_is_one_line_with_its_place),
         cmocka_unit_test(a_file_that_is_not_there_is_said),
     };

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storaged/status.h — the node's status port: metrics, health, what `dolmen top` reads.
+ *
+ * HTTP/1.1 on loopback, on threads of its own: no request runs on a reactor, and none can hold one
+ * up.  What belongs to a reactor is asked of it (status_ask.h), and not told when it does not
+ * answer in time; counters are read as they are (base/metric.h).  A connection has a thread, a
+ * bound in time and memory; a further one beyond the limit is closed.
+ *
+ * A resource is a row of `status_routes` (status_resources.c): path, bound of its body, function.
+ */
+#ifndef STORAGED_STATUS_H
+#define STORAGED_STATUS_H
+
+#include "env/uring/reactor.h"
+#include "storaged/disks.h"
+#include "storaged/status_ask.h"
+#include "storaged/volumes.h"
+
+#define STATUS_HOMES_MAX       64u
+#define STATUS_CONNECTIONS_MAX 8u
+#define STATUS_IDLE_SECONDS    10u /* a connection that brings nothing for so long is ended */
+
+/* A reactor, and what lives on it. */
+struct status_home {
+    struct env *env;
+    const struct reactor *reactor;
+    struct iscsi_target *target;
+    struct node_volumes *volumes;
+};
+
+/* What it tells of: all of it outlives the port. */
+struct status_node {
+    struct identity node;
+    const char *name;
+    const struct status_home *homes;
+    uint32_t home_count;
+    const struct node_disks *disks;
+    struct asks asks; /* the port's */
+};
+
+struct status_request {
+    const char *method, *path;
+    const char *body; /* not NUL-terminated */
+    size_t body_bytes;
+};
+
+struct status_answer {
+    unsigned status;
+    const char *type; /* static */
+    char *body;       /* malloc'ed, given away; NULL: none */
+    size_t body_bytes;
+};
+
+struct status_route {
+    const char *method, *path;
+    uint32_t body_max; /* bytes; 0: takes none */
+    void (*answer)(struct status_node *, const struct status_request *, struct status_answer *);
+};
+
+/* The row, or NULL: *a is the answer. */
+const struct status_route *status_route_find(const char *method, const char *path,
+                                             uint64_t body_bytes, struct status_answer *a);
+/* A problem (RFC 9457). */
+void status_refuse(struct status_answer *a, unsigned status, const char *detail, ...)
+    printf_like(3, 4);
+
+struct status;
+
+/* listen: "127.0.0.1:7490"; port 0 asks for a free one.  *reterr_why says what is wrong. */
+must_check enum err status_open(const char *listen, struct status_node *node, struct status **ret,
+                                char reterr_why[160]);
+const char *status_address(const struct status *s); /* with the port that was given */
+/* Blocks until the last answer has left, and every question was answered: on a worker, while the
+ * reactors turn.  NULL: nothing to do. */
+void status_close(struct status *s);
+
+/* E_INVALID, E_FORBIDDEN: for the configuration's check. */
+must_check enum err status_listen_check(const char *listen, char reterr_why[160]);
+
+#endif
