@@ -36,9 +36,9 @@ struct up {
     struct cluster cluster;
     uint32_t nodes; /* wanted */
     const char *size;
-    bool started[CLUSTER_NODES_MAX];    /* by this call */
-    char former[CLUSTER_NODES_MAX][20]; /* incarnation that metad knew before */
-    int held[CLUSTER_NODES_MAX + 1];    /* new ports, until their daemons listen */
+    bool started[CLUSTER_NODES_MAX];     /* by this call */
+    char former[CLUSTER_NODES_MAX][20];  /* incarnation that metad knew before */
+    int held[2 * CLUSTER_NODES_MAX + 1]; /* new ports, until their daemons listen */
     uint32_t held_count;
 };
 
@@ -197,7 +197,7 @@ static bool node_configure(struct up *u, uint32_t index)
         snprintf(n->name, sizeof n->name, "n%u", index + 1);
         snprintf(n->portal, sizeof n->portal, "127.0.0.1:%u", port);
         c->node_count++; /* the port is ours from here on */
-        port = port_free(c, STATUS_PORT);
+        port = new_port(u, STATUS_PORT);
         snprintf(n->status, sizeof n->status, "127.0.0.1:%u", port);
     }
     snprintf(log, sizeof log, "%s.log", n->name);
