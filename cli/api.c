@@ -39,17 +39,19 @@ bool api_url(struct cli *cli, char ret[256])
     return true;
 }
 
-/* Without an answer: what to look at, by where the address came from. */
+/* One line: the problem, and what to look at. */
 static void say_why(struct cli *cli, const struct http_answer *answer)
 {
     const char *given = cli->url ? cli->url : getenv("DOLMEN_URL");
 
-    fprintf(cli->err, "dolmen: %s%s%s\n", answer->title, *answer->detail ? ": " : "",
-            answer->detail);
-    if (answer->status == 0)
-        fputs(given && *given ? "is it the address of a metad that runs? (--url, DOLMEN_URL)\n"
-                              : "`dolmen up` starts what has died of the cluster\n",
-              cli->err);
+    fprintf(cli->err, "dolmen: %s%s%s", answer->title, *answer->detail ? ": " : "", answer->detail);
+    if (answer->status == 0 && (!given || !*given))
+        fputs("; `dolmen up` starts what has died of the cluster", cli->err);
+    else if (answer->status == 0)
+        fputs("; is this where metad runs (--url, DOLMEN_URL)?", cli->err);
+    else if (answer->status == 404 && cli->list)
+        fprintf(cli->err, "; `dolmen %s` shows what there is", cli->list);
+    fputc('\n', cli->err);
 }
 
 bool api_call(struct cli *cli, const char *method, const char *path, json_t *body, json_t **ret)
@@ -115,12 +117,6 @@ bool api_path(struct cli *cli, const char *collection, const char *name, char re
     if (!fits)
         fprintf(cli->err, "dolmen: this is neither a name nor an id: %.80s\n", name);
     return fits;
-}
-
-void api_hint(struct cli *cli, const char *command)
-{
-    if (last_status == 404)
-        fprintf(cli->err, "`dolmen %s` shows what there is\n", command);
 }
 
 void api_print(struct cli *cli, const json_t *answer)

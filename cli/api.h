@@ -2,7 +2,8 @@
 /*
  * cli/api.h — metad's REST as the commands use it: find metad, call, say what was refused.
  *
- * Each function that fails has already printed one line on cli->err.
+ * Each function that fails has already printed one line on cli->err; when there is no such thing
+ * it ends with the command cli->list, which shows what there is.
  */
 #ifndef CLI_API_H
 #define CLI_API_H
@@ -24,9 +25,6 @@ bool api_list(struct cli *cli, const char *path, json_t **ret);
 
 /* "/v1/volumes/" and an escaped name, into ret (1024 bytes); false: it can be none (said). */
 bool api_path(struct cli *cli, const char *collection, const char *name, char ret[1024]);
-
-/* Where ids and names are found, if the last call failed because there is none of that name. */
-void api_hint(struct cli *cli, const char *command);
 
 /* The answer as JSON on cli->out, with a newline. */
 void api_print(struct cli *cli, const json_t *answer);

@@ -137,10 +137,8 @@ static bool call_on(struct cli *cli, const char *method, const char *id, json_t 
 
     if (!api_path(cli, "/v1/attachments/", id, path))
         return false;
-    if (api_call(cli, method, path, NULL, ret))
-        return true;
-    api_hint(cli, "attachment list");
-    return false;
+    cli->list = "attachment list";
+    return api_call(cli, method, path, NULL, ret);
 }
 
 enum cli_exit attachment_show(struct cli *cli, const struct arguments *a)

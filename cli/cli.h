@@ -21,8 +21,9 @@ enum cli_exit {
 
 /* What the global options say. */
 struct cli {
-    const char *url; /* --url; NULL: not given */
-    const char *dir; /* --dir; NULL: not given */
+    const char *url;  /* --url; NULL: not given */
+    const char *dir;  /* --dir; NULL: not given */
+    const char *list; /* "volume list": where what the command names is found; NULL: nowhere */
     bool json;
     FILE *out, *err;
 };

@@ -45,14 +45,11 @@ enum cli_exit disk_show(struct cli *cli, const struct arguments *a)
     char path[1024];
     json_t *disk;
 
-    if (!api_path(cli, "/v1/disks/", a->words[0], path)) {
-        fprintf(cli->err, "`dolmen disk list` shows the ids\n");
+    if (!api_path(cli, "/v1/disks/", a->words[0], path))
         return CLI_USAGE;
-    }
-    if (!api_call(cli, "GET", path, NULL, &disk)) {
-        api_hint(cli, "disk list");
+    cli->list = "disk list";
+    if (!api_call(cli, "GET", path, NULL, &disk))
         return CLI_FAILED;
-    }
     if (cli->json)
         api_print(cli, disk);
     else

@@ -133,10 +133,8 @@ static bool call_on(struct cli *cli, const char *method, const char *name, json_
         json_decref(body);
         return false;
     }
-    if (api_call(cli, method, path, body, ret))
-        return true;
-    api_hint(cli, "volume list");
-    return false;
+    cli->list = "volume list";
+    return api_call(cli, method, path, body, ret);
 }
 
 enum cli_exit volume_show(struct cli *cli, const struct arguments *a)

@@ -54,7 +54,7 @@ static void what_is_not_understood_is_said(void **state)
         {"volume create first 0", "this is no size: 0"},
         {"volume create first 10", "a multiple of 4096 bytes, not 10 (write 10G for 10 GiB)"},
         {"volume resize first +1G", "this is no size: +1G"},
-        {"disk show /srv/disk0", "`dolmen disk list` shows the ids"},
+        {"disk show /srv/disk0", "neither a name nor an id: /srv/disk0"},
         {"volume create first 1G --block 1024", "--block is 512 or 4096, not 1024"},
         {"volume create first 1G --block", "a value is missing after: --block"},
         {"volume list --block 512", "unknown option: --block"},
@@ -138,7 +138,7 @@ static void without_a_cluster_the_way_out_is_said(void **state)
     run(&r, "--url http://127.0.0.1:1 status");
     assert_int_equal(r.result, CLI_FAILED);
     contains(r.err, "metad did not answer: http://127.0.0.1:1");
-    contains(r.err, "is it the address of a metad that runs?");
+    contains(r.err, "; is this where metad runs");
 }
 
 /* ---- against metad ---- */
@@ -211,7 +211,7 @@ static void what_is_not_there_is_looked_for(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         with(&r, &m, ANSWERS("404\n{\"title\":\"there is no such thing\"}"), cases[i].words);
         assert_int_equal(r.result, CLI_FAILED);
-        contains(r.err, "dolmen: there is no such thing\n");
+        contains(r.err, "dolmen: there is no such thing; `dolmen ");
         contains(r.err, cases[i].says);
     }
     run(&r, "volume show one/two");
