@@ -110,6 +110,26 @@ const struct command commands[] = {
      "  dolmen disk check /dev/sdb\n"
      "  dolmen disk check --data --json /srv/disk0\n",
      disk_check},
+    {"keeper", "backup", "FILE", 1, 1,
+     {{"--keeper", "FOLDER", "metad's folder (default: that of the cluster in --dir)"}},
+     "copy the cluster's records into a new file",
+     "For the machine of metad, which may run meanwhile.  The records say which volumes there are and\n"
+     "where their replicas lie; without them the disks are full of data that nobody finds.  The file\n"
+     "holds the CHAP secrets.\n\n"
+     "  dolmen keeper backup /srv/backup/records-$(date +%F)\n"
+     "  dolmen keeper backup FILE --keeper /var/lib/dolmen/metad\n",
+     keeper_backup},
+    {"keeper", "restore", "FILE", 1, 1,
+     {{"--keeper", "FOLDER", "metad's folder (default: that of the cluster in --dir)"}},
+     "make a backup the cluster's records again",
+     "For a metad that does not run and a folder without records (data.mdb): move old ones away, they\n"
+     "are never overwritten.  The records begin a new lineage, so that nodes act on them only after\n"
+     "they were started again.  What was made after the backup is an orphan then: kept, never read.\n\n"
+     "  dolmen down\n"
+     "  mv DIR/metad/data.mdb DIR/metad/data.mdb.old\n"
+     "  dolmen keeper restore FILE\n"
+     "  dolmen up\n",
+     keeper_restore},
     {"help", NULL, "[COMMAND]", 0, 2, {{NULL, NULL, NULL}},
      "how a command is used",
      "  dolmen help\n  dolmen help volume\n  dolmen help volume create\n",

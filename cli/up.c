@@ -27,6 +27,7 @@
 #define STATUS_PORT      7490
 #define READY_MS         30000u  /* without a word in its log */
 #define READY_MS_MAX     300000u /* a large disk is being formatted */
+#define REFUSES_MS       2000u   /* it is held: that does not go away by waiting */
 #define POLL_MS          50u
 #define LOG_LINES        10u
 #define DISK_BYTES_LEAST (UINT64_C(512) << 20)
@@ -40,6 +41,7 @@ struct up {
     char former[CLUSTER_NODES_MAX][20];  /* incarnation that metad knew before */
     int held[2 * CLUSTER_NODES_MAX + 1]; /* new ports, until their daemons listen */
     uint32_t held_count;
+    uint32_t refuses_ms; /* since when the node that is waited for is held */
 };
 
 static bool failed(struct up *u, const char *what, const char *which)
@@ -258,6 +260,11 @@ static bool not_ready(struct up *u, const struct starting *s)
         process_log_tail(s->process->log, 1, u->cli->err);
         return false;
     }
+    if (alive && u->refuses_ms >= REFUSES_MS) {
+        fprintf(u->cli->err, "dolmen: %s runs, but it is held: `dolmen status` says why\n",
+                s->name);
+        return false;
+    }
     fprintf(u->cli->err, "dolmen: %s %s; the last lines of %s:\n", s->name,
             alive ? "runs but is not ready" : "has ended", s->process->log);
     process_log_tail(s->process->log, LOG_LINES, u->cli->err);
@@ -271,12 +278,13 @@ static bool wait_ready(struct up *u, const struct starting *s)
     uint64_t bytes = process_log_bytes(p->log);
     uint32_t waited = 0, quiet = 0;
 
+    u->refuses_ms = 0;
     while (process_alive(p)) {
         uint64_t now = process_log_bytes(p->log);
 
         if (s->ready(u, s->index) && process_alive(p))
             return true;
-        if (quiet >= READY_MS || waited >= READY_MS_MAX)
+        if (quiet >= READY_MS || waited >= READY_MS_MAX || u->refuses_ms >= REFUSES_MS)
             break;
         quiet = now == bytes ? quiet + POLL_MS : 0;
         bytes = now;
@@ -320,6 +328,7 @@ static bool node_ready(struct up *u, uint32_t index)
     bool ok = n && strcmp(text_of(n, "state"), "up") == 0 &&
               (!u->started[index] || strcmp(text_of(n, "incarnation"), u->former[index]) != 0);
 
+    u->refuses_ms = n && strcmp(text_of(n, "state"), "held") == 0 ? u->refuses_ms + POLL_MS : 0;
     json_decref(n);
     return ok;
 }

@@ -73,6 +73,28 @@ static inline void keeper_close(struct keeper *k) /* NULL: nothing to do */
  * for watches.  `fresh` becomes the lineage of a new keeper.  why: one line on failure. */
 must_check enum err keeper_lmdb_open(const char *path, struct identity fresh, struct keeper **ret,
                                      char why[160]);
+
+/* The keeper in folder `path` as it is at one moment, into a new file (mode 0600: it holds the CHAP
+ * secrets); by another process than the one that has it open, or when none has.  why: on failure.
+ */
+must_check enum err keeper_lmdb_backup(const char *path, const char *file, char why[160]);
+
+struct keeper_restored {
+    struct identity former; /* lineage of the backup     */
+    uint64_t revision;      /* at which the backup stood */
+    uint32_t volumes;
+};
+#define KEEPER_RESTORE_EPOCHS                                                                      \
+    (UINT64_C(1) << 20) /* more than any volume sees between two backups */
+
+/*
+ * A backup becomes the keeper of folder `path`, which has none: with lineage `fresh`, and with
+ * every head's epoch KEEPER_RESTORE_EPOCHS higher (see keeper_lmdb_copy.c).  E_EXISTS, E_BUSY:
+ * there is one, or a process uses the folder; nothing changed.
+ */
+must_check enum err keeper_lmdb_restore(const char *file, const char *path, struct identity fresh,
+                                        struct keeper_restored *ret, char why[160]);
+
 must_check enum err keeper_memory_open(struct identity fresh, struct keeper **ret);
 
 /* Told after every transaction that changed the keeper in memory. */

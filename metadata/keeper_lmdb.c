@@ -17,8 +17,9 @@
  *   the disk is full        E_NO_SPACE, nothing changed
  *   the sync failed         E_IN_DOUBT: LMDB itself cannot say
  */
+#include "metadata/keeper_lmdb.h"
+
 #include "base/wire.h"
-#include "metadata/keeper.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,6 @@
 #include <unistd.h>
 
 #define FORMAT      1u
-#define MAP_BYTES   (16ull << 30) /* address space; the file grows as it is filled */
 #define READERS_MAX 512u
 
 struct lmdb {
@@ -59,7 +59,7 @@ static struct lmdb *lmdb_of(struct keeper *k)
     return container_of(k, struct lmdb, keeper);
 }
 
-static enum err err_of_lmdb(int rc)
+enum err keeper_err_of_lmdb(int rc)
 {
     switch (rc) {
     case MDB_SUCCESS:
@@ -197,14 +197,14 @@ static enum err lmdb_range(struct keeper *keeper, const char *prefix, struct rec
     int rc = mdb_txn_begin(k->env, NULL, MDB_RDONLY, &txn);
 
     if (rc)
-        return err_of_lmdb(rc);
+        return keeper_err_of_lmdb(rc);
     rc = meta_get(k, txn, "revision", &list.revision);
     if (!rc)
         rc = range_in(k, txn, prefix, &list);
     mdb_txn_abort(txn);
     if (rc) {
         record_list_free(&list);
-        return err_of_lmdb(rc);
+        return keeper_err_of_lmdb(rc);
     }
     *ret = list;
     return E_OK;
@@ -339,7 +339,7 @@ static enum err lmdb_transact(struct keeper *keeper, const struct record_transac
         return err;
     rc = mdb_txn_begin(k->env, NULL, 0, &txn);
     if (rc)
-        return err_of_lmdb(rc);
+        return keeper_err_of_lmdb(rc);
     rc = meta_get(k, txn, "revision", &revision);
     if (!rc)
         rc = compares_hold(k, txn, t, &hold);
@@ -347,7 +347,7 @@ static enum err lmdb_transact(struct keeper *keeper, const struct record_transac
         rc = puts_apply(k, txn, t, ++revision);
     if (rc || !hold || t->put_count == 0) {
         mdb_txn_abort(txn);
-        err = rc ? err_of_lmdb(rc) : hold ? E_OK : E_CONFLICT;
+        err = rc ? keeper_err_of_lmdb(rc) : hold ? E_OK : E_CONFLICT;
     } else {
         err = transact_commit(k, txn, revision);
     }
@@ -441,12 +441,12 @@ static enum err watch_once(struct lmdb *k, const char *prefix, uint64_t revision
     int rc = mdb_txn_begin(k->env, NULL, MDB_RDONLY, &txn);
 
     if (rc)
-        return err_of_lmdb(rc);
+        return keeper_err_of_lmdb(rc);
     rc = watch_in(k, txn, prefix, &list);
     mdb_txn_abort(txn);
     if (rc) {
         record_list_free(&list);
-        return rc == MDB_NOTFOUND ? E_COMPACTED : err_of_lmdb(rc);
+        return rc == MDB_NOTFOUND ? E_COMPACTED : keeper_err_of_lmdb(rc);
     }
     *ret = list;
     return E_OK;
@@ -531,7 +531,7 @@ static const struct keeper_ops lmdb_ops = {.range = lmdb_range,
 
 /* ---- opening ---- */
 
-static enum err folder_lock(struct lmdb *k, const char *path, char why[160])
+enum err keeper_folder_lock(const char *path, int *ret_fd, char why[160])
 {
     char file[PATH_MAX];
 
@@ -542,14 +542,14 @@ static enum err folder_lock(struct lmdb *k, const char *path, char why[160])
         return err;
     }
     snprintf(file, sizeof file, "%s/keeper.lock", path);
-    k->lock_fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (k->lock_fd < 0) {
+    *ret_fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (*ret_fd < 0) {
         enum err err = err_of_errno(errno);
 
         snprintf(why, 160, "%s/keeper.lock: %s", path, strerror(errno));
         return err;
     }
-    if (flock(k->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+    if (flock(*ret_fd, LOCK_EX | LOCK_NB) != 0) {
         snprintf(why, 160, "%s: another process uses this keeper", path);
         return E_BUSY;
     }
@@ -603,7 +603,7 @@ static int env_open(struct lmdb *k, const char *path)
     int rc = mdb_env_create(&k->env);
 
     if (!rc)
-        rc = mdb_env_set_mapsize(k->env, MAP_BYTES);
+        rc = mdb_env_set_mapsize(k->env, KEEPER_MAP_BYTES);
     if (!rc)
         rc = mdb_env_set_maxdbs(k->env, 3);
     if (!rc)
@@ -626,7 +626,7 @@ static enum err lmdb_begin(struct lmdb *k, const char *path, struct identity fre
         rc = mdb_txn_commit(txn);
     if (rc)
         snprintf(why, 160, "%s/data.mdb: %s", path, mdb_strerror(rc));
-    return err_of_lmdb(rc);
+    return keeper_err_of_lmdb(rc);
 }
 
 static void wakes_init(struct lmdb *k)
@@ -653,7 +653,7 @@ enum err keeper_lmdb_open(const char *path, struct identity fresh, struct keeper
     k->keeper.ops = &lmdb_ops;
     k->lock_fd = -1;
     wakes_init(k);
-    err = folder_lock(k, path, why);
+    err = keeper_folder_lock(path, &k->lock_fd, why);
     if (!err)
         err = lmdb_begin(k, path, fresh, why);
     if (err) {
@@ -662,4 +662,22 @@ enum err keeper_lmdb_open(const char *path, struct identity fresh, struct keeper
     }
     *ret = &k->keeper;
     return E_OK;
+}
+
+enum err keeper_lmdb_renew(struct keeper *keeper, struct identity lineage)
+{
+    struct lmdb *k = lmdb_of(keeper);
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(k->env, NULL, 0, &txn);
+
+    if (rc)
+        return keeper_err_of_lmdb(rc);
+    rc = meta_put(k, txn, "lineage", lineage.bits);
+    if (rc)
+        mdb_txn_abort(txn);
+    else
+        rc = mdb_txn_commit(txn);
+    if (!rc)
+        keeper->lineage = lineage;
+    return keeper_err_of_lmdb(rc);
 }

@@ -298,7 +298,197 @@ static void a_killed_writer_loses_nothing_that_was_answered(void **state)
     }
 }
 
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+/* ---- backup and restore ---- */
+
+static char copy[96], elsewhere[96]; /* a backup, and a folder that is none yet */
+
+static int setup_copy(void **state)
+{
+    int rc = setup(state);
+
+    snprintf(copy, sizeof copy, "%s.copy", dir);
+    snprintf(elsewhere, sizeof elsewhere, "%s.elsewhere", dir);
+    return rc;
+}
+
+static int teardown_copy(void **state)
+{
+    char former[sizeof dir];
+    int rc = teardown(state);
+
+    unlink(copy);
+    if (access(elsewhere, F_OK) != 0)
+        return rc;
+    memcpy(former, dir, sizeof dir);
+    snprintf(dir, sizeof dir, "%.*s", (int)sizeof dir - 1, elsewhere);
+    rc = rc || teardown(state);
+    memcpy(dir, former, sizeof dir);
+    return rc;
+}
+
+static enum err put_head(struct keeper *k, struct head_record head)
+{
+    struct record_transaction *t = malloc(sizeof *t);
+    uint64_t revision;
+    enum err err;
+
+    transaction_init(t);
+    transaction_put(t, head_key(head.volume), head_write(&head, NULL));
+    err = keeper_transact(k, t, &revision);
+    transaction_done(t);
+    free(t);
+    return err;
+}
+
+static struct keeper *restored_here(uint64_t fresh)
+{
+    struct keeper *k = NULL;
+    char why[160];
+
+    assert_int_equal(keeper_lmdb_open(elsewhere, (struct identity){fresh}, &k, why), E_OK);
+    return k;
+}
+
+/* 120 heads: more than one transaction takes. */
+static void a_restored_keeper_has_another_lineage_and_later_epochs(void **state)
+{
+    struct keeper_restored restored;
+    struct keeper *k = keeper_here(5);
+    struct record_list before, after;
+    char why[160] = "";
+
+    (void)state;
+    for (uint64_t n = 1; n <= 120; n++)
+        assert_int_equal(put_head(k, (struct head_record){.volume = {n},
+                                                          .epoch = n,
+                                                          .primary = {9},
+                                                          .incarnation = {8},
+                                                          .generation = 3,
+                                                          .nonce = 7}),
+                         E_OK);
+    assert_int_equal(put_number(k, 1), E_OK);
+    assert_int_equal(keeper_range(k, "", &before), E_OK);
+    keeper_close(k);
+
+    assert_int_equal(keeper_lmdb_backup(dir, copy, why), E_OK);
+    assert_int_equal(keeper_lmdb_restore(copy, elsewhere, (struct identity){6}, &restored, why),
+                     E_OK);
+    assert_int_equal(restored.former.bits, 5);
+    assert_int_equal(restored.revision, before.revision);
+    assert_int_equal(restored.volumes, 120);
+
+    k = restored_here(77);
+    assert_int_equal(k->lineage.bits, 6);
+    assert_int_equal(keeper_range(k, "", &after), E_OK);
+    assert_int_equal(after.count, before.count);
+    assert_true(after.revision > before.revision);
+    for (uint64_t n = 0; n < 120; n++) {
+        struct head_record was, is;
+
+        assert_int_equal(head_read(before.records[n].value, &was), E_OK);
+        assert_int_equal(head_read(after.records[n].value, &is), E_OK);
+        assert_int_equal(is.epoch, was.epoch + KEEPER_RESTORE_EPOCHS);
+        assert_int_equal(is.generation, 3);
+        assert_true(identity_none(is.primary) && identity_none(is.incarnation));
+        assert_int_not_equal(is.nonce, 7);
+    }
+    assert_string_equal(after.records[120].value, before.records[120].value);
+    record_list_free(&before);
+    record_list_free(&after);
+    keeper_close(k);
+}
+
+/* What was answered before the backup began is in it, and no transaction in part. */
+static void a_backup_beside_a_writer_is_one_moment(void **state)
+{
+    struct keeper_restored restored;
+    struct record_list l;
+    char why[160] = "";
+    int ends[2], status;
+    uint32_t n = 0;
+    pid_t child;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    child = fork();
+    assert_true(child >= 0);
+    if (child == 0)
+        child_write(ends[1]);
+    while (n < 40)
+        assert_int_equal(read(ends[0], &n, sizeof n), (ssize_t)sizeof n);
+    if (keeper_lmdb_backup(dir, copy, why) != E_OK)
+        fail_msg("%s", why);
+    kill(child, SIGKILL);
+    waitpid(child, &status, 0);
+    close(ends[0]);
+    close(ends[1]);
+
+    assert_int_equal(keeper_lmdb_restore(copy, elsewhere, (struct identity){6}, &restored, why),
+                     E_OK);
+    struct keeper *k = restored_here(77);
+
+    assert_int_equal(keeper_range(k, "k/", &l), E_OK);
+    assert_true(l.count > 40);
+    assert_int_equal(l.revision, restored.revision);
+    assert_int_equal(l.revision, KEEPER_FIRST_REVISION + l.count);
+    record_list_free(&l);
+    keeper_close(k);
+}
+
+static void a_backup_overwrites_nothing(void **state)
+{
+    char why[160] = "";
+
+    (void)state;
+    keeper_close(keeper_here(5));
+    assert_int_equal(keeper_lmdb_backup(dir, copy, why), E_OK);
+    assert_int_equal(keeper_lmdb_backup(dir, copy, why), E_EXISTS);
+    assert_non_null(strstr(why, copy));
+    assert_int_equal(keeper_lmdb_backup(elsewhere, copy, why), E_NOT_FOUND);
+    assert_non_null(strstr(why, "there is no keeper"));
+}
+
+static void a_restore_overwrites_nothing(void **state)
+{
+    struct keeper_restored restored;
+    struct keeper *k = keeper_here(5);
+    char why[160] = "";
+
+    (void)state;
+    assert_int_equal(put_number(k, 1), E_OK);
+    assert_int_equal(keeper_lmdb_restore(copy, dir, (struct identity){6}, &restored, why), E_BUSY);
+    keeper_close(k);
+    assert_int_equal(keeper_lmdb_backup(dir, copy, why), E_OK);
+    assert_int_equal(keeper_lmdb_restore(copy, dir, (struct identity){6}, &restored, why),
+                     E_EXISTS);
+    assert_non_null(strstr(why, "move it away first"));
+    k = keeper_here(7);
+    assert_int_equal(k->lineage.bits, 5);
+    keeper_close(k);
+}
+
+/* An empty file, junk, a cut one: each is refused, and the folder holds no keeper afterwards. */
+static void what_is_no_backup_is_refused(void **state)
+{
+    struct keeper_restored restored;
+    char why[160] = "", junk[65536], data[128];
+
+    (void)state;
+    memset(junk, 0x5a, sizeof junk);
+    snprintf(data, sizeof data, "%s/data.mdb", elsewhere);
+    for (size_t length = 0; length <= sizeof junk; length += sizeof junk / 4) {
+        int fd = open(copy, O_CREAT | O_TRUNC | O_WRONLY, 0600);
+
+        assert_int_equal(write(fd, junk, length), (ssize_t)length);
+        close(fd);
+        assert_int_equal(keeper_lmdb_restore(copy, elsewhere, (struct identity){6}, &restored, why),
+                         E_DAMAGED);
+        assert_int_not_equal(access(data, F_OK), 0);
+    }
+}
+
+#define TEST(t)      cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define TEST_COPY(t) cmocka_unit_test_setup_teardown(t, setup_copy, teardown_copy)
 
 int main(void)
 {
@@ -310,6 +500,11 @@ int main(void)
         TEST(a_commit_wakes_every_watch),
         TEST(a_stop_ends_a_watch_with_an_empty_list),
         TEST(a_watch_without_news_ends_by_itself),
+        TEST_COPY(a_restored_keeper_has_another_lineage_and_later_epochs),
+        TEST_COPY(a_backup_beside_a_writer_is_one_moment),
+        TEST_COPY(a_backup_overwrites_nothing),
+        TEST_COPY(a_restore_overwrites_nothing),
+        TEST_COPY(what_is_no_backup_is_refused),
         TEST(a_watch_older_than_the_kept_changes_is_told_so),
         TEST(a_killed_writer_loses_nothing_that_was_answered),
     };

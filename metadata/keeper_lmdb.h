@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* metadata/keeper_lmdb.h — what the LMDB keeper and its copies share. */
+#ifndef METADATA_KEEPER_LMDB_H
+#define METADATA_KEEPER_LMDB_H
+
+#include "metadata/keeper.h"
+
+#define KEEPER_MAP_BYTES (UINT64_C(16) << 30) /* address space; the file grows as it is filled */
+
+enum err keeper_err_of_lmdb(int rc);
+
+/* Makes the folder where it is not there and locks it against every other process; the lock goes
+ * with *ret_fd.  *ret_fd may be open after a failure, too. */
+enum err keeper_folder_lock(const char *path, int *ret_fd, char why[160]);
+
+/* A keeper of keeper_lmdb_open gets another lineage, on stable media when this returns. */
+enum err keeper_lmdb_renew(struct keeper *k, struct identity lineage);
+
+#endif

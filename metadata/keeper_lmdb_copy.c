@@ -1,0 +1,282 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * metadata/keeper_lmdb_copy.c — a keeper's backup, and a keeper out of a backup.
+ *
+ * A backup is LMDB's own compacted copy: one moment of the keeper, read beside the metad that
+ * writes it.  It is made under another name, synced, and then takes its own.
+ *
+ * A restore is made in a folder of its own, "restoring" in the keeper's, and moves to its place
+ * when it is whole:
+ *
+ *   another lineage   nodes that saw the old history act on nothing of this one before they are
+ *                     started again (design 6.7)
+ *   higher epochs     what happened after the backup raised epochs that no record knows any more;
+ *                     a replica promised them, and numbered writes in them.  So every head goes on
+ *                     KEEPER_RESTORE_EPOCHS later and names nobody: no epoch is ever used twice
+ * (P2) same generations  a replica that knows a newer one stops its takeover: sets changed since
+ *
+ * What can go wrong:
+ *   there is a keeper already   E_EXISTS: nothing is overwritten (P10)
+ *   a metad runs on the folder  E_BUSY
+ *   the file is no backup       E_DAMAGED, E_UNSUPPORTED; the folder stays as it was
+ *   it is killed in the middle  "restoring" is made anew by the next one
+ */
+#include "base/util.h"
+#include "metadata/keeper_lmdb.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <lmdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HEADS_AT_ONCE (PUTS_MAX / 2)
+
+static enum err says(char why[160], const char *path, const char *what, int number)
+{
+    snprintf(why, 160, "%.80s: %.30s: %.40s", path, what, strerror(number));
+    return number == EEXIST ? E_EXISTS : err_of_errno(number);
+}
+
+static bool join(char ret[PATH_MAX], const char *folder, const char *name, char why[160])
+{
+    if (snprintf(ret, PATH_MAX, "%s/%s", folder, name) < PATH_MAX)
+        return true;
+    snprintf(why, 160, "%.100s…: the path is too long", folder);
+    return false;
+}
+
+/* `part` becomes `file`, which must not be there, and stays so over a loss of power. */
+static enum err put_in_place(const char *part, const char *file, char why[160])
+{
+    char folder[PATH_MAX];
+    char *slash;
+    int fd, rc;
+
+    if (renameat2(AT_FDCWD, part, AT_FDCWD, file, RENAME_NOREPLACE) != 0)
+        return says(why, file, "cannot be put there", errno);
+    snprintf(folder, sizeof folder, "%s", file);
+    slash = strrchr(folder, '/');
+    if (slash)
+        slash[slash == folder] = '\0';
+    fd = open(slash ? folder : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    rc = fd >= 0 && fsync(fd) == 0 ? 0 : errno;
+    if (fd >= 0)
+        close(fd);
+    return rc ? says(why, file, "its folder cannot be synced", rc) : E_OK;
+}
+
+/* ---- backup ---- */
+
+static int env_look(const char *path, MDB_env **ret)
+{
+    int rc = mdb_env_create(ret);
+
+    if (!rc)
+        rc = mdb_env_set_mapsize(*ret, KEEPER_MAP_BYTES);
+    return rc ? rc : mdb_env_open(*ret, path, MDB_RDONLY | MDB_NOTLS, 0600);
+}
+
+static enum err copy_to(const char *path, int fd, char why[160])
+{
+    MDB_env *env = NULL;
+    int dead, rc = env_look(path, &env);
+
+    if (!rc)
+        rc = mdb_reader_check(env, &dead); /* one that was killed would hold pages for ever */
+    if (!rc)
+        rc = mdb_env_copyfd2(env, fd, MDB_CP_COMPACT);
+    if (env)
+        mdb_env_close(env);
+    if (rc)
+        snprintf(why, 160, "%.90s: cannot be copied: %.40s", path, mdb_strerror(rc));
+    return keeper_err_of_lmdb(rc);
+}
+
+static enum err backup_write(const char *path, const char *part, char why[160])
+{
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    enum err err;
+
+    if (fd < 0)
+        return says(why, part, "cannot be made", errno);
+    err = copy_to(path, fd, why);
+    if (!err && fsync(fd) != 0)
+        err = says(why, part, "cannot be synced", errno);
+    close(fd);
+    return err;
+}
+
+enum err keeper_lmdb_backup(const char *path, const char *file, char why[160])
+{
+    char data[PATH_MAX], part[PATH_MAX];
+    enum err err;
+
+    if (!join(data, path, "data.mdb", why))
+        return E_TOO_LARGE;
+    if (snprintf(part, sizeof part, "%s.part", file) >= (int)sizeof part) {
+        snprintf(why, 160, "%.100s…: the path is too long", file);
+        return E_TOO_LARGE;
+    }
+    if (access(data, F_OK) != 0)
+        return says(why, data, "there is no keeper", errno);
+    if (access(file, F_OK) == 0)
+        return says(why, file, "it is left as it is", EEXIST);
+    err = backup_write(path, part, why);
+    if (!err)
+        err = put_in_place(part, file, why);
+    if (err)
+        unlink(part);
+    return err;
+}
+
+/* ---- restore ---- */
+
+static enum err bytes_copy(int from, int to, char why[160])
+{
+    static char bytes[1 << 16];
+    ssize_t count, written;
+
+    while ((count = read(from, bytes, sizeof bytes)) > 0) {
+        written = write(to, bytes, (size_t)count);
+        if (written != count)
+            return says(why, "restoring/data.mdb", "cannot be written",
+                        written < 0 ? errno : ENOSPC);
+    }
+    if (count < 0)
+        return says(why, "the backup", "cannot be read", errno);
+    return fsync(to) == 0 ? E_OK : says(why, "restoring/data.mdb", "cannot be synced", errno);
+}
+
+static enum err file_copy(const char *file, const char *data, char why[160])
+{
+    int from = open(file, O_RDONLY | O_CLOEXEC), to;
+    enum err err;
+
+    if (from < 0)
+        return says(why, file, "cannot be read", errno);
+    to = open(data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (to < 0)
+        err = says(why, data, "cannot be made", errno);
+    else
+        err = bytes_copy(from, to, why);
+    if (to >= 0)
+        close(to);
+    close(from);
+    return err;
+}
+
+static enum err head_go_on(struct record_transaction *t, const struct record *at, uint64_t nonce)
+{
+    struct head_record head;
+    enum err err = head_read(at->value, &head);
+
+    if (err)
+        return err;
+    head.epoch += KEEPER_RESTORE_EPOCHS;
+    head.primary = head.incarnation = (struct identity){0};
+    head.nonce ^= nonce;
+    return transaction_put(t, head_key(head.volume), head_write(&head, at->value));
+}
+
+static enum err heads_go_on(struct keeper *k, const struct record_list *heads, uint64_t nonce)
+{
+    struct record_transaction *t = malloc(sizeof *t);
+    uint64_t revision;
+    enum err err = t ? E_OK : E_NO_MEMORY;
+
+    for (uint32_t at = 0; at < heads->count && !err;) {
+        transaction_init(t);
+        for (uint32_t n = 0; n < HEADS_AT_ONCE && at < heads->count && !err; n++, at++)
+            err = head_go_on(t, &heads->records[at], nonce);
+        if (!err)
+            err = keeper_transact(k, t, &revision);
+        transaction_done(t);
+    }
+    free(t);
+    return err;
+}
+
+static enum err history_begin(struct keeper *k, struct identity fresh, struct keeper_restored *ret)
+{
+    struct record_list heads;
+    enum err err = keeper_range(k, "head/", &heads);
+
+    if (err)
+        return err;
+    ret->revision = heads.revision;
+    ret->former = k->lineage;
+    ret->volumes = heads.count;
+    err = heads_go_on(k, &heads, fresh.bits);
+    record_list_free(&heads);
+    return err ? err : keeper_lmdb_renew(k, fresh);
+}
+
+/* In the folder of its own: a whole keeper, of another lineage. */
+static enum err staged_make(const char *file, const char *staging, struct identity fresh,
+                            struct keeper_restored *ret, char why[160])
+{
+    char data[PATH_MAX];
+    struct keeper *k = NULL;
+    enum err err;
+
+    if (mkdir(staging, 0700) != 0 && errno != EEXIST)
+        return says(why, staging, "cannot be made", errno);
+    if (!join(data, staging, "data.mdb", why))
+        return E_TOO_LARGE;
+    err = file_copy(file, data, why);
+    if (!err)
+        err = keeper_lmdb_open(staging, fresh, &k, why);
+    if (err)
+        return err;
+    if (identity_equal(k->lineage, fresh)) { /* it was begun just now: the file was empty */
+        snprintf(why, 160, "%.100s: it holds no keeper", file);
+        err = E_DAMAGED;
+    } else {
+        err = history_begin(k, fresh, ret);
+        if (err)
+            snprintf(why, 160, "%.100s: its records: %s", file, err_text(err));
+    }
+    keeper_close(k);
+    return err;
+}
+
+static void staged_remove(const char *staging)
+{
+    static const char *const names[] = {"data.mdb", "lock.mdb", "keeper.lock"};
+    char path[PATH_MAX], why[160];
+
+    for (size_t i = 0; i < array_length(names); i++)
+        if (join(path, staging, names[i], why))
+            unlink(path);
+    rmdir(staging);
+}
+
+enum err keeper_lmdb_restore(const char *file, const char *path, struct identity fresh,
+                             struct keeper_restored *ret, char why[160])
+{
+    char data[PATH_MAX], staging[PATH_MAX], staged[PATH_MAX];
+    int lock = -1;
+    enum err err;
+
+    if (!join(data, path, "data.mdb", why) || !join(staging, path, "restoring", why) ||
+        !join(staged, staging, "data.mdb", why))
+        return E_TOO_LARGE;
+    err = keeper_folder_lock(path, &lock, why);
+    if (!err && access(data, F_OK) == 0)
+        err = says(why, data, "move it away first", EEXIST);
+    if (!err) {
+        staged_remove(staging);
+        err = staged_make(file, staging, fresh, ret, why);
+        if (!err)
+            err = put_in_place(staged, data, why);
+        staged_remove(staging);
+    }
+    if (lock >= 0)
+        close(lock);
+    return err;
+}
