@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* env/disk.c — the doorway to a disk: every request of every world passes here. */
+/* env/disk.c — the doorway to a disk: every request of every world passes here, both ways. */
 #include "base/util.h"
 #include "env/env.h"
 
@@ -37,5 +37,15 @@ void disk_submit(struct disk *d, struct disk_io *io)
 
     io->disk = d;
     io->bytes_done = 0;
+    d->submitted++;
     d->ops->submit(d, io);
+}
+
+void disk_answer(struct disk_io *io, enum err err)
+{
+    struct disk *d = io->disk;
+
+    assert(d->answered < d->submitted);
+    d->answered++;
+    io->done(io, err);
 }

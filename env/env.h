@@ -108,11 +108,13 @@ struct disk {
     const struct disk_ops *ops;
     const char *name; /* the path, for logs and errors; lives as long as the disk */
     uint64_t size_bytes;
-    bool write_through; /* every write that is done is durable: no sync needed */
-    bool is_file;       /* its first write to a place costs more than later ones  */
+    bool write_through;           /* every write that is done is durable: no sync needed */
+    bool is_file;                 /* its first write to a place costs more than later ones  */
+    uint64_t submitted, answered; /* requests so far: what is between them is under way */
 };
 
 void disk_submit(struct disk *d, struct disk_io *io); /* checks the contract, hands it on */
+void disk_answer(struct disk_io *io, enum err err);   /* the worlds' way back to its done */
 static inline void disk_close(struct disk *d)
 {
     d->ops->close(d);

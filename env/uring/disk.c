@@ -33,7 +33,6 @@ struct uring_disk {
     struct disk disk;
     struct reactor *reactor;
     int file;
-    uint32_t in_flight;
     char path[];
 };
 
@@ -106,7 +105,6 @@ static void uring_submit(struct disk *disk, struct disk_io *io)
     struct uring_disk *d = container_of(disk, struct uring_disk, disk);
 
     assert(reactor_here(d->reactor));
-    d->in_flight++;
     if (io->op == DISK_WRITE && !(io->flags & DISK_DSYNC) && !disk->write_through)
         list_append(&d->reactor->late_writes, &io->link);
     else
@@ -121,12 +119,6 @@ void uring_disk_turn_ends(struct reactor *r)
         issue(container_of(l, struct disk_io, link));
 }
 
-static void answer(struct disk_io *io, enum err err)
-{
-    disk_of(io)->in_flight--;
-    io->done(io, err);
-}
-
 void uring_disk_answered(const struct completion *c)
 {
     struct disk_io *io = c->subject;
@@ -136,17 +128,17 @@ void uring_disk_answered(const struct completion *c)
     } else if (c->result < 0) {
         bool full = c->result == -ENOSPC || c->result == -EDQUOT;
 
-        answer(io, full ? E_NO_SPACE : E_DISK);
+        disk_answer(io, full ? E_NO_SPACE : E_DISK);
     } else if (io->op == DISK_SYNC) {
-        answer(io, E_OK);
+        disk_answer(io, E_OK);
     } else if (c->result == 0) {
-        answer(io, E_DISK);
+        disk_answer(io, E_DISK);
     } else {
         io->bytes_done += (uint32_t)c->result;
         if (io->bytes_done < bytes_of(io))
             issue(io);
         else
-            answer(io, E_OK);
+            disk_answer(io, E_OK);
     }
 }
 
@@ -156,7 +148,7 @@ static void uring_disk_close(struct disk *disk)
 {
     struct uring_disk *d = container_of(disk, struct uring_disk, disk);
 
-    assert(d->in_flight == 0);
+    assert(disk->answered == disk->submitted);
     d->reactor->disk_count--;
     close(d->file);
     free(d);

@@ -100,7 +100,7 @@ static void io_fires(struct sim_event *e)
         process_dies(h->process);
         return;
     }
-    io->done(io, err);
+    disk_answer(io, err);
 }
 
 static uint64_t delay_of(struct sim_disk *d, struct sim_io *i)
