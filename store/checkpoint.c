@@ -286,7 +286,7 @@ static void checkpoint_done(struct task *t)
     struct store *s = store_of(t);
 
     if (s->checkpoint.err)
-        s->broken = true;
+        store_break(s, "take part in a checkpoint");
     if (task_living(s->checkpoint.waiter))
         task_run(s->checkpoint.waiter);
 }

@@ -228,8 +228,10 @@ void group_finish(struct store *s, struct group *g)
 {
     struct journal *j = &s->journal;
 
-    if (g->err)
-        j->failed = s->broken = true;
+    if (g->err) {
+        j->failed = true;
+        store_break(s, "write its journal");
+    }
     if (j->failed)
         g->err = E_DISK;
     if (!g->err && was_written(g)) {

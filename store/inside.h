@@ -49,6 +49,10 @@ void reads_close(struct reads *r);
 
 /* ---- the store ---- */
 
+struct refused_reads { /* of clients' blocks and of table pages */
+    uint64_t count, said, said_us;
+};
+
 struct store {
     struct env *env;
     struct disk *disk;
@@ -77,12 +81,16 @@ struct store {
     struct reads reads;
     struct extent *sorted; /* scratch of store_open_writes() */
     struct scrub *scrub;   /* NULL: was never started */
+    struct refused_reads refused_reads;
 };
 
 static inline bool takes_changes(const struct store *s)
 {
     return !s->read_only && !s->broken;
 }
+/* The disk refused to `what`: no more changes; said once. */
+void store_break(struct store *s, const char *what);
+void store_read_refused(struct store *s);
 static inline uint32_t durable_flag(const struct store *s)
 {
     return s->disk->write_through ? 0 : DISK_DSYNC;

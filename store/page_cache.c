@@ -72,8 +72,10 @@ static void loaded(struct disk_io *io, enum err err)
         return;
     }
     p->state = page_proved(p->store, p->number, p->bytes) ? PAGE_GOOD : PAGE_UNPROVED;
-    if (err)
+    if (err) {
         p->state = PAGE_REFUSED;
+        store_read_refused(p->store);
+    }
     p->store->cache.loading--;
     if (p->store->cache.closer)
         task_run(p->store->cache.closer);

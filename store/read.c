@@ -111,6 +111,8 @@ static void came(struct home_read *h, enum err err)
         submit(h);
         return;
     }
+    if (err && h->mask & 1u << h->first)
+        store_read_refused(h->store);
     take_in(h, h->first, h->count, err);
     if (h->single && --h->left > 0) {
         h->first++;

@@ -84,7 +84,7 @@ static void written(struct disk_io *io, enum err err)
 
     if (err) {
         d->err = E_DISK;
-        d->store->broken = true;
+        store_break(d->store, "write data");
     }
     if (--d->flying == 0)
         task_run(&d->store->journal.task);

@@ -341,7 +341,7 @@ static void synced(struct disk_io *io, enum err err)
 
     r->syncing = false;
     if (err)
-        r->store->broken = true;
+        store_break(r->store, "make its journal durable");
     task_run(&r->task);
 }
 

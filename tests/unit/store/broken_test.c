@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/store/broken_test.c — a disk that fails under an open store: what is said, what goes
+ * on, and that all of what was answered is there when the store is opened again.
+ */
+#include "env/faulty_disk.h"
+#include "tests/unit/store/rig_io.h"
+
+#define MINUTE_US (UINT64_C(60) * 1000 * 1000)
+
+static char lines[8][300];
+static uint32_t line_count;
+
+static void keep_line(struct log *l, enum log_level level, const char *line)
+{
+    (void)l, (void)level;
+    assert_true(line_count < array_length(lines));
+    snprintf(lines[line_count++], sizeof lines[0], "%s", line);
+}
+
+static struct log said = {.write = keep_line, .least = LOG_LEVEL_WARN};
+
+/* A store with 100 blocks at home, on a disk that can be made to fail. */
+static struct rig failing(uint64_t seed)
+{
+    struct rig r = rig_begin(seed, 1024);
+
+    assert_int_equal(rig_write(&r, 0, 100, 1000), E_OK);
+    rig_close(&r);
+    assert_int_equal(faulty_disk_open(r.env, r.disk, &r.disk), E_OK);
+    assert_int_equal(rig_open(&r), E_OK);
+    line_count = 0;
+    r.env->log = &said;
+    return r;
+}
+
+static void set(struct rig *r, struct disk_faults faults)
+{
+    faulty_disk_set(r->disk, &faults);
+}
+
+static void end(struct rig *r)
+{
+    rig_close(r);
+    disk_close(r->disk);
+    rig_end(r);
+}
+
+static void a_refused_write_is_said_once_and_is_the_last(void **state)
+{
+    struct rig r = failing(1);
+
+    (void)state;
+    assert_int_equal(rig_write(&r, 100, 1, 2000), E_OK);
+    set(&r, (struct disk_faults){.errors = DISK_ERRORS_WRITES});
+    assert_int_equal(rig_write(&r, 101, 1, 3000), E_DISK);
+    assert_true(store_space(r.store).read_only);
+    set(&r, (struct disk_faults){0});
+    assert_int_not_equal(rig_write(&r, 102, 1, 4000), E_OK);
+    expect_blocks(&r, 0, 100, 1000); /* reads go on */
+    expect_blocks(&r, 100, 1, 2000);
+    assert_int_equal(line_count, 1);
+    assert_non_null(strstr(lines[0], "store disk_failed disk=d15c000000000001 path=disk "
+                                     "it refused to write its journal"));
+    rig_reopen(&r);
+    assert_false(store_space(r.store).read_only);
+    expect_blocks(&r, 0, 100, 1000);
+    expect_blocks(&r, 100, 1, 2000);
+    assert_int_equal(rig_write(&r, 102, 1, 4000), E_OK);
+    assert_int_equal(line_count, 1);
+    end(&r);
+}
+
+static void a_checkpoint_that_is_refused_is_said(void **state)
+{
+    struct rig r = failing(2);
+
+    (void)state;
+    assert_int_equal(rig_write(&r, 100, 1, 2000), E_OK);
+    set(&r, (struct disk_faults){.errors = DISK_ERRORS_WRITES});
+    rig_close(&r); /* its last checkpoint */
+    assert_int_equal(line_count, 1);
+    assert_non_null(strstr(lines[0], "it refused to take part in a checkpoint"));
+    set(&r, (struct disk_faults){0});
+    assert_int_equal(rig_open(&r), E_OK);
+    expect_blocks(&r, 100, 1, 2000);
+    end(&r);
+}
+
+static void refused_reads_are_said_once_a_minute(void **state)
+{
+    struct rig r = failing(3);
+
+    (void)state;
+    expect_blocks(&r, 50, 1, 1050); /* the checksum page is at hand */
+    set(&r, (struct disk_faults){.errors = DISK_ERRORS_READS});
+    for (uint64_t i = 0; i < 5; i++)
+        expect_medium(&r, i);
+    assert_int_equal(line_count, 1);
+    assert_non_null(strstr(lines[0], "store reads_refused disk=d15c000000000001 path=disk "
+                                     "it does not read 1 blocks or pages"));
+    sim_run_for(r.sim, MINUTE_US);
+    expect_medium(&r, 7);
+    expect_medium(&r, 8);
+    assert_int_equal(line_count, 2);
+    assert_non_null(strstr(lines[1], "it does not read 5 blocks or pages"));
+    set(&r, (struct disk_faults){0});
+    expect_blocks(&r, 0, 100, 1000); /* nothing is settled by an error that passes */
+    assert_int_equal(rig_write(&r, 0, 1, 1000), E_OK);
+    end(&r);
+}
+
+static void what_vanished_and_is_back_has_everything(void **state)
+{
+    struct rig r = failing(4);
+
+    (void)state;
+    assert_int_equal(rig_write(&r, 100, 20, 2000), E_OK);
+    set(&r, (struct disk_faults){.vanished = true});
+    assert_int_equal(rig_write(&r, 0, 1, 5000), E_DISK);
+    expect_medium(&r, 50);
+    rig_close(&r);
+    assert_int_equal(rig_open(&r), E_DISK);
+    assert_non_null(strstr(r.why, "the disk refuses to read its superblocks"));
+    disk_close(r.disk);
+    assert_int_equal(disk_open(r.env, "disk", 0, &r.disk), E_OK);
+    assert_int_equal(rig_open(&r), E_OK);
+    expect_blocks(&r, 1, 99, 1001);
+    expect_blocks(&r, 100, 20, 2000);
+    end(&r);
+}
+
+static void a_disk_that_answers_after_a_minute_is_only_slow(void **state)
+{
+    struct rig r = failing(5);
+
+    (void)state;
+    set(&r, (struct disk_faults){.delay_us = MINUTE_US});
+    assert_int_equal(rig_write(&r, 100, 1, 2000), E_OK);
+    expect_blocks(&r, 0, 100, 1000);
+    assert_true(sim_now_us(r.sim) > 2 * MINUTE_US);
+    set(&r, (struct disk_faults){0});
+    assert_int_equal(line_count, 0);
+    end(&r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_refused_write_is_said_once_and_is_the_last),
+        cmocka_unit_test(a_checkpoint_that_is_refused_is_said),
+        cmocka_unit_test(refused_reads_are_said_once_a_minute),
+        cmocka_unit_test(what_vanished_and_is_back_has_everything),
+        cmocka_unit_test(a_disk_that_answers_after_a_minute_is_only_slow),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
