@@ -173,6 +173,13 @@ static bool worth_waiting(struct node_disks *d)
     return true;
 }
 
+static void close_disk(struct node_disk *disk)
+{
+    disk_watch_stop(&disk->watch);
+    disk_close(disk->disk);
+    disk->disk = NULL;
+}
+
 static enum task_next look(struct node_disks *d)
 {
     const struct node_disk_config *c = &d->config->disks[d->at];
@@ -194,6 +201,8 @@ static enum task_next look(struct node_disks *d)
         refused(d, why);
         return task_goto(&d->task, NEXT);
     }
+    current(d)->watch = (struct disk_watch){.env = d->env, .disk = current(d)->disk};
+    disk_watch_start(&current(d)->watch);
     if (content == CONTENT_STORE)
         return task_goto(&d->task, OPEN);
     format_begin(d);
@@ -218,10 +227,8 @@ static enum task_next next_disk(struct node_disks *d)
 {
     struct node_disk *disk = current(d);
 
-    if (disk->disk && !disk->store) {
-        disk_close(disk->disk);
-        disk->disk = NULL;
-    }
+    if (disk->disk && !disk->store)
+        close_disk(disk);
     d->at++;
     return task_goto(&d->task, LOOK);
 }
@@ -305,8 +312,7 @@ static enum task_next disks_step(struct task *t)
 
     case CLOSED:
         current(d)->store = NULL;
-        disk_close(current(d)->disk);
-        current(d)->disk = NULL;
+        close_disk(current(d));
         return task_goto(t, CLOSE);
 
     case ALL:

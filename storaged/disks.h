@@ -9,12 +9,14 @@
 #define STORAGED_DISKS_H
 
 #include "storaged/config.h"
+#include "storaged/disk_watch.h"
 #include "store/store.h"
 
 struct node_disk {
     const char *path;
     struct disk *disk;
     struct store *store; /* NULL: not open */
+    struct disk_watch watch;
 };
 
 struct node_disks {
