@@ -307,6 +307,7 @@ static enum task_next memory_wait(struct command *c)
 {
     if (list_empty(&c->wait_link)) {
         list_append(&c->session->target->starved, &c->wait_link);
+        metric_add(&c->session->target->metrics.memory_waits, 1);
         order_look(c->session);
     }
     return TASK_WAIT;

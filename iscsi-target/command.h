@@ -95,6 +95,10 @@ void command_plug(struct session *s, uint32_t cmd_sn);
 
 bool command_is_scsi(const struct command *c);
 
+/* metrics.c: a SCSI command's status is made; an answer that took so long. */
+void metrics_answered(const struct command *c, uint8_t status);
+void metrics_waited(const struct command *c, struct metric_histogram *h);
+
 /* order.c: what a command with the attribute ORDERED keeps apart. */
 enum order { ORDER_GO, ORDER_WAIT, ORDER_GIVE_UP };
 void order_begin(struct command *c);          /* at its turn */

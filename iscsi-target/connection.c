@@ -92,7 +92,7 @@ static void leave_half_open(struct connection *c)
     if (!c->half_open)
         return;
     c->half_open = false;
-    c->target->half_open_count--;
+    metric_set(&c->target->metrics.half_open, --c->target->half_open_count);
     list_remove(&c->link);
     list_append(&c->target->connections, &c->link);
 }
@@ -201,7 +201,7 @@ static void connection_begin_login(struct connection *c, struct iscsi_target *t,
     net->events = &events;
     net->owner = c;
     list_append(&t->half_open, &c->link);
-    t->half_open_count++;
+    metric_set(&t->metrics.half_open, ++t->half_open_count);
     sender_start(c);
     timer_start(&t->env->clock, &c->timer, t->limits.login_seconds_max * SECOND_US, login_too_long);
 }
@@ -210,10 +210,12 @@ void connection_accept(struct iscsi_target *t, struct net_conn *net)
 {
     struct connection *c = t->closing || !half_open_room(t) ? NULL : pool_get(&t->connection_pool);
 
-    if (c)
+    if (c) {
         connection_begin_login(c, t, net);
-    else
-        net_close(net, false);
+        return;
+    }
+    metric_add(&t->metrics.connections_refused, 1);
+    net_close(net, false);
 }
 
 /* ---- full feature phase ---- */
@@ -240,6 +242,7 @@ static void tick(struct timer *t)
     uint64_t now = now_us(&c->target->env->clock);
 
     if (now - c->received_us >= SILENT_US) {
+        metric_add(&c->target->metrics.silent_ends, 1);
         connection_end_now(c);
         return;
     }

@@ -67,6 +67,7 @@ static void answer(struct connection *c, uint8_t flags, uint32_t piece)
 static void refuse(struct connection *c, enum login_status status)
 {
     c->login.status = status;
+    metrics_login(c->target, status);
     if (c->text && status != LOGIN_MOVED_TEMPORARILY)
         c->text->out_bytes = c->text->out_sent = 0;
     answer(c, 0, c->text ? c->text->out_bytes : 0);
@@ -316,6 +317,7 @@ static enum login_status transit(struct connection *c, uint8_t *flags)
         if (status)
             return status;
         connection_join(c, s);
+        metrics_login(c->target, LOGIN_OK);
     }
     l->stage = (uint8_t)LOGIN_NSG(l->wanted);
     *flags |= (uint8_t)(FLAG_FINAL | LOGIN_NSG(l->wanted));

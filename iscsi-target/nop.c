@@ -23,6 +23,7 @@ static bool nop_answer(struct command *c, struct pdu_out *ret)
     ret->data = &c->scsi.data_in;
     ret->length = c->scsi.data_in.bytes;
     ret->stat_sn = STAT_SN_TAKEN;
+    metrics_waited(c, &c->session->target->metrics.ping_seconds);
     return false;
 }
 
@@ -60,6 +61,7 @@ static bool ping_next(struct source *source, struct pdu_out *ret)
     h->initiator_task_tag = be32_of(TAG_NONE);
     h->target_transfer_tag = be32_of(c->ping_wanted ? session_ttt(c->session) : TAG_NONE);
     ret->stat_sn = STAT_SN_SHOWN;
+    metric_add(&c->target->metrics.pings_sent, 1);
     return false;
 }
 

@@ -76,6 +76,7 @@ void header_reject(struct connection *c, uint8_t reason, const uint8_t *header, 
     r->source.next = reject_next;
     r->source.sent = reject_sent;
     c->target->rejects_shared += is_shared(++c->rejects);
+    metric_add(&c->target->metrics.rejects, 1);
     send_urgent(c, &r->source);
 }
 

@@ -61,10 +61,14 @@ void response_next(struct command *c, struct pdu_out *ret)
 
 bool scsi_answer(struct command *c, struct pdu_out *ret)
 {
-    if (!data_in_left(c)) {
+    bool response = !data_in_left(c);
+
+    if (response)
         response_next(c, ret);
-        return false;
-    }
-    data_in_next(c, ret);
-    return data_in_left(c);
+    else
+        data_in_next(c, ret);
+    if (data_in_left(c))
+        return true;
+    metrics_answered(c, response ? ret->bhs.scsi_response.status : ret->bhs.data_in.status);
+    return false;
 }

@@ -123,7 +123,7 @@ static enum login_status session_begin(struct session *s, struct connection *c,
     if (!s->discovery)
         nexus_open(s, where);
     list_append(&t->sessions, &s->link);
-    t->session_count++;
+    metric_set(&t->metrics.sessions, ++t->session_count);
     return LOGIN_OK;
 }
 
@@ -186,7 +186,7 @@ void session_end(struct session *s)
     s->ended = true;
     list_remove(&s->link);
     list_append(&t->ended, &s->link);
-    t->session_count--;
+    metric_set(&t->metrics.sessions, --t->session_count);
     block_unwatch(&s->watcher);
     scsi_nexus_close(&s->nexus);
     window_close(s);

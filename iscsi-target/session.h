@@ -14,6 +14,7 @@
 #define ISCSI_TARGET_SESSION_H
 
 #include "iscsi-target/connection.h"
+#include "iscsi-target/metrics.h"
 #include "iscsi-target/scsi/scsi.h"
 
 #define ITT_BUCKETS    64u
@@ -46,12 +47,15 @@ struct session {
     struct block_watcher watcher; /* moved: the session ends */
     struct parameters parameters;
 
+    struct iscsi_session_metrics metrics;
+
     struct owed_status owed[OWED_MAX]; /* oldest first */
     uint32_t owed_count;
 
     uint32_t exp_cmd_sn, max_cmd_sn;
     uint32_t ticked_cmd_sn; /* exp_cmd_sn at the last tick */
     uint32_t slots, late, immediates;
+    uint64_t shut_us;                /* since when its window has been shut; 0: it is open */
     uint32_t ordered;                /* of its living commands: order.c */
     struct list commands;            /* every living one, oldest first           */
     struct list held;                /* that wait for an earlier CmdSN           */
@@ -83,6 +87,9 @@ void session_disconnected(struct session *s);
 
 struct command *session_find(const struct session *s, uint32_t itt);
 uint32_t session_ttt(struct session *s); /* never TAG_NONE */
+
+/* metrics.c: its window was opened or shut. */
+void metrics_window(struct session *s);
 
 /* acknowledge.c */
 struct owed_status *acknowledge_owe(struct session *s); /* one more, to be filled */

@@ -5,6 +5,7 @@
 
 #include "base/pool.h"
 #include "iscsi-target/failures.h"
+#include "iscsi-target/metrics.h"
 #include "iscsi-target/session.h"
 
 #define PORTALS_MAX        4u
@@ -34,6 +35,7 @@ struct iscsi_target {
     uint32_t session_count;
     uint16_t last_tsih;
     struct failures failures; /* of CHAP */
+    struct iscsi_metrics metrics;
 
     uint32_t slots_sure; /* of every live session */
     uint32_t slots_free; /* neither sure of a session nor granted */
@@ -56,6 +58,8 @@ struct target_sizes target_sizes(const struct iscsi_limits *l);
 /* drain.c: watches for what drains and the close wait for; a session or a connection is gone. */
 void settle_start(struct iscsi_target *t);
 void target_settle(struct iscsi_target *t);
+
+void metrics_login(struct iscsi_target *t, enum login_status status); /* how one ended */
 
 size_t reject_bytes(void); /* of one, for its pool */
 

@@ -169,6 +169,7 @@ static bool task_management_answer(struct command *c, struct pdu_out *ret)
     h->response = c->response;
     ret->bhs.any.initiator_task_tag = be32_of(c->itt);
     ret->stat_sn = STAT_SN_TAKEN;
+    metrics_waited(c, &c->session->target->metrics.tmf_seconds);
     return false;
 }
 

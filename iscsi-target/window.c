@@ -34,6 +34,13 @@ static void slots_set(struct session *s, uint32_t slots)
     assert(s->target->slots_free <= s->target->limits.commands_max); /* W1 */
 }
 
+/* What it costs at most commands: one comparison. */
+static void look(struct session *s)
+{
+    if (window_shut(s) != (s->shut_us != 0))
+        metrics_window(s);
+}
+
 bool window_open(struct session *s, uint32_t cmd_sn)
 {
     struct iscsi_target *t = s->target;
@@ -60,6 +67,7 @@ void window_close(struct session *s)
         used += c->has_slot && !c->immediate;
     }
     assert(used <= s->slots + s->late);
+    metrics_window(s);
     s->late = used > s->slots ? used - s->slots : 0;
     t->slots_free += max_u32(s->slots, t->slots_sure) - (used - s->late);
     s->slots = used - s->late;
@@ -78,6 +86,7 @@ void window_grow(struct session *s)
     grant = min_u32(t->limits.window - s->slots, sure + shared);
     slots_set(s, s->slots + grant);
     s->max_cmd_sn += grant;
+    look(s);
 }
 
 bool window_shut(const struct session *s)
@@ -95,6 +104,8 @@ bool window_open_late(struct session *s)
         return false;
     s->late = LATE_SLOTS;
     s->max_cmd_sn += LATE_SLOTS;
+    metric_add(&s->target->metrics.windows_opened_late, 1);
+    look(s);
     return true;
 }
 
@@ -154,4 +165,5 @@ void window_arrived(struct command *c)
         deliver(c);
         c = held_find(s, s->exp_cmd_sn);
     }
+    look(s);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* storaged/status_resources.c — all that the status port serves. */
+#include "iscsi-target/metrics.h"
 #include "storaged/status.h"
 
 #include <jansson.h>
@@ -64,15 +65,27 @@ static void health_show(struct status_node *n, const struct status_request *r,
 
 /* ---- metrics ---- */
 
-static void write_reactors(FILE *to, const struct status_node *n)
+/* One struct of counters for each home. */
+static void write_homes(FILE *to, const struct status_node *n, const struct metric_table *table,
+                        const void *(*values)(const struct status_home *))
 {
     struct metric_set sets[STATUS_HOMES_MAX];
 
     for (uint32_t i = 0; i < n->home_count; i++) {
-        sets[i].values = reactor_metrics(n->homes[i].reactor);
+        sets[i].values = values(&n->homes[i]);
         snprintf(sets[i].labels, sizeof sets[i].labels, "reactor=\"%u\"", i);
     }
-    metrics_write(to, &reactor_metric_table, sets, n->home_count);
+    metrics_write(to, table, sets, n->home_count);
+}
+
+static const void *of_reactor(const struct status_home *h)
+{
+    return reactor_metrics(h->reactor);
+}
+
+static const void *of_target(const struct status_home *h)
+{
+    return iscsi_target_metrics(h->target);
 }
 
 static void metrics_show(struct status_node *n, const struct status_request *r,
@@ -85,7 +98,8 @@ static void metrics_show(struct status_node *n, const struct status_request *r,
         a->status = 503;
         return;
     }
-    write_reactors(to, n);
+    write_homes(to, n, &reactor_metric_table, of_reactor);
+    write_homes(to, n, &iscsi_metric_table, of_target);
     fclose(to);
     a->status = 200;
     a->type = "text/plain; version=0.0.4";

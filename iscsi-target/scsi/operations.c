@@ -147,6 +147,17 @@ const struct scsi_operation *scsi_operation_find(const uint8_t *cdb)
     return o->actions ? scsi_operation_action(o, cdb[1] & 0x1f) : o;
 }
 
+enum scsi_traffic scsi_traffic(const uint8_t *cdb)
+{
+    const struct scsi_operation *o = scsi_operation_find(cdb);
+
+    if (!o)
+        return SCSI_ELSE;
+    if (o->traits & PROTECTED)
+        return SCSI_CHANGES;
+    return o->perform == scsi_read_perform ? SCSI_READS : SCSI_ELSE;
+}
+
 bool scsi_operation_refuse(struct scsi_command *c)
 {
     if (scsi_operations[c->cdb[0]].name)

@@ -134,6 +134,10 @@ void scsi_stop(struct scsi_command *c);
 /* CHECK CONDITION for what went wrong below; the one table from enum err to sense. */
 void scsi_fail(struct scsi_command *c, enum err err);
 
+/* For whoever counts: what kind of command a CDB is. */
+enum scsi_traffic { SCSI_READS, SCSI_CHANGES, SCSI_ELSE };
+enum scsi_traffic scsi_traffic(const uint8_t *cdb);
+
 /* Sense key, code and qualifier, in the format that the mode says (SPC-5 4.4); for the transport's
  * own refusals (e.g. ABORTED COMMAND with 0C/0D unexpected unsolicited data). */
 void scsi_sense(struct scsi_command *c, uint8_t key, uint16_t code);

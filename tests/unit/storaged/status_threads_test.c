@@ -23,6 +23,10 @@
 
 struct scene {
     struct reactor *reactor;
+    struct directory directory; /* of nothing: nobody logs in */
+    struct iscsi_target *target;
+    struct iscsi_close close;
+    struct mail end;
     pthread_t thread;
     struct status_home home;
     struct status_node node;
@@ -37,6 +41,18 @@ static void *turn(void *arg)
     return NULL;
 }
 
+static struct iscsi_target *target_open(struct scene *s)
+{
+    struct iscsi_config config = {
+        .portals = {{"127.0.0.1:0"}}, .portal_count = 1, .limits = iscsi_limits_small()};
+    struct iscsi_target *ret = NULL;
+    uint32_t which;
+
+    assert_int_equal(
+        iscsi_target_open(reactor_env(s->reactor), &config, &s->directory, &ret, &which), E_OK);
+    return ret;
+}
+
 static int scene_open(void **state)
 {
     struct reactor_config config = reactor_config_default();
@@ -48,7 +64,9 @@ static int scene_open(void **state)
     assert_non_null(s);
     config.workers = 1;
     assert_int_equal(reactor_open(&config, &log_stderr, &s->reactor, &text), E_OK);
-    s->home = (struct status_home){.env = reactor_env(s->reactor), .reactor = s->reactor};
+    s->target = target_open(s);
+    s->home = (struct status_home){
+        .env = reactor_env(s->reactor), .reactor = s->reactor, .target = s->target};
     s->node = (struct status_node){
         .node = {7}, .name = "n1", .homes = &s->home, .home_count = 1, .disks = &s->disks};
     assert_int_equal(status_open("127.0.0.1:0", &s->node, &s->status, why), E_OK);
@@ -57,13 +75,28 @@ static int scene_open(void **state)
     return 0;
 }
 
+static void target_closed(struct iscsi_close *c)
+{
+    reactor_stop(container_of(c, struct scene, close)->reactor);
+}
+
+static void end_opened(struct mail *m)
+{
+    struct scene *s = container_of(m, struct scene, end);
+
+    s->close.done = target_closed;
+    iscsi_target_close(s->target, &s->close);
+}
+
 static int scene_close(void **state)
 {
     struct scene *s = *state;
 
     status_close(s->status);
-    reactor_stop(s->reactor);
+    s->end.opened = end_opened;
+    mail_send(s->home.env, &s->end);
     pthread_join(s->thread, NULL);
+    iscsi_target_free(s->target);
     reactor_close(s->reactor);
     free(s);
     alarm(0);
@@ -137,6 +170,7 @@ static void metrics_are_described_and_told(void **state)
     assert_non_null(strstr(s->answer, "# HELP storaged_reactor_turns_total "));
     assert_non_null(strstr(s->answer, "\nstoraged_reactor_turns_total{reactor=\"0\"} "));
     assert_non_null(strstr(s->answer, "\nstoraged_reactor_turn_seconds_bucket{reactor=\"0\",le="));
+    assert_non_null(strstr(s->answer, "\nstoraged_iscsi_sessions{reactor=\"0\"} 0\n"));
 }
 
 /* ---- a reactor that stands still ---- */
