@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control/api/health.c — one look at the whole: what is silent, what waits, and why. */
+#include "base/size.h"
 #include "control/api/api.h"
 #include "control/api/view.h"
 
 #include <unistd.h>
 
-#define WHY_MAX 16u
+#define WHY_MAX     16u
+#define NEARLY_FULL 20u /* less than one part in so many is free */
 
 struct health {
     uint32_t nodes, nodes_silent, volumes, volumes_waiting;
@@ -42,6 +44,25 @@ static void look_at_nodes(struct health *h, const struct record_list *nodes,
     }
 }
 
+/* What an operator has to do something about, while all is served yet. */
+static void look_at_disk(struct health *h, const struct heartbeat *node,
+                         const struct heartbeat_disk *d)
+{
+    const struct heartbeat_scrub *s = &d->scrub;
+
+    if (d->read_only)
+        health_say(h, json_sprintf("disk %s of node %s is read-only", d->path, node->name));
+    if (d->chunks_free < d->chunks / NEARLY_FULL)
+        health_say(h, json_sprintf("disk %s of node %s is nearly full: %s of %s free", d->path,
+                                   node->name, size_show(d->chunks_free << 16).text,
+                                   size_show(d->bytes).text));
+    if (s->known && (s->bad_blocks > 0 || s->bad_pages > 0))
+        health_say(h, json_sprintf("disk %s of node %s: the scrub found %llu bad blocks and %llu "
+                                   "bad pages",
+                                   d->path, node->name, (unsigned long long)s->bad_blocks,
+                                   (unsigned long long)s->bad_pages));
+}
+
 /* A disk that two nodes list, both speaking: a clone, or one that is plugged in twice (C9). */
 static void look_at_disks(struct health *h, const struct heartbeat_set *set)
 {
@@ -49,6 +70,7 @@ static void look_at_disks(struct health *h, const struct heartbeat_set *set)
         const struct heartbeat *a = set->items[i], *b;
 
         for (uint32_t d = 0; d < a->disk_count && heartbeats_alive(set, a->node); d++) {
+            look_at_disk(h, a, &a->disks[d]);
             b = heartbeats_rival(set, a->node, a->disks[d].disk);
             if (b && a->node.bits < b->node.bits)
                 health_say(h, json_sprintf("disk %s is listed by nodes %s and %s: nothing is "

@@ -20,6 +20,8 @@ struct node {
     const char *name;
     uint64_t disk;        /* its one; 0: id + 0x1000          */
     uint64_t chunks;      /* of it                            */
+    uint64_t used;        /* of these                         */
+    bool read_only;       /* so is the disk                   */
     atomic_bool ignores;  /* serves and knows nothing new     */
     atomic_bool keeps;    /* neither drains nor buries        */
     atomic_bool stopping; /* the thread ends                  */
@@ -98,15 +100,15 @@ static inline json_t *node_scrub(void)
 
 static inline json_t *node_body(struct node *n, json_int_t revision, json_t *lists[4])
 {
-    return json_pack("{so so ss ss sI so s[s] s[{so ss sI sI sI sb so*}] so so so so}", "node",
-                     hex(n->id), "incarnation", hex(n->incarnation), "name", n->name, "rack", "r1",
-                     "revision", revision, "lineage",
-                     n->lineage[0] ? json_string(n->lineage) : json_null(), "portals",
-                     "127.0.0.1:3260", "disks", "disk", hex(n->disk ? n->disk : n->id + 0x1000),
-                     "path", "/dev/test", "bytes", (json_int_t)(n->chunks << 16), "chunks",
-                     (json_int_t)n->chunks, "chunks_free", (json_int_t)n->chunks, "read_only", 0,
-                     "scrub", n->scrubs ? node_scrub() : NULL, "replicas", lists[3], "volumes",
-                     lists[0], "attachments", lists[1], "graves", lists[2]);
+    return json_pack(
+        "{so so ss ss sI so s[s] s[{so ss sI sI sI sb so*}] so so so so}", "node", hex(n->id),
+        "incarnation", hex(n->incarnation), "name", n->name, "rack", "r1", "revision", revision,
+        "lineage", n->lineage[0] ? json_string(n->lineage) : json_null(), "portals",
+        "127.0.0.1:3260", "disks", "disk", hex(n->disk ? n->disk : n->id + 0x1000), "path",
+        "/dev/test", "bytes", (json_int_t)(n->chunks << 16), "chunks", (json_int_t)n->chunks,
+        "chunks_free", (json_int_t)(n->chunks - n->used), "read_only", n->read_only, "scrub",
+        n->scrubs ? node_scrub() : NULL, "replicas", lists[3], "volumes", lists[0], "attachments",
+        lists[1], "graves", lists[2]);
 }
 
 /* Reads everything, then says that everything is done. */

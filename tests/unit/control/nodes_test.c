@@ -119,6 +119,43 @@ static bool health_says(const struct metad *m, const char *part)
     return says;
 }
 
+static bool is_well(const struct metad *m)
+{
+    struct reply r = call(m, "GET", "/healthz", NULL);
+    bool ok = strcmp(text_of(&r, "status"), "ok") == 0;
+
+    reply_done(&r);
+    return ok;
+}
+
+/* All is served yet; but it should not stay so. */
+static void a_disk_that_wants_somebody_is_reported(void **state)
+{
+    struct node n = {.metad = *state, .id = 0xa1, .incarnation = 0x20a1, .name = "n1"};
+
+    n.chunks = 1000;
+    n.used = 950;
+    node_register(&n);
+    node_beat(&n);
+    assert_true(is_well(*state));
+    n.used = 951;
+    node_beat(&n);
+    assert_true(
+        health_says(*state, "disk /dev/test of node n1 is nearly full: 3 MiB of 62.5 MiB free"));
+    n.used = 0;
+    n.read_only = true;
+    node_beat(&n);
+    assert_true(health_says(*state, "disk /dev/test of node n1 is read-only"));
+    n.read_only = false;
+    n.scrubs = true;
+    node_beat(&n);
+    assert_true(health_says(
+        *state, "disk /dev/test of node n1: the scrub found 2 bad blocks and 1 bad pages"));
+    n.scrubs = false;
+    node_beat(&n);
+    assert_true(is_well(*state));
+}
+
 /* So that whoever wants its numbers finds them. */
 static void a_node_says_where_its_status_port_is(void **state)
 {
@@ -224,6 +261,7 @@ int main(void)
         TEST(a_node_that_never_spoke_is_silent),
         TEST(a_node_that_has_seen_the_founding_holds_nothing),
         TEST(a_keeper_older_than_a_node_is_reported),
+        TEST(a_disk_that_wants_somebody_is_reported),
         TEST(a_node_says_where_its_status_port_is),
         TEST(a_held_node_is_reported),
         TEST(a_disk_in_two_nodes_is_nobodys),
