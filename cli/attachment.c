@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define DEADLINE_S_MAX 3600u
+
 static void print_form(FILE *to, const json_t *forms, const char *member, const char *title)
 {
     const char *form = json_string_value(json_object_get(forms, member));
@@ -35,10 +37,18 @@ static void print_chap(FILE *to, const json_t *chap)
     }
 }
 
+static const char *deadline_of(const json_t *a, char ret[32])
+{
+    uint64_t seconds = number_of(a, "deadline_seconds");
+
+    snprintf(ret, 32, "%" PRIu64 "s", seconds);
+    return seconds ? ret : "none";
+}
+
 static void print_attachment(struct cli *cli, const json_t *a)
 {
     const json_t *forms = json_object_get(a, "forms");
-    char portals[256];
+    char portals[256], deadline[32];
     FILE *to = cli->out;
 
     fprintf(to, "id         %s\n", text_of(a, "id"));
@@ -47,6 +57,7 @@ static void print_attachment(struct cli *cli, const json_t *a)
     fprintf(to, "state      %s, %s, %s\n", text_of(a, "state"),
             json_is_true(json_object_get(a, "shared")) ? "shared" : "exclusive",
             json_is_true(json_object_get(a, "read_only")) ? "read-only" : "read and write");
+    fprintf(to, "deadline   %s\n", deadline_of(a, deadline));
     fprintf(to, "target     %s\n", text_of(a, "target"));
     fprintf(to, "portals    %s\n", texts_of(a, "portals", portals));
     fprintf(to, "lun        %" PRIu64 "\n", number_of(a, "lun"));
@@ -79,6 +90,26 @@ static bool chap_wish(struct cli *cli, const char *option, json_t *body)
     return true;
 }
 
+/* "25s", "25" or "none"; false: something else (said). */
+static bool deadline_wish(struct cli *cli, const char *option, json_t *body)
+{
+    unsigned long seconds = 0;
+    char *end = NULL;
+
+    if (!option)
+        return true;
+    if (strcmp(option, "none") != 0) {
+        seconds = option[0] >= '1' && option[0] <= '9' ? strtoul(option, &end, 10) : 0;
+        if (seconds == 0 || seconds > DEADLINE_S_MAX || (end[0] && strcmp(end, "s") != 0)) {
+            fprintf(cli->err, "dolmen: --deadline is none or 1s to %us, not %s\n", DEADLINE_S_MAX,
+                    option);
+            return false;
+        }
+    }
+    json_object_set_new(body, "deadline_seconds", json_integer((json_int_t)seconds));
+    return true;
+}
+
 enum cli_exit attachment_create(struct cli *cli, const struct arguments *a)
 {
     json_t *attachment, *body;
@@ -89,7 +120,7 @@ enum cli_exit attachment_create(struct cli *cli, const struct arguments *a)
     }
     body = json_pack("{s:s, s:s, s:b, s:b}", "volume", a->words[0], "initiator", a->options[0],
                      "shared", a->options[1] != NULL, "read_only", a->options[2] != NULL);
-    if (!chap_wish(cli, a->options[3], body)) {
+    if (!chap_wish(cli, a->options[3], body) || !deadline_wish(cli, a->options[4], body)) {
         json_decref(body);
         return CLI_USAGE;
     }
@@ -100,16 +131,19 @@ enum cli_exit attachment_create(struct cli *cli, const struct arguments *a)
 
 static void print_list(struct cli *cli, const json_t *list)
 {
+    char deadline[32];
     struct table t;
     json_t *a;
     size_t i;
 
-    table_init(&t, (const char *[]){"VOLUME", "INITIATOR", "STATE", "SHARE", "ACCESS", "ID", NULL});
+    table_init(&t, (const char *[]){"VOLUME", "INITIATOR", "STATE", "SHARE", "ACCESS", "DEADLINE",
+                                    "ID", NULL});
     json_array_foreach(list, i, a) table_row(
-        &t, (const char *[]){
-                text_of(a, "volume_name"), text_of(a, "initiator"), text_of(a, "state"),
-                json_is_true(json_object_get(a, "shared")) ? "shared" : "exclusive",
-                json_is_true(json_object_get(a, "read_only")) ? "ro" : "rw", text_of(a, "id")});
+        &t,
+        (const char *[]){text_of(a, "volume_name"), text_of(a, "initiator"), text_of(a, "state"),
+                         json_is_true(json_object_get(a, "shared")) ? "shared" : "exclusive",
+                         json_is_true(json_object_get(a, "read_only")) ? "ro" : "rw",
+                         deadline_of(a, deadline), text_of(a, "id")});
     table_print(&t, cli->out);
     table_done(&t);
 }

@@ -66,12 +66,17 @@ const struct command commands[] = {
      {{"--initiator", "IQN", "who may log in: the initiator's name (needed)"},
       {"--shared", NULL, "others may be attached at the same time"},
       {"--read-only", NULL, "writes are refused"},
-      {"--chap", "one-way|mutual", "it has to prove who it is; mutual: the target, too"}},
+      {"--chap", "one-way|mutual", "it has to prove who it is; mutual: the target, too"},
+      {"--deadline", "SECONDS|none", "a command not answered by then is told BUSY (25s)"}},
      "let an initiator log in to a volume",
      "Prints what a hypervisor needs: portals, target, LUN, and ready-made forms for QEMU, libvirt\n"
      "and open-iscsi.  An attachment is exclusive unless all of the volume's are shared.  Names and\n"
-     "secrets of --chap are made here and told once, in this answer.\n\n"
-     "  dolmen attachment create web01 --initiator iqn.2026-11.example:hypervisor7\n",
+     "secrets of --chap are made here and told once, in this answer.\n"
+     "A disk may be slow: after --deadline a command is told BUSY, and a kernel initiator (open-iscsi,\n"
+     "ESXi, Windows) asks again, before its own timer of 30 s.  QEMU has no timer and gives up after\n"
+     "seven BUSY: attach it with none.\n\n"
+     "  dolmen attachment create web01 --initiator iqn.2026-11.example:hypervisor7\n"
+     "  dolmen attachment create web01 --initiator iqn.2026-11.example:qemu7 --deadline none\n",
      attachment_create},
     {"attachment", "list", "[VOLUME]", 0, 1, {{NULL, NULL, NULL}},
      "all attachments, or those of one volume",

@@ -48,7 +48,8 @@ struct directory_answer {
     struct identity attachment; /* under which the initiator is let in */
     struct iscsi_chap chap;     /* the attachment's; true where `where` is not UNKNOWN */
     bool read_only;
-    char alias[65]; /* TargetAlias: the volume's name */
+    uint32_t deadline_seconds; /* a command not answered by then is told BUSY; 0: it never is */
+    char alias[65];            /* TargetAlias: the volume's name */
 };
 
 struct directory {

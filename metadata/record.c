@@ -240,6 +240,15 @@ static json_t *chap_json(const struct chap_record *chap)
     return v;
 }
 
+/* Documents from before there were deadlines have none of their own. */
+static bool deadline_read(const json_t *d, uint32_t *ret)
+{
+    *ret = ATTACHMENT_DEADLINE_S;
+    if (!json_object_get(d, "deadline_seconds"))
+        return true;
+    return member_u32(d, "deadline_seconds", ret) && *ret <= ATTACHMENT_DEADLINE_S_MAX;
+}
+
 enum err attachment_read(const char *json, struct attachment_record *ret)
 {
     AUTO_JSON *d = NULL;
@@ -254,7 +263,7 @@ enum err attachment_read(const char *json, struct attachment_record *ret)
         !member_identity(d, "attachment", &r.attachment) ||
         !member_identity(d, "volume", &r.volume) || !member_flag(d, "shared", &r.shared) ||
         !member_flag(d, "read_only", &r.read_only) || !member_flag(d, "ending", &r.ending) ||
-        !chap_read(d, &r.chap))
+        !deadline_read(d, &r.deadline_seconds) || !chap_read(d, &r.chap))
         return E_DAMAGED;
     memcpy(r.initiator, initiator, strlen(initiator) + 1);
     *ret = r;
@@ -270,6 +279,7 @@ char *attachment_write(const struct attachment_record *r, const char *former)
     set_text(&d, "initiator", r->initiator);
     set_flag(&d, "shared", r->shared);
     set_flag(&d, "read_only", r->read_only);
+    set_u64(&d, "deadline_seconds", r->deadline_seconds);
     set_flag(&d, "ending", r->ending);
     if (r->chap.user[0])
         set_json(&d, "chap", chap_json(&r->chap));

@@ -117,6 +117,7 @@ struct attachment_record {
     struct chap_record chap;
     bool shared; /* others may be attached too; else exclusive */
     bool read_only;
+    uint32_t deadline_seconds; /* of a command, then BUSY (design 8); 0: none */
     bool ending; /* detach was recorded: no new session; it goes when the primary has drained it */
 };
 
@@ -124,6 +125,9 @@ struct attachment_record {
 struct grave_record {
     struct identity replica, node, disk;
 };
+
+#define ATTACHMENT_DEADLINE_S     25u /* of one that says nothing */
+#define ATTACHMENT_DEADLINE_S_MAX 3600u
 
 /* [a-z0-9][a-z0-9.-]*, at most RECORD_NAME_MAX; 16 hex digits are an identity and no name. */
 bool record_name_valid(const char *name);

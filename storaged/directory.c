@@ -79,6 +79,7 @@ static void find(struct directory *directory, const char *target, const char *in
         return;
     ret->attachment = attachment->attachment;
     ret->read_only = attachment->read_only;
+    ret->deadline_seconds = attachment->deadline_seconds;
     chap_of(attachment, &ret->chap);
     snprintf(ret->alias, sizeof ret->alias, "%s", record->name);
     ret->where = where(d, volume, ret);

@@ -40,12 +40,12 @@ static json_t *attachment_json(struct control *c, const struct attachment_record
 
     view_target(c, r->volume, target);
     json_t *forms = forms_json(r, target, portal, secrets);
-    return json_pack("{ss ss ss ss sb sb ss ss si so so so}", "id",
+    return json_pack("{ss ss ss ss sb sb si ss ss si so so so}", "id",
                      identity_show(r->attachment).text, "volume", identity_show(r->volume).text,
                      "volume_name", v->volume.name, "initiator", r->initiator, "shared", r->shared,
-                     "read_only", r->read_only, "state", attachment_state(r, v, set), "target",
-                     target, "lun", 0, "portals", portals, "forms", forms, "chap",
-                     chap_show(&r->chap, secrets));
+                     "read_only", r->read_only, "deadline_seconds", (int)r->deadline_seconds,
+                     "state", attachment_state(r, v, set), "target", target, "lun", 0, "portals",
+                     portals, "forms", forms, "chap", chap_show(&r->chap, secrets));
 }
 
 /* NULL: its volume is going. */
@@ -216,11 +216,16 @@ static bool wish_read(const json_t *b, struct attachment_record *ret, const char
 {
     const char *initiator;
 
-    *ret = (struct attachment_record){0};
+    *ret = (struct attachment_record){.deadline_seconds = ATTACHMENT_DEADLINE_S};
     if (!body_text(b, "volume", ret_volume, p) || !body_text(b, "initiator", &initiator, p) ||
         !body_flag(b, "shared", &ret->shared, p) ||
-        !body_flag(b, "read_only", &ret->read_only, p) || !chap_wish(b, &ret->chap, p))
+        !body_flag(b, "read_only", &ret->read_only, p) ||
+        !body_u32_maybe(b, "deadline_seconds", &ret->deadline_seconds, p) ||
+        !chap_wish(b, &ret->chap, p))
         return false;
+    if (ret->deadline_seconds > ATTACHMENT_DEADLINE_S_MAX)
+        return problem(p, E_INVALID, "\"deadline_seconds\" must be from 1 to %u, or 0: none",
+                       ATTACHMENT_DEADLINE_S_MAX);
     if (!record_initiator_valid(initiator))
         return problem(p, E_INVALID,
                        "\"initiator\" must be an iSCSI name: iqn., eui. or naa., then letters, "
@@ -383,7 +388,7 @@ void attachment_create(struct control *c, const struct http_request *r, struct h
     unsigned status;
     enum err err = E_INVALID;
 
-    if (body_read(r, "volume initiator shared read_only chap", &b, &p) &&
+    if (body_read(r, "volume initiator shared read_only deadline_seconds chap", &b, &p) &&
         wish_read(b, &wish, &volume, &p)) {
         pthread_mutex_lock(&c->placing);
         err = wish_store(c, volume, &wish, &p);

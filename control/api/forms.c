@@ -4,6 +4,10 @@
  *
  * Names and portals are of a small alphabet (record_initiator_valid, the configuration's check), so
  * that nothing here needs quoting.
+ *
+ * An attachment has one deadline, and not every initiator is served by it: QEMU has no timer of its
+ * own and gives up after seven BUSY; the kernel's timer of 30 s must not come first.  A form that
+ * the deadline does not fit says so, in a comment of its own language.
  */
 #include "control/api/forms.h"
 
@@ -28,6 +32,11 @@ static bool portal_split(const char *portal, char host[64], const char **ret_por
     return true;
 }
 
+#define KERNEL_TIMER_S 30u /* of a SCSI command, /sys/block/…/device/timeout */
+
+#define QEMU_WANTS_NONE                                                                            \
+    " # QEMU gives up after seven BUSY, and this attachment has a deadline: --deadline none"
+
 /* Its iSCSI driver proves itself and asks for no proof: a mutual attachment is one-way for it. */
 static json_t *qemu_form(const struct attachment_record *a, const char *target, const char *portal,
                          bool secrets)
@@ -41,10 +50,16 @@ static json_t *qemu_form(const struct attachment_record *a, const char *target, 
         snprintf(chap, sizeof chap, ",user=%s,password-secret=chap-%s", a->chap.user, id.text);
     }
     return json_sprintf("%s-blockdev driver=iscsi,node-name=dolmen-%s,transport=tcp,portal=%s,"
-                        "target=%s,lun=0,initiator-name=%s%s%s",
+                        "target=%s,lun=0,initiator-name=%s%s%s%s",
                         object, id.text, portal, target, a->initiator, chap,
-                        a->read_only ? ",read-only=on" : "");
+                        a->read_only ? ",read-only=on" : "",
+                        a->deadline_seconds ? QEMU_WANTS_NONE : "");
 }
+
+/* A comment of XML has no two hyphens. */
+#define LIBVIRT_WANTS_NONE                                                                         \
+    "<!-- QEMU gives up after seven BUSY, and this attachment has a deadline: none fits better "   \
+    "-->"
 
 static json_t *libvirt_form(const struct attachment_record *a, const char *target,
                             const char *portal)
@@ -61,9 +76,17 @@ static json_t *libvirt_form(const struct attachment_record *a, const char *targe
     return json_sprintf("<disk type='network' device='disk'><driver name='qemu' type='raw'/>"
                         "<source protocol='iscsi' name='%s/0'><host name='%s' port='%s'/>"
                         "<initiator><iqn name='%s'/></initiator>%s</source>"
-                        "<target dev='vdb' bus='virtio'/>%s%s</disk>",
+                        "<target dev='vdb' bus='virtio'/>%s%s</disk>%s",
                         target, host, port, a->initiator, auth, a->shared ? "<shareable/>" : "",
-                        a->read_only ? "<readonly/>" : "");
+                        a->read_only ? "<readonly/>" : "",
+                        a->deadline_seconds ? LIBVIRT_WANTS_NONE : "");
+}
+
+static const char *kernel_wants(const struct attachment_record *a)
+{
+    if (a->deadline_seconds > 0 && a->deadline_seconds < KERNEL_TIMER_S)
+        return "";
+    return "; the kernel's timer (30 s) comes before this attachment's deadline: --deadline 25s";
 }
 
 /* open-iscsi takes its own name from one file for the whole host. */
@@ -85,10 +108,10 @@ static json_t *open_iscsi_form(const struct attachment_record *a, const char *ta
                  c->mutual_user, secrets ? c->mutual_secret : "SECRET");
     return json_sprintf("iscsiadm -m node -o new -T %s -p %s && %s%s%s%s%s%s%s"
                         "iscsiadm -m node -T %s -p %s "
-                        "--login # with InitiatorName=%s in /etc/iscsi/initiatorname.iscsi",
+                        "--login # with InitiatorName=%s in /etc/iscsi/initiatorname.iscsi%s",
                         target, portal, *chap ? "iscsiadm -m node -T " : "", *chap ? target : "",
                         *chap ? " -p " : "", *chap ? portal : "", *chap ? " -o update" : "", chap,
-                        *chap ? " && " : "", target, portal, a->initiator);
+                        *chap ? " && " : "", target, portal, a->initiator, kernel_wants(a));
 }
 
 json_t *forms_json(const struct attachment_record *a, const char *target, const char *portal,

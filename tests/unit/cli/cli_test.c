@@ -61,6 +61,9 @@ static void what_is_not_understood_is_said(void **state)
         {"volume list --url", "a value is missing after: --url"},
         {"attachment create first --shared=yes", "this option takes no value"},
         {"attachment create first", "--initiator is missing"},
+        {"attachment create first --initiator iqn.a --deadline 0", "none or 1s to 3600s, not 0"},
+        {"attachment create first --initiator iqn.a --deadline 25m", "none or 1s to 3600s"},
+        {"attachment create first --initiator iqn.a --deadline 3601s", "none or 1s to 3600s"},
         {"--frobnicate volume list", "unknown option: --frobnicate"},
         {"completion zsh", "for bash only"},
         {"help frobnicate", "there is no command"},
@@ -301,15 +304,19 @@ static void an_attachment_comes_with_its_forms(void **state)
     with(&r, &m,
          ANSWERS("201\n{\"id\":\"bb\",\"volume\":\"aa\",\"volume_name\":\"web01\","
                  "\"initiator\":\"iqn.2026-11.example:one\",\"shared\":true,\"read_only\":true,"
-                 "\"state\":\"attached\",\"target\":\"iqn.x:aa\",\"lun\":0,\"portals\":[\"p\"],"
+                 "\"deadline_seconds\":25,\"state\":\"attached\",\"target\":\"iqn.x:aa\",\"lun\":0,"
+                 "\"portals\":[\"p\"],"
                  "\"forms\":{\"qemu\":\"-blockdev x\",\"libvirt\":\"<disk/>\","
                  "\"open_iscsi\":\"iscsiadm y\"}}"),
-         "attachment create web01 --initiator iqn.2026-11.example:one --shared --read-only");
+         "attachment create web01 --initiator iqn.2026-11.example:one --shared --read-only "
+         "--deadline none");
     assert_int_equal(r.result, CLI_OK);
     contains(m.requests[0], "\"volume\":\"web01\"");
     contains(m.requests[0], "\"initiator\":\"iqn.2026-11.example:one\"");
     contains(m.requests[0], "\"shared\":true");
     contains(m.requests[0], "\"read_only\":true");
+    contains(m.requests[0], "\"deadline_seconds\":0");
+    contains(r.out, "deadline   25s\n");
     contains(r.out, "attached, shared, read-only\n");
     contains(r.out, "QEMU:\n-blockdev x\n");
     contains(r.out, "libvirt:\n<disk/>\n");
@@ -324,7 +331,7 @@ static void attachments_of_one_volume_are_asked_for(void **state)
     (void)state;
     with(&r, &m, ANSWERS("200\n{\"items\":[],\"next\":null}"), "attachment list web01");
     contains(m.requests[0], "GET /v1/attachments?volume=web01 HTTP/1.1");
-    assert_string_equal(r.out, "VOLUME  INITIATOR  STATE  SHARE  ACCESS  ID\n");
+    assert_string_equal(r.out, "VOLUME  INITIATOR  STATE  SHARE  ACCESS  DEADLINE  ID\n");
 }
 
 static void status_fails_when_something_is_wrong(void **state)

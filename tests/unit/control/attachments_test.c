@@ -97,6 +97,32 @@ static void an_attachment_says_all_that_an_initiator_needs(void **state)
     reply_done(&r);
 }
 
+/* QEMU gives up after seven BUSY, the kernel's timer must not come first: a form says so. */
+static void a_form_says_where_the_deadline_does_not_fit_it(void **state)
+{
+    struct cluster *c = *state;
+    struct reply r = attach(c, "iqn.2000-01.a:1", ",\"shared\":true");
+
+    assert_int_equal(number_of(&r, "deadline_seconds"), 25);
+    assert_non_null(strstr(form(&r, "qemu"), " # QEMU gives up"));
+    assert_non_null(strstr(form(&r, "libvirt"), "</disk><!-- QEMU gives up"));
+    assert_null(strstr(form(&r, "open_iscsi"), "timer"));
+    reply_done(&r);
+    r = attach(c, "iqn.2000-01.a:2", ",\"shared\":true,\"deadline_seconds\":0");
+    assert_int_equal(number_of(&r, "deadline_seconds"), 0);
+    assert_null(strstr(form(&r, "qemu"), "#"));
+    assert_null(strstr(form(&r, "libvirt"), "<!--"));
+    assert_non_null(strstr(form(&r, "open_iscsi"), "the kernel's timer"));
+    reply_done(&r);
+    r = attach(c, "iqn.2000-01.a:3", ",\"shared\":true,\"deadline_seconds\":30");
+    assert_non_null(strstr(form(&r, "open_iscsi"), "the kernel's timer"));
+    reply_done(&r);
+    expect_problem(attach(c, "iqn.2000-01.a:4", ",\"deadline_seconds\":3601"), 400, "invalid",
+                   "deadline_seconds");
+    expect_problem(attach(c, "iqn.2000-01.a:4", ",\"deadline_seconds\":\"25s\""), 400, "invalid",
+                   "deadline_seconds");
+}
+
 static void an_exclusive_attachment_stays_alone(void **state)
 {
     struct cluster *c = *state;
@@ -305,6 +331,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_attachment_says_all_that_an_initiator_needs),
+        TEST(a_form_says_where_the_deadline_does_not_fit_it),
         TEST(an_exclusive_attachment_stays_alone),
         TEST(shared_ones_share_and_an_initiator_has_one),
         TEST(a_node_takes_so_many_attachments),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records as documents: both ways, what is unknown, and what is refused. */
+#include "base/util.h"
 #include "metadata/records.h"
 
 #include <setjmp.h>
@@ -103,6 +104,7 @@ static void an_attachment_survives_the_way_there_and_back(void **state)
                                   .initiator = "iqn.2008-11.org.linux-kvm:vm_1",
                                   .shared = true,
                                   .read_only = true,
+                                  .deadline_seconds = 7,
                                   .ending = true};
     struct attachment_record back;
     char *json = attachment_write(&r, NULL);
@@ -113,7 +115,37 @@ static void an_attachment_survives_the_way_there_and_back(void **state)
     assert_int_equal(back.volume.bits, 2);
     assert_string_equal(back.initiator, r.initiator);
     assert_true(back.shared && back.read_only && back.ending);
+    assert_int_equal(back.deadline_seconds, 7);
     free(json);
+}
+
+static void an_attachment_of_before_has_the_usual_deadline(void **state)
+{
+#define OLD                                                                                        \
+    "{\"version\":1,\"attachment\":\"0000000000000001\",\"initiator\":\"iqn.a\","                  \
+    "\"volume\":\"0000000000000002\"%s}"
+    static const struct {
+        const char *more;
+        enum err err;
+        uint32_t seconds;
+    } cases[] = {
+        {"", E_OK, 25},
+        {",\"deadline_seconds\":0", E_OK, 0},
+        {",\"deadline_seconds\":3600", E_OK, 3600},
+        {",\"deadline_seconds\":3601", E_DAMAGED, 0},
+        {",\"deadline_seconds\":-1", E_DAMAGED, 0},
+        {",\"deadline_seconds\":\"25s\"", E_DAMAGED, 0},
+    };
+    struct attachment_record r;
+    char text[256];
+
+    (void)state;
+    for (uint32_t n = 0; n < array_length(cases); n++) {
+        snprintf(text, sizeof text, OLD, cases[n].more);
+        assert_int_equal(attachment_read(text, &r), cases[n].err);
+        if (!cases[n].err)
+            assert_int_equal(r.deadline_seconds, cases[n].seconds);
+    }
 }
 
 static void chap_survives_the_way_there_and_back(void **state)
@@ -352,6 +384,7 @@ int main(void)
         cmocka_unit_test(a_volume_survives_the_way_there_and_back),
         cmocka_unit_test(a_head_survives_with_and_without_a_primary),
         cmocka_unit_test(an_attachment_survives_the_way_there_and_back),
+        cmocka_unit_test(an_attachment_of_before_has_the_usual_deadline),
         cmocka_unit_test(chap_survives_the_way_there_and_back),
         cmocka_unit_test(chap_that_cannot_be_meant_is_refused),
         cmocka_unit_test(a_grave_and_a_name_survive_the_way_there_and_back),

@@ -99,6 +99,7 @@ static void an_attached_initiator_is_let_in_here(void **state)
     struct directory_answer answer;
 
     s->attachment.read_only = true;
+    s->attachment.deadline_seconds = 7;
     snprintf(s->attachment.chap.user, sizeof s->attachment.chap.user, "u");
     snprintf(s->attachment.chap.secret, sizeof s->attachment.chap.secret, "0123456789ab");
     read_records(s);
@@ -107,6 +108,7 @@ static void an_attached_initiator_is_let_in_here(void **state)
     assert_ptr_equal(answer.block, &a_block);
     assert_int_equal(answer.attachment.bits, ATTACHMENT.bits);
     assert_true(answer.read_only);
+    assert_int_equal(answer.deadline_seconds, 7);
     assert_string_equal(answer.chap.user, "u");
     assert_string_equal(answer.chap.secret, "0123456789ab");
     assert_string_equal(answer.chap.mutual_user, "");
