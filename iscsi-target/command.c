@@ -12,6 +12,7 @@
  *   no memory for a scratch         TASK SET FULL if it holds data-out: others may wait for that
  *   dropped before the block has it it ends at once, its CmdSN counts as received
  *   dropped when the block has it   it runs on, unseen (C2)
+ *   its deadline is over            BUSY; what the block has runs on in LATE (deadline.c)
  *   its session is asked to leave   it waits unanswered, unless the block has it
  */
 #include "iscsi-target/command.h"
@@ -46,8 +47,10 @@ static const struct task_state command_states[] = {
     [PERFORMING] = {"performing", TASK_AFTER(PERFORM)},
     [ANSWER] = {"answer", TASK_AFTER(TURN) | TASK_AFTER(MEMORY) | TASK_AFTER(GATHER) |
                               TASK_AFTER(PERFORM) | TASK_AFTER(PERFORMING)},
+    [LATE] = {"late", TASK_AFTER(ANSWER)},
     [OVER] = {"over", TASK_AFTER(TURN) | TASK_AFTER(MEMORY) | TASK_AFTER(GATHER) |
-                          TASK_AFTER(PERFORM) | TASK_AFTER(PERFORMING) | TASK_AFTER(ANSWER)},
+                          TASK_AFTER(PERFORM) | TASK_AFTER(PERFORMING) | TASK_AFTER(ANSWER) |
+                          TASK_AFTER(LATE)},
 };
 
 static bool command_invariant(const struct task *t)
@@ -73,7 +76,8 @@ static void command_leaves(struct command *c)
     struct iscsi_target *t = c->session->target;
 
     list_remove(&c->itt_link);
-    if (c->immediate || !c->has_slot || t->leaving == target_sizes(&t->limits).leaving)
+    if (c->immediate || !c->has_slot || command_is_below(c) ||
+        t->leaving == target_sizes(&t->limits).leaving)
         return;
     t->leaving++;
     c->leaving = true;
@@ -218,13 +222,20 @@ void command_plug(struct session *s, uint32_t cmd_sn)
 
 /* ---- it goes ---- */
 
+void command_runs_on(struct command *c)
+{
+    scsi_stop(&c->scsi);
+    if (c->scsi.request.op == BLOCK_COMPARE_AND_WRITE)
+        session_ask_anew(c->session);
+}
+
 void command_drop(struct command *c)
 {
     c->dropped = true;
     list_remove(&c->itt_link);
     send_cancel(&c->source);
     if (c->task.state == PERFORMING)
-        scsi_stop(&c->scsi);
+        command_runs_on(c);
     order_look(c->session);
     task_run(&c->task);
 }
@@ -381,6 +392,7 @@ static enum task_next scsi_performed_or_not(struct command *c)
     c->scsi.others_first = c->scsi.data_out.count == 0 && !memory_turn(c);
     if (!scsi_perform(&c->scsi)) {
         memory_had(c);
+        c->handed = true;
         return task_wait_in(&c->task, PERFORMING);
     }
     if (c->scsi.starved && memory_comes(c))
@@ -411,12 +423,28 @@ static bool is_pointless(const struct command *c)
            (c->task.state == MEMORY || c->task.state == GATHER || c->task.state == PERFORM);
 }
 
+static enum task_next late(struct command *c)
+{
+    metric_add(&c->session->target->metrics.late_answers, 1);
+    return task_goto(&c->task, OVER);
+}
+
+/* Told BUSY now, wherever it is; unless there is nobody to tell. */
+static bool is_overdue(const struct command *c)
+{
+    return c->expired && !c->dropped && c->session->connection && c->task.state < ANSWER;
+}
+
 static enum task_next command_step(struct task *t)
 {
     struct command *c = container_of(t, struct command, task);
 
     if (is_pointless(c))
         return task_goto(t, OVER);
+    if (is_overdue(c)) {
+        memory_had(c);
+        return command_answer(c);
+    }
     switch ((enum command_state)t->state) {
     case TURN:
         if (!c->delivered && !c->session->ended)
@@ -441,7 +469,12 @@ static enum task_next command_step(struct task *t)
         return command_answer(c);
 
     case ANSWER:
-        return source_idle(&c->source) ? task_goto(t, OVER) : TASK_WAIT;
+        if (!source_idle(&c->source))
+            return TASK_WAIT;
+        return command_is_below(c) ? task_wait_in(t, LATE) : task_goto(t, OVER);
+
+    case LATE:
+        return c->performed ? late(c) : TASK_WAIT;
 
     case OVER:
         return source_idle(&c->source) ? TASK_DONE : TASK_WAIT;

@@ -6,7 +6,7 @@
  * All are delivered in the order of their CmdSN, immediate ones at once (RFC 7143 4.2.2.1).  What
  * becomes of one then is its kind's affair; a SCSI command has the longest life:
  *
- *   TURN  → MEMORY → GATHER → PERFORM → PERFORMING → ANSWER → OVER
+ *   TURN  → MEMORY → GATHER → PERFORM → PERFORMING → ANSWER → LATE → OVER
  *
  * Promises: C1 data is placed only at the next byte that was asked for or allowed, within the
  *              payload that was taken for it (T1).
@@ -27,6 +27,7 @@ enum command_state {
     PERFORM,    /* all data is there; it may wait for memory, as in MEMORY  */
     PERFORMING, /* the block has it                                         */
     ANSWER,     /* its PDUs stand in the sender's queue or are under way    */
+    LATE,       /* told BUSY at its deadline, and the block still has it (deadline.c) */
     OVER,
 };
 
@@ -54,6 +55,8 @@ struct command {
     uint32_t itt, cmd_sn;
     bool immediate, delivered, dropped;
     bool has_slot;    /* counted in session->slots or ->immediates */
+    bool handed;      /* to the block, which has it until it is performed */
+    bool expired;     /* its deadline is over: the answer is BUSY */
     bool leaving;     /* its slot was given back when its answer was made */
     uint8_t response; /* of a task management function, a logout; of a text: the last */
 
@@ -64,6 +67,7 @@ struct command {
     bool ordered;     /* counted in session->ordered */
     bool performed;
     bool spoiled;     /* a data digest was wrong: refused when all that was asked for has come */
+    uint64_t data_us; /* when its last Data-Out or its turn came */
     uint32_t data_sn; /* the next of the sequence that arrives */
     struct r2t r2ts[R2T_MAX];
     uint32_t r2t_first, r2t_count, r2t_unsent, r2t_sn, asked;
@@ -83,6 +87,15 @@ struct command *command_begin(struct connection *c, const struct command_kind *k
 void command_end(struct connection *c); /* its PDU is whole */
 /* Its data is not what was sent: rejected and forgotten, its CmdSN may come again (7.8). */
 void command_spoiled(struct connection *c);
+
+/* The block has it, although nobody waits for it any more. */
+static inline bool command_is_below(const struct command *c)
+{
+    return c->handed && !c->performed;
+}
+
+/* Nobody will be told how what the block has of it ends (C2): nothing more is begun. */
+void command_runs_on(struct command *c);
 
 /* Ends it for the initiator: it is found no more and never answered (C2). */
 void command_drop(struct command *c);

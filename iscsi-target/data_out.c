@@ -94,6 +94,7 @@ void data_out_end(struct connection *connection)
     struct command *c = connection->receive.command;
 
     c->got += be24_get(h->data_segment_length);
+    c->data_us = connection->received_us;
     c->data_sn++;
     if (!(h->flags & FLAG_FINAL))
         return;

@@ -43,7 +43,7 @@ void order_look(struct session *s)
 static bool is_in_the_way(const struct command *older, const struct command *c)
 {
     if (older == c || !command_is_scsi(older) || older->immediate || older->dropped ||
-        older->task.state == ANSWER || older->task.state == OVER)
+        older->task.state >= ANSWER)
         return false;
     return sn_not_after(older->cmd_sn, c->cmd_sn) && (older->ordered || c->ordered);
 }

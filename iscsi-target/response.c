@@ -16,6 +16,8 @@ void response_residual(const struct command *c, uint8_t *flags, be32 *residual)
     uint32_t expected = direction & (FLAG_READ | FLAG_WRITE) ? c->edtl : 0;
     uint32_t moves = direction & FLAG_WRITE ? c->scsi.data_out_bytes : c->scsi.data_in.bytes;
 
+    if (c->expired)
+        moves = 0;
     if (expected > moves)
         *flags |= FLAG_UNDERFLOW;
     else if (expected < moves)
@@ -26,7 +28,7 @@ void response_residual(const struct command *c, uint8_t *flags, be32 *residual)
 /* SenseLength, then the sense data: the data segment of a response (11.4.7). */
 static uint32_t sense_segment(struct command *c)
 {
-    if (c->scsi.sense_bytes == 0)
+    if (c->expired || c->scsi.sense_bytes == 0)
         return 0;
     be16_put(c->sense_segment, 0, (uint16_t)c->scsi.sense_bytes);
     memcpy(c->sense_segment + 2, c->scsi.sense, c->scsi.sense_bytes);
@@ -38,7 +40,8 @@ static void owe(const struct command *c)
 {
     const struct block_request *r = &c->scsi.request;
 
-    if (r->op == BLOCK_COMPARE_AND_WRITE && r->note.initiator && c->scsi.status == SCSI_GOOD)
+    if (!c->expired && r->op == BLOCK_COMPARE_AND_WRITE && r->note.initiator &&
+        c->scsi.status == SCSI_GOOD)
         *acknowledge_owe(c->session) =
             (struct owed_status){c->session->connection->sender.stat_sn, r->extent, r->note};
 }
@@ -49,7 +52,7 @@ void response_next(struct command *c, struct pdu_out *ret)
 
     h->opcode = SCSI_RESPONSE;
     h->flags = FLAG_FINAL;
-    h->status = c->scsi.status;
+    h->status = c->expired ? SCSI_BUSY : c->scsi.status; /* which the block may still change */
     h->initiator_task_tag = be32_of(c->itt);
     h->exp_data_sn = be32_of(c->in_sn + c->r2t_sn);
     response_residual(c, &h->flags, &h->residual);

@@ -122,6 +122,7 @@ static enum task_next scsi_act(struct command *c)
     if (c->refused)
         return command_answer(c);
     order_begin(c);
+    c->data_us = now_us(&t->env->clock);
     if (!scsi_decode(&c->scsi)) {
         c->scsi.data_out_bytes = 0;
         return command_answer(c);

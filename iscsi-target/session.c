@@ -70,12 +70,21 @@ static void name_asker(struct session *s)
     s->nexus.session = now_us(&s->target->env->clock) << 16 | s->tsih;
 }
 
+/* The next number that no session of another TSIH can have. */
+void session_ask_anew(struct session *s)
+{
+    uint64_t now = now_us(&s->target->env->clock) << 16 | s->tsih;
+
+    s->nexus.session = max_u64(now, s->nexus.session + (1u << 16));
+}
+
 static void nexus_open(struct session *s, const struct directory_answer *where)
 {
     struct iscsi_target *t = s->target;
 
     s->block = where->block;
     s->attachment = where->attachment;
+    s->deadline_us = where->deadline_seconds * 1000000ull;
     memcpy(s->alias, where->alias, sizeof s->alias);
     scsi_nexus_open(&s->nexus, where->block);
     s->nexus.read_only = where->read_only;

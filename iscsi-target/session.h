@@ -42,7 +42,8 @@ struct session {
     uint64_t leave_by_us;   /* … and then it ends */
     struct command *logout; /* that waits for what the block has; else NULL */
     struct identity attachment;
-    struct block *block; /* NULL: discovery */
+    uint64_t deadline_us; /* of its commands; 0: none */
+    struct block *block;  /* NULL: discovery */
     struct scsi_nexus nexus;
     struct block_watcher watcher; /* moved: the session ends */
     struct parameters parameters;
@@ -78,6 +79,12 @@ void session_end(struct session *s);
  */
 void session_leave(struct session *s, uint16_t seconds);
 
+/*
+ * A COMPARE AND WRITE of its was given up that the block goes on with: asked again, it is to be
+ * known by its note as of an earlier session (base/block.h).
+ */
+void session_ask_anew(struct session *s);
+
 /* Ends it and its connection; answers that are whole and the news leave first. */
 void session_expel(struct session *s);
 
@@ -90,6 +97,9 @@ uint32_t session_ttt(struct session *s); /* never TAG_NONE */
 
 /* metrics.c: its window was opened or shut. */
 void metrics_window(struct session *s);
+
+/* deadline.c: at each tick */
+void deadline_look(struct session *s, uint64_t now);
 
 /* acknowledge.c */
 struct owed_status *acknowledge_owe(struct session *s); /* one more, to be filled */

@@ -28,7 +28,7 @@ static bool is_behind(const struct command *c, const struct command *function)
 /* Its last PDU is made, and may be under way. */
 static bool is_answered(const struct command *c)
 {
-    return c->task.state == OVER || (c->task.state == ANSWER && !c->source.queued);
+    return c->task.state > ANSWER || (c->task.state == ANSWER && !c->source.queued);
 }
 
 /* Every SCSI command of the session that came before the function, an immediate one by when it
