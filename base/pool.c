@@ -2,28 +2,23 @@
 /* base/pool.c — one allocation, a stack of what is free. */
 #include "base/pool.h"
 
+#include "base/memory.h"
 #include "base/util.h"
 
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
-#define PAGE UINT64_C(4096)
-
-enum err pool_open(struct pool *p, const char *name, size_t item_bytes, size_t alignment,
-                   uint32_t count)
+static enum err open_taking(struct pool *p, size_t item_bytes, size_t alignment, uint32_t count,
+                            bool huge)
 {
     size_t bytes;
 
-    memset(p, 0, sizeof *p);
-    item_bytes = (size_t)round_up(item_bytes, alignment);
     if (__builtin_mul_overflow(item_bytes, (size_t)(count ? count : 1), &bytes))
         return E_NO_MEMORY;
-    p->name = name;
     p->item_bytes = item_bytes;
     p->free = calloc(count ? count : 1, sizeof *p->free);
-    p->memory = aligned_alloc(alignment, bytes);
+    p->memory = memory_take(alignment, bytes, huge);
     if (!p->free || !p->memory) {
         pool_close(p);
         return E_NO_MEMORY;
@@ -34,13 +29,18 @@ enum err pool_open(struct pool *p, const char *name, size_t item_bytes, size_t a
     return E_OK;
 }
 
-void pool_wish_huge(const struct pool *p)
+enum err pool_open(struct pool *p, const char *name, size_t item_bytes, size_t alignment,
+                   uint32_t count)
 {
-    uint64_t start = round_up((uintptr_t)p->memory, PAGE);
-    uint64_t end = round_down((uintptr_t)p->memory + pool_bytes(p), PAGE);
+    *p = (struct pool){.name = name};
+    return open_taking(p, (size_t)round_up(item_bytes, alignment), alignment, count, false);
+}
 
-    if (start < end)
-        (void)madvise(p->memory + (start - (uintptr_t)p->memory), end - start, MADV_HUGEPAGE);
+enum err pool_open_huge(struct pool *p, const char *name, size_t item_bytes, size_t alignment,
+                        uint32_t count)
+{
+    *p = (struct pool){.name = name};
+    return open_taking(p, (size_t)round_up(item_bytes, alignment), alignment, count, true);
 }
 
 void pool_close(struct pool *p)

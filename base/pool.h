@@ -24,9 +24,9 @@ struct pool {
 /* Items are aligned to `alignment` (a power of two).  E_NO_MEMORY if the system has not so much. */
 must_check enum err pool_open(struct pool *p, const char *name, size_t item_bytes, size_t alignment,
                               uint32_t count);
-/* Wishes for huge pages under it, before it is used: for one whose items the kernel pins for I/O
- * by the thousand.  A system that has none gives none. */
-void pool_wish_huge(const struct pool *p);
+/* The same, with a wish for huge pages under it (base/memory.h). */
+must_check enum err pool_open_huge(struct pool *p, const char *name, size_t item_bytes,
+                                   size_t alignment, uint32_t count);
 void pool_close(struct pool *p); /* every item must be back; NULL-safe, also half-built */
 
 void *pool_get(struct pool *p); /* NULL when all are out; contents are what was left there */

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/config.c — one row per key; each value checked for its type and its bounds. */
+/*
+ * control/config.c — one row per key; each value checked for its type and its bounds.
+ *
+ * A new setting is one row: then it is read, checked, shown by --check-config and stands in the
+ * example (`metad --example-config >deploy/metad.conf.example`; a test holds the file to it).
+ */
 #include "control/config.h"
 
 #include "base/util.h"
@@ -14,6 +19,7 @@ struct key {
     const char *name, *fallback; /* NULL: must be given */
     size_t place, size;
     bool (*valid)(const char *value, char why[160]);
+    const char *unit, *bound, *example, *sentence; /* '\n' between its lines */
 };
 
 static bool dir_valid(const char *value, char why[160])
@@ -43,9 +49,16 @@ static bool iqn_valid(const char *value, char why[160])
 /* clang-format off */
 #define FIELD(f) offsetof(struct control_config, f), sizeof(((struct control_config *)0)->f)
 static const struct key keys[] = {
-    {"dir",        NULL,                            FIELD(dir),        dir_valid},
-    {"listen",     "127.0.0.1:7480",                FIELD(listen),     listen_valid},
-    {"iqn_prefix", "iqn.2026-11.internal.dolmen",   FIELD(iqn_prefix), iqn_valid},
+    {"dir",        NULL,                            FIELD(dir),        dir_valid,
+     "a folder", "1 to 511 bytes", "/var/lib/dolmen/metad",
+     "Where the records of the cluster are kept; made when missing.  Back it up."},
+    {"listen",     "127.0.0.1:7480",                FIELD(listen),     listen_valid,
+     "an address", "loopback only: 127.x.x.x:port or [::1]:port", NULL,
+     "The REST API.  There is no TLS and there are no tokens yet: whoever may connect may do\n"
+     "everything.  Port 0 asks for a free one."},
+    {"iqn_prefix", "iqn.2026-11.internal.dolmen",   FIELD(iqn_prefix), iqn_valid,
+     "text", "iqn.yyyy-mm.name of a-z 0-9 . - :, to 79 bytes", NULL,
+     "Of every target's name, prefix:volume: the same as each storaged's."},
 };
 /* clang-format on */
 
@@ -132,4 +145,44 @@ enum err control_config_read(const char *path, struct control_config *ret, char 
     }
     config_destroy(&file);
     return err;
+}
+
+void control_config_show(const struct control_config *c, FILE *to)
+{
+    for (size_t i = 0; i < array_length(keys); i++) {
+        fprintf(to, "%s = \"", keys[i].name);
+        for (const char *at = (const char *)c + keys[i].place; *at; at++) {
+            if (*at == '"' || *at == '\\')
+                fputc('\\', to);
+            fputc(*at, to);
+        }
+        fputs("\";\n", to);
+    }
+}
+
+static void example_row(const struct key *key, FILE *to)
+{
+    fputs("# ", to);
+    for (const char *at = key->sentence; *at; at++) {
+        fputc(*at, to);
+        if (*at == '\n')
+            fputs("# ", to);
+    }
+    if (key->fallback)
+        fprintf(to, "\n# Unit: %s.  Default: \"%s\".  Bound: %s.\n#%s = \"%s\";\n\n", key->unit,
+                key->fallback, key->bound, key->name, key->fallback);
+    else
+        fprintf(to, "\n# Unit: %s.  Must be given.  Bound: %s.\n%s = \"%s\";\n\n", key->unit,
+                key->bound, key->name, key->example);
+}
+
+void control_config_example(FILE *to)
+{
+    fputs("# The configuration of metad, the control plane: every setting there is.\n"
+          "# What must be given stands with an example, the rest as a comment with its default.\n"
+          "# `metad --check-config --config FILE` says whether a file is right, and what is in\n"
+          "# effect with it.\n\n",
+          to);
+    for (size_t i = 0; i < array_length(keys); i++)
+        example_row(&keys[i], to);
 }

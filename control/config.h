@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* control/config.h — metad's configuration file; an unknown key is a mistake, never ignored. */
+/*
+ * control/config.h — metad's configuration file; an unknown key is a mistake, never ignored.
+ *
+ * Every setting is a row of the table in config.c; deploy/metad.conf.example is written from it
+ * (`metad --example-config`).
+ */
 #ifndef CONTROL_CONFIG_H
 #define CONTROL_CONFIG_H
 
 #include "base/err.h"
+
+#include <stdio.h>
 
 #define CONFIG_WHY 320u
 
@@ -16,5 +23,10 @@ struct control_config {
 /* E_CONFIG, or E_NOT_FOUND …: `why` is one line, file:line: what, and the bound. */
 must_check enum err control_config_read(const char *path, struct control_config *ret,
                                         char why[CONFIG_WHY]);
+
+/* Every setting as it is in effect: a configuration again. */
+void control_config_show(const struct control_config *c, FILE *to);
+/* The example that documents itself: every setting with sentence, unit, default and bound. */
+void control_config_example(FILE *to);
 
 #endif

@@ -11,18 +11,13 @@ static const char usage[] =
     "metad keeps the records of a Dolmen cluster, serves its REST API and names primaries.\n"
     "\n"
     "usage: metad --config FILE [--check-config]\n"
+    "       metad --example-config\n"
     "\n"
     "  -c, --config FILE    the configuration, in libconfig form\n"
-    "      --check-config   say whether it is right, and end\n"
+    "      --check-config   only read it: \"ok\" and every setting in effect, or what is wrong\n"
+    "      --example-config every setting there is, with unit, default and bound\n"
     "  -h, --help           this page\n"
     "      --version        print the version\n"
-    "\n"
-    "The configuration:\n"
-    "  dir = \"/var/lib/dolmen/metad\";                 # the records' folder; made when missing\n"
-    "  listen = \"127.0.0.1:7480\";                     # loopback only; port 0 asks for a free "
-    "one\n"
-    "  iqn_prefix = \"iqn.2026-11.internal.dolmen\";    # of every target: prefix:volume\n"
-    "dir must be given; the others show their defaults.  An unknown key is an error.\n"
     "\n"
     "Served, as JSON over HTTP/1.1 (control/openapi.yaml has the whole of it):\n"
     "  GET POST         /v1/volumes          GET PATCH DELETE  /v1/volumes/{id or name}\n"
@@ -44,12 +39,11 @@ struct options {
 /* -1: go on; else the exit code. */
 static int options_read(int argc, char **argv, struct options *ret)
 {
-    enum { CHECK = 256, VERSION };
-    static const struct option known[] = {{"config", required_argument, NULL, 'c'},
-                                          {"check-config", no_argument, NULL, CHECK},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, VERSION},
-                                          {0}};
+    enum { CHECK = 256, EXAMPLE, VERSION };
+    static const struct option known[] = {
+        {"config", required_argument, NULL, 'c'},       {"check-config", no_argument, NULL, CHECK},
+        {"example-config", no_argument, NULL, EXAMPLE}, {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, VERSION},        {0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
@@ -60,6 +54,9 @@ static int options_read(int argc, char **argv, struct options *ret)
         case CHECK:
             ret->check = true;
             break;
+        case EXAMPLE:
+            control_config_example(stdout);
+            return 0;
         case 'h':
             fputs(usage, stdout);
             return 0;
@@ -121,5 +118,9 @@ int main(int argc, char **argv)
         fprintf(stderr, "%s\n", why);
         return 1;
     }
-    return options.check ? 0 : serve(&config);
+    if (!options.check)
+        return serve(&config);
+    puts("ok");
+    control_config_show(&config, stdout);
+    return 0;
 }

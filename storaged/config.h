@@ -6,16 +6,12 @@
  *   name = "n1";  rack = "r1";
  *   metad = "http://127.0.0.1:7480";
  *   portals = ["127.0.0.1:3260"];           where initiators log in
- *   status = "127.0.0.1:7490";              metrics and health, on loopback (this is the default);
- *                                           "none": no such port
- *   iqn_prefix = "iqn.2026-11.internal.dolmen";  as metad has it (this is the default)
- *   profile = "small";                      which limits (limits.h)
- *   scrub_days = 7;                         each disk is read whole once in so long (1 to 365) …
- *   scrub_mib_per_second = 1;               … and never slower than that (1 to 4096)
+ *   profile = "node";                       from which the limits have their defaults
  *   disks = ({ path = "/dev/sdb"; }, { path = "/srv/disk0"; size = "20G"; });
  *
- * A mistake (an unknown key, a wrong type, a value out of bounds) is one line: file:line: what, and
- * the bound.
+ * Every setting, with its unit, default and bound, is a row of the table in settings.c;
+ * deploy/storaged.conf.example is written from it (`storaged --example-config`).  A mistake (an
+ * unknown key, a wrong type, a value out of bounds) is one line: file:line: what, and the bound.
  */
 #ifndef STORAGED_CONFIG_H
 #define STORAGED_CONFIG_H
@@ -25,13 +21,12 @@
 #include "metadata/records.h"
 
 #include <stdint.h>
+#include <stdio.h>
 
 #define CONFIG_PATH_MAX    512u
 #define CONFIG_DISKS_MAX   24u
 #define DISK_BYTES_LEAST   (UINT64_C(512) << 20)
 #define IQN_PREFIX_MAX     200u
-#define SCRUB_DAYS_MOST    365u
-#define SCRUB_MIB_MOST     4096u
 #define CONFIG_PROBLEM_MAX 700u
 
 struct node_disk_config {
@@ -39,6 +34,7 @@ struct node_disk_config {
     uint64_t bytes; /* 0: it must be there; else a file that is not there is made so large */
 };
 
+/* Numbers and sizes are all of one type, so that one row of the table reads and shows each. */
 struct node_config {
     char dir[CONFIG_PATH_MAX];
     char name[RECORD_NAME_MAX + 1];
@@ -46,9 +42,13 @@ struct node_config {
     char metad[256];
     char iqn_prefix[IQN_PREFIX_MAX];
     char profile[16];
+    uint64_t lock_memory; /* 0 or 1 */
+    uint64_t sessions, commands, window, volumes;
+    uint64_t buffer_bytes;             /* data of commands           */
+    uint64_t stage_bytes, cache_bytes; /* of each disk; cache 0: what design 7 leaves */
+    uint64_t scrub_days, scrub_mib_per_second;
     uint32_t portal_count, disk_count;
     char status[64]; /* "": no status port */
-    uint32_t scrub_days, scrub_mib_per_second;
     struct net_address portals[NODE_PORTALS_MAX];
     struct node_disk_config disks[CONFIG_DISKS_MAX];
 };
@@ -60,5 +60,10 @@ struct config_problem {
 /* Blocking, for start.  E_CONFIG: *reterr says what is wrong and where. */
 must_check enum err node_config_read(const char *path, struct node_config *ret,
                                      struct config_problem *reterr);
+
+/* Every setting as it is in effect: a configuration again. */
+void node_config_show(const struct node_config *c, FILE *to);
+/* The example that documents itself: every setting with sentence, unit, default and bound. */
+void node_config_example(FILE *to);
 
 #endif

@@ -9,6 +9,7 @@
 #include "storaged/disks.h"
 
 #include "base/size.h"
+#include "storaged/limits.h"
 #include "store/scrub.h"
 
 #include <errno.h>
@@ -119,7 +120,7 @@ static void open_begin(struct node_disks *d)
     d->open = (struct store_open){
         .env = d->env,
         .disk = current(d)->disk,
-        .limits = d->limits,
+        .limits = limits_store(d->config, current(d)->disk->size_bytes),
         .done = opened,
     };
     d->busy = true;
@@ -237,8 +238,8 @@ static enum task_next next_disk(struct node_disks *d)
 static void scrub_begin(struct node_disks *d)
 {
     struct store_scrub_pace pace = {
-        .period_us = d->config->scrub_days * UINT64_C(24) * 3600 * 1000 * 1000,
-        .bytes_per_second_least = (uint64_t)d->config->scrub_mib_per_second << 20,
+        .period_us = d->config->scrub_days * 24 * 3600 * 1000 * 1000,
+        .bytes_per_second_least = d->config->scrub_mib_per_second << 20,
     };
     enum err err = store_scrub_start(current(d)->store, &pace);
 
@@ -350,11 +351,10 @@ static const struct task_kind disks_kind = {
 /* ---- the door ---- */
 
 void disks_open(struct node_disks *d, struct env *env, const struct node_config *config,
-                const struct store_limits *limits, void (*done)(struct node_disks *))
+                void (*done)(struct node_disks *))
 {
     *d = (struct node_disks){
         .env = env,
-        .limits = *limits,
         .count = config->disk_count,
         .done = done,
         .config = config,

@@ -21,7 +21,6 @@ struct node_disk {
 
 struct node_disks {
     struct env *env;
-    struct store_limits limits;
     uint32_t count;
     struct node_disk disks[CONFIG_DISKS_MAX];
     void (*done)(struct node_disks *);
@@ -41,7 +40,7 @@ struct node_disks {
 
 /* Opens one after the other, then `done`.  config is the caller's, for good. */
 void disks_open(struct node_disks *d, struct env *env, const struct node_config *config,
-                const struct store_limits *limits, void (*done)(struct node_disks *));
+                void (*done)(struct node_disks *));
 /* While they are being opened: looks at no further one, breaks off a format; `done` comes soon. */
 void disks_stop(struct node_disks *d);
 uint32_t disks_opened(const struct node_disks *d);

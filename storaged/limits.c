@@ -1,42 +1,164 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* storaged/limits.c — the profiles, and the budget printed at start. */
+/* storaged/limits.c — what follows from the configuration, and the budget printed at start. */
 #include "storaged/limits.h"
 
 #include "base/size.h"
 #include "storaged/records_http.h"
 
+#include <fcntl.h>
 #include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
 
-struct limits limits_small(void)
+#define MIB               (UINT64_C(1) << 20)
+#define HALF_OPEN_SMALL   16u
+#define HALF_OPEN_NODE    64u
+#define SHARDS_A_DISK     256u /* … at least; one for each 2 GiB beyond (design 7) */
+#define BYTES_A_SHARD     (UINT64_C(2) << 30)
+#define SHARD_COST        2304u /* replication's shard, its facts, its line in a heartbeat */
+#define VOLUME_RECORDS    (UINT64_C(24) << 10) /* head, page, attachments: JSON and decoded */
+#define VOLUMES_ELSEWHERE 4u                   /* of the cluster, for each one that is here */
+/* Measured (docs/decisions/0019): code and libraries that were touched, stacks, HTTP clients, and
+ * what the allocator keeps. */
+#define PROCESS_BYTES (18 * MIB)
+
+static bool is_small(const struct node_config *c)
 {
-    struct limits l = {
-        .reactor = reactor_config_default(),
-        .store = store_limits_small(),
-        .volume = volume_limits_default(),
-        .iscsi = iscsi_limits_small(),
-        .volumes_max = 64,
-        .attachments_max = 256,
-        .operations_max = 64,
-    };
+    return strcmp(c->profile, "small") == 0;
+}
 
-    l.reactor.workers = METAD_LANES + 2; /* the links to metad, the signals, one to spare */
+/* As the store will find it; a disk that cannot be looked at is refused later, and costs nothing.
+ */
+static uint64_t disk_bytes(const struct node_disk_config *d)
+{
+    int fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    return end > 0 ? (uint64_t)end : d->bytes;
+}
+
+static uint32_t shards_of(const struct node_config *c)
+{
+    uint64_t shards = 0;
+
+    for (uint32_t i = 0; i < c->disk_count; i++)
+        shards += max_u64(SHARDS_A_DISK, div_up(disk_bytes(&c->disks[i]), BYTES_A_SHARD));
+    return (uint32_t)min_u64(shards, UINT32_MAX / 8);
+}
+
+static struct iscsi_limits iscsi_of(const struct node_config *c)
+{
+    struct iscsi_limits l = iscsi_limits_small();
+
+    l.sessions_max = (uint32_t)c->sessions;
+    l.commands_max = (uint32_t)c->commands;
+    l.window = (uint32_t)c->window;
+    l.buffer_bytes = c->buffer_bytes;
+    l.half_open_max = is_small(c) ? HALF_OPEN_SMALL : HALF_OPEN_NODE;
     return l;
 }
 
-static uint64_t budget_line(struct log *log, const char *pool, uint32_t count, uint64_t bytes)
+static uint32_t connections_of(const struct iscsi_limits *l)
 {
-    log_event(log, LOG_LEVEL_INFO, "storaged", "budget", "pool=%s count=%u bytes=%" PRIu64 " (%s)",
-              pool, count, bytes * count, size_show(bytes * count).text);
-    return bytes * count;
+    uint32_t sum = 0;
+
+    sum += l->sessions_max;  /* one a session: MaxConnections=1            */
+    sum += l->half_open_max; /* logging in                                  */
+    sum += sum;              /* each of them may still be ending            */
+    sum += 16;               /* accepted, and turned away at once           */
+    return sum;
 }
 
-void limits_print(const struct limits *l, uint64_t reactor_bytes, uint32_t disks, struct log *log)
+static uint32_t timers_of(const struct limits *l, const struct node_config *c)
 {
-    uint64_t sum = 0;
+    uint32_t sum = 0;
 
-    sum += budget_line(log, "reactor", 1, reactor_bytes);
-    sum += budget_line(log, "target", 1, iscsi_limits_bytes(&l->iscsi));
-    sum += budget_line(log, "stores", disks, store_limits_bytes(&l->store));
-    sum += budget_line(log, "volumes", l->volumes_max, volume_limits_bytes(&l->volume));
-    budget_line(log, "all", 1, sum);
+    sum += connections_of(&l->iscsi); /* the tick or bound of each connection       */
+    sum += l->iscsi.commands_max;     /* the deadline of each command               */
+    sum += l->shards_max;             /* each shard's commit word                   */
+    sum += l->volumes_max;            /* each tenure at the arbiter                 */
+    sum += c->disk_count * 4;         /* journal, scrub, opening                    */
+    sum += 64;                        /* agent, heartbeat, what comes once          */
+    return sum;
+}
+
+static uint32_t files_of(const struct limits *l, const struct node_config *c)
+{
+    uint32_t sum = 0;
+
+    sum += l->reactor.connections_max; /* sockets of initiators                     */
+    sum += c->disk_count * 2;          /* a disk, and its look beforehand           */
+    sum += METAD_LANES * 4;            /* HTTP: a socket, its waker, name service   */
+    sum += 32;                         /* portals, ring, bell, log, lock, libraries */
+    return sum;
+}
+
+struct limits limits_of(const struct node_config *c)
+{
+    struct limits l = {
+        .reactor = reactor_config_default(),
+        .volume = volume_limits_default(),
+        .iscsi = iscsi_of(c),
+        .volumes_max = (uint32_t)c->volumes,
+        .attachments_max = 4 * (uint32_t)c->volumes,
+        .operations_max = 64,
+        .shards_max = shards_of(c),
+    };
+
+    l.volume.requests_max = is_small(c) ? 64 : 256;
+    l.reactor.connections_max = connections_of(&l.iscsi);
+    l.reactor.timers_max = timers_of(&l, c);
+    l.reactor.receive_buffers = is_small(c) ? 256 : 1024;
+    l.reactor.workers = METAD_LANES + 2; /* the links to metad, the signals, one to spare */
+    l.files_max = files_of(&l, c);
+    return l;
+}
+
+struct store_limits limits_store(const struct node_config *c, uint64_t device_bytes)
+{
+    struct store_limits l = store_limits_node(device_bytes);
+
+    l.stage_bytes = c->stage_bytes;
+    if (c->cache_bytes > 0)
+        l.checksum_pages = (uint32_t)(c->cache_bytes / BLOCK_BYTES);
+    return l;
+}
+
+/* ---- the budget ---- */
+
+struct budget {
+    struct log *log;
+    uint64_t sum;
+};
+
+static void claim(struct budget *b, const char *who, uint64_t count, uint64_t bytes_each)
+{
+    log_event(b->log, LOG_LEVEL_INFO, "storaged", "budget",
+              "pool=%s count=%" PRIu64 " bytes=%" PRIu64 " (%s)", who, count, count * bytes_each,
+              size_show(count * bytes_each).text);
+    b->sum += count * bytes_each;
+}
+
+uint64_t limits_print(const struct limits *l, const struct node_config *c, uint64_t reactor_bytes,
+                      struct log *log)
+{
+    struct budget b = {.log = log};
+
+    claim(&b, "process", 1, PROCESS_BYTES);
+    claim(&b, "reactor", 1, reactor_bytes);
+    claim(&b, "target", 1, iscsi_limits_bytes(&l->iscsi));
+    for (uint32_t i = 0; i < c->disk_count; i++) {
+        uint64_t bytes = disk_bytes(&c->disks[i]);
+        struct store_limits store = limits_store(c, bytes);
+
+        claim(&b, "store", bytes > 0, store_limits_bytes(&store));
+    }
+    claim(&b, "volumes", l->volumes_max, volume_limits_bytes(&l->volume));
+    claim(&b, "shards", l->shards_max, SHARD_COST);
+    claim(&b, "records", (uint64_t)l->volumes_max * (1 + VOLUMES_ELSEWHERE), VOLUME_RECORDS);
+    log_event(log, LOG_LEVEL_INFO, "storaged", "budget", "pool=all count=1 bytes=%" PRIu64 " (%s)",
+              b.sum, size_show(b.sum).text);
+    return b.sum;
 }

@@ -1,30 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storaged/limits.h — every limit of a node in one struct, by profile, and what it costs.
+ * storaged/limits.h — every limit of a node, from its configuration, and what it all costs.
+ *
+ * The budget is a sum with one named claimant a line, printed at start.  What it counts is taken
+ * when something opens, pages and all (base/memory.h), so that what the process uses stays within
+ * it and is not far below.
  */
 #ifndef STORAGED_LIMITS_H
 #define STORAGED_LIMITS_H
 
 #include "env/uring/reactor.h"
 #include "iscsi-target/iscsi_target.h"
+#include "storaged/config.h"
 #include "store/store.h"
 #include "volume/volume.h"
 
 struct limits {
     struct reactor_config reactor;
-    struct store_limits store;   /* of each disk   */
     struct volume_limits volume; /* of each volume */
     struct iscsi_limits iscsi;
     uint32_t volumes_max;     /* open here at once */
     uint32_t attachments_max; /* of these together */
     uint32_t operations_max;  /* of the agent: replicas made, grown, deleted at once */
+    uint32_t shards_max;      /* that the disks have room for */
+    uint32_t files_max;       /* handles */
 };
 
-/* "small": `dolmen up`, tests, a first look. */
-struct limits limits_small(void);
+/* Looks at the disks' sizes: blocking, for start. */
+struct limits limits_of(const struct node_config *c);
+struct store_limits limits_store(const struct node_config *c, uint64_t device_bytes);
 
-/* One line for each pool, with its bytes, and one for the sum; all of it but the volumes' is taken
- * at start, a volume's when it opens. */
-void limits_print(const struct limits *l, uint64_t reactor_bytes, uint32_t disks, struct log *log);
+/* One line for each claimant, and one for the sum, which is returned. */
+uint64_t limits_print(const struct limits *l, const struct node_config *c, uint64_t reactor_bytes,
+                      struct log *log);
 
 #endif

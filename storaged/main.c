@@ -16,24 +16,22 @@
 static const char help[] =
     "storaged: one storage node: iSCSI target, volumes, disks\n\n"
     "usage: storaged --config FILE [--check-config]\n"
-    "       storaged --format PATH [--size SIZE] [--force]\n\n"
+    "       storaged --format PATH [--size SIZE] [--force]\n"
+    "       storaged --example-config\n\n"
     "  --config FILE    run the node that FILE describes, until SIGTERM\n"
-    "  --check-config   only read it, and say what is wrong\n"
+    "  --check-config   only read it: \"ok\" and every setting in effect, or what is wrong\n"
+    "  --example-config every setting there is, with unit, default and bound\n"
     "  --format PATH    make an empty store on a disk or file, and end\n"
     "  --size SIZE      … on a file that is not there yet: make it so large (20G)\n"
     "  --force          … whatever the disk holds: it is lost\n"
     "  --help, --version\n\n"
-    "A configuration (libconfig):\n"
-    "  dir = \"/var/lib/dolmen/n1\";\n"
-    "  name = \"n1\";  rack = \"r1\";\n"
-    "  metad = \"http://127.0.0.1:7480\";\n"
-    "  portals = [\"127.0.0.1:3260\"];\n"
-    "  status = \"127.0.0.1:7490\";\n"
-    "  disks = ({ path = \"/dev/sdb\"; }, { path = \"/srv/disk0\"; size = \"20G\"; });\n";
+    "The log goes to stderr, one event a line; \"storaged ready portal=...\" says that it serves.\n"
+    "SIGTERM and SIGINT end it.  Exit: 0 ended or right, 1 it could not run (one line says why),\n"
+    "2 wrong use.\n";
 
 struct arguments {
     const char *config, *format, *size;
-    bool check, force, help, version;
+    bool check, example, force, help, version;
 };
 
 static int usage(const char *what)
@@ -45,10 +43,15 @@ static int usage(const char *what)
 static bool parse(int argc, char **argv, struct arguments *ret)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
-        {"format", required_argument, NULL, 'f'}, {"size", required_argument, NULL, 's'},
-        {"force", no_argument, NULL, 'F'},        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},
+        {"check-config", no_argument, NULL, 'k'},
+        {"format", required_argument, NULL, 'f'},
+        {"size", required_argument, NULL, 's'},
+        {"force", no_argument, NULL, 'F'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {"example-config", no_argument, NULL, 'e'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -59,6 +62,9 @@ static bool parse(int argc, char **argv, struct arguments *ret)
             break;
         case 'k':
             ret->check = true;
+            break;
+        case 'e':
+            ret->example = true;
             break;
         case 'f':
             ret->format = optarg;
@@ -101,8 +107,11 @@ static int run(const struct arguments *a)
         fprintf(stderr, "storaged: %s\n", problem.text);
         return 1;
     }
-    if (a->check)
+    if (a->check) {
+        puts("ok");
+        node_config_show(&config, stdout);
         return 0;
+    }
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set); /* every thread leaves these to the one that waits for them */
     sigaddset(&set, SIGTERM);
@@ -123,6 +132,10 @@ int main(int argc, char **argv)
     }
     if (a.version) {
         puts("storaged " DOLMEN_VERSION);
+        return 0;
+    }
+    if (a.example) {
+        node_config_example(stdout);
         return 0;
     }
     if (!a.config == !a.format)

@@ -15,6 +15,7 @@
 #include "storaged/directory.h"
 #include "storaged/folder.h"
 #include "storaged/heartbeat.h"
+#include "storaged/process.h"
 #include "storaged/records_http.h"
 #include "storaged/status.h"
 
@@ -478,8 +479,10 @@ static bool node_open(struct node *n, const struct node_config *config)
     enum err err;
 
     n->config = config;
-    n->limits = limits_small(); /* the only profile there is */
+    n->limits = limits_of(config);
     list_init(&n->volumes.open);
+    if (!process_prepare(config, &n->limits, &log_stderr))
+        return false;
     err = reactor_open(&n->limits.reactor, &log_stderr, &n->reactor, &text);
     if (err) {
         log_event(&log_stderr, LOG_LEVEL_ERROR, "storaged", "start_failed", "%s: %s", err_text(err),
@@ -529,10 +532,10 @@ int node_run(const struct node_config *config)
     log_event(n->env->log, LOG_LEVEL_INFO, "storaged", "started",
               "version=%s node=%s name=%s incarnation=%s", DOLMEN_VERSION,
               identity_show(n->folder.node).text, config->name, identity_show(n->incarnation).text);
-    limits_print(&n->limits, reactor_bytes(n->reactor), config->disk_count, n->env->log);
+    limits_print(&n->limits, config, reactor_bytes(n->reactor), n->env->log);
     signals_begin(n);
     directory_init(n);
-    disks_open(&n->disks, n->env, config, &n->limits.store, disks_opened_all);
+    disks_open(&n->disks, n->env, config, disks_opened_all);
     task_start(&n->task, &node_kind, &n->env->tasks, DISKS);
     reactor_run(n->reactor);
     if (n->result == 0)

@@ -32,6 +32,7 @@
  *           C5  a root is the state of its freeze, whole: what came later is in the journal behind
  *               the tail that it names.
  */
+#include "base/memory.h"
 #include "store/inside.h"
 
 enum checkpoint_state {
@@ -323,7 +324,7 @@ enum err checkpoint_open(struct store *s)
     c->checksums_dirty = calloc(s->geo.checksum_pages, 1);
     c->index_dirty = calloc(s->geo.index_pages, 1);
     c->log_memory = aligned_alloc(PAGE_BYTES, s->geo.log_pages * PAGE_BYTES);
-    c->job_memory = aligned_alloc(PAGE_BYTES, (size_t)PAGE_JOBS * PAGE_BYTES);
+    c->job_memory = memory_take(PAGE_BYTES, (size_t)PAGE_JOBS * PAGE_BYTES, false);
     c->root = aligned_alloc(PAGE_BYTES, s->geo.root_bytes);
     if (!c->chunks || !c->keys[0] || !c->keys[1] || !c->map_dirty || !c->checksums_dirty ||
         !c->index_dirty || !c->log_memory || !c->job_memory || !c->root)

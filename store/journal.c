@@ -18,6 +18,7 @@
  * 50 ms after the last group one without changes follows it, if nothing else does: it names the
  * last one durable (J2) and takes commit words along.  That happens once, then nothing moves.
  */
+#include "base/memory.h"
 #include "store/inside.h"
 
 #define IDLE_US (UINT64_C(50) * 1000)
@@ -247,7 +248,7 @@ static bool group_open(struct journal *j, struct group *g)
     g->items = calloc(GROUP_RECORDS_MAX, sizeof *g->items);
     g->blocks = calloc(GROUP_BLOCKS_MAX, sizeof *g->blocks);
     g->pieces = calloc(GROUP_BLOCKS_MAX + 4, sizeof *g->pieces);
-    g->meta = aligned_alloc(PAGE_BYTES, GROUP_META_MAX);
+    g->meta = memory_take(PAGE_BYTES, GROUP_META_MAX, false);
     return g->items && g->blocks && g->pieces && g->meta;
 }
 

@@ -6,6 +6,7 @@
  * Each user pins one page at a time, so that waiting for a slot ends.  Only the checkpoint changes
  * a page, and what it changes is staged meanwhile: no reader looks at those records (notes 45).
  */
+#include "base/memory.h"
 #include "store/inside.h"
 
 enum err page_cache_open(struct store *s, uint32_t count)
@@ -16,7 +17,7 @@ enum err page_cache_open(struct store *s, uint32_t count)
     list_init(&c->evictable);
     list_init(&c->starved);
     c->slots = calloc(count, sizeof *c->slots);
-    c->memory = aligned_alloc(PAGE_BYTES, (size_t)count * PAGE_BYTES);
+    c->memory = memory_take(PAGE_BYTES, (size_t)count * PAGE_BYTES, false);
     if (!c->slots || !c->memory || map_open(&c->map, count))
         return E_NO_MEMORY;
     c->count = count;

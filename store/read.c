@@ -20,6 +20,7 @@
  *   the disk refuses the read       asked again block by block: only what it refuses is E_MEDIUM
  *   the checksum page is rotten     every block of it that is not staged is E_MEDIUM (P7)
  */
+#include "base/memory.h"
 #include "store/inside.h"
 
 enum read_state {
@@ -32,7 +33,7 @@ enum err reads_open(struct store *s)
     struct reads *r = &s->reads;
 
     list_init(&r->starved);
-    r->memory = aligned_alloc(PAGE_BYTES, HOME_READS * (size_t)CHUNK_BYTES);
+    r->memory = memory_take(PAGE_BYTES, HOME_READS * (size_t)CHUNK_BYTES, false);
     if (!r->memory)
         return E_NO_MEMORY;
     return pool_open(&r->home_reads, "home reads", sizeof(struct home_read), 64, HOME_READS);

@@ -21,11 +21,10 @@ enum err stage_open(struct stage *st, uint64_t bytes)
 
     list_init(&st->current.list);
     list_init(&st->frozen.list);
-    err = pool_open(&st->blocks, "staged blocks", BLOCK_BYTES, BLOCK_BYTES, blocks);
-    if (!err) {
-        pool_wish_huge(&st->blocks); /* each is written twice: to the journal, and home */
+    /* Each is written twice, to the journal and home: huge pages are quicker to pin. */
+    err = pool_open_huge(&st->blocks, "staged blocks", BLOCK_BYTES, BLOCK_BYTES, blocks);
+    if (!err)
         err = pool_open(&st->chunks, "staged chunks", sizeof(struct staged_chunk), 64, chunks);
-    }
     if (!err)
         err = map_open(&st->current.map, chunks);
     if (!err)

@@ -6,6 +6,7 @@
  * its completion until receive_buffers_give_back(); the kernel says ENOBUFS when all are ours, and
  * the connection then asks again.
  */
+#include "base/memory.h"
 #include "env/uring/parts.h"
 
 #include <assert.h>
@@ -25,7 +26,7 @@ enum err receive_buffers_open(struct receive_buffers *b, struct ring *g, uint32_
     assert(bytes_each % PAGE_BYTES == 0);
     *b = (struct receive_buffers){.count = count, .bytes_each = bytes_each};
     b->ring = aligned_alloc(PAGE_BYTES, ring_bytes);
-    b->memory = aligned_alloc(PAGE_BYTES, (size_t)count * bytes_each);
+    b->memory = memory_take(PAGE_BYTES, (size_t)count * bytes_each, false);
     if (!b->ring || !b->memory)
         return E_NO_MEMORY;
     memset(b->ring, 0, ring_bytes);

@@ -84,11 +84,9 @@ static void a_wish_for_huge_pages_changes_nothing_else(void **state)
     uint8_t *item;
 
     (void)state;
-    assert_int_equal(pool_open(&small, "small", 8, 8, 2), E_OK);
-    pool_wish_huge(&small); /* not one page */
+    assert_int_equal(pool_open_huge(&small, "small", 8, 8, 2), E_OK); /* not one page */
     pool_close(&small);
-    assert_int_equal(pool_open(&large, "large", 4096, 4096, 2048), E_OK);
-    pool_wish_huge(&large);
+    assert_int_equal(pool_open_huge(&large, "large", 4096, 4096, 2048), E_OK);
     if (access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0)
         assert_true(is_wished_huge(large.memory + (1u << 20)));
     for (uint32_t i = 0; i < 2048; i++) {

@@ -75,6 +75,46 @@ static void each_mistake_is_one_line_with_its_place(void **state)
     }
 }
 
+static void what_is_shown_reads_back(void **state)
+{
+    struct control_config c, again;
+    char why[CONFIG_WHY], *text = NULL;
+    size_t length = 0;
+    FILE *to = open_memstream(&text, &length);
+
+    (void)state;
+    assert_int_equal(read_text("dir = \"/a \\\"b\";\n", &c, why), E_OK);
+    assert_non_null(to);
+    control_config_show(&c, to);
+    assert_int_equal(fclose(to), 0);
+    assert_int_equal(read_text(text, &again, why), E_OK);
+    assert_string_equal(again.dir, "/a \"b");
+    assert_memory_equal(&c, &again, sizeof c);
+    free(text);
+}
+
+/* As it stands it is right, and with every default given nothing differs. */
+static void the_example_is_a_configuration(void **state)
+{
+    struct control_config c, plain;
+    char why[CONFIG_WHY] = "", *text = NULL;
+    size_t length = 0;
+    FILE *to = open_memstream(&text, &length);
+
+    (void)state;
+    assert_non_null(to);
+    control_config_example(to);
+    assert_int_equal(fclose(to), 0);
+    assert_int_equal(read_text(text, &c, why), E_OK);
+    for (char *at = text; (at = strstr(at, "\n#")) != NULL; at++)
+        if (at[2] != ' ')
+            at[1] = ' ';
+    assert_int_equal(read_text(text, &plain, why), E_OK);
+    assert_string_equal(c.listen, plain.listen);
+    assert_string_equal(c.iqn_prefix, plain.iqn_prefix);
+    free(text);
+}
+
 static void a_missing_file_is_named(void **state)
 {
     struct control_config c;
@@ -90,6 +130,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_right_file_is_read_with_its_defaults),
         cmocka_unit_test(each_mistake_is_one_line_with_its_place),
+        cmocka_unit_test(what_is_shown_reads_back),
+        cmocka_unit_test(the_example_is_a_configuration),
         cmocka_unit_test(a_missing_file_is_named),
     };
 

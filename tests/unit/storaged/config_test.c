@@ -46,7 +46,9 @@ static void a_whole_file_is_read(void **state)
     assert_string_equal(c.rack, "r1");
     assert_string_equal(c.metad, "http://127.0.0.1:7480");
     assert_string_equal(c.iqn_prefix, ISCSI_PREFIX);
-    assert_string_equal(c.profile, "small");
+    assert_string_equal(c.profile, "node");
+    assert_int_equal(c.lock_memory, 1);
+    assert_int_equal(c.sessions, 512);
     assert_int_equal(c.scrub_days, 7);
     assert_int_equal(c.scrub_mib_per_second, 1);
     assert_int_equal(c.portal_count, 2);
@@ -90,10 +92,15 @@ static void a_mistake_is_one_line_with_its_place(void **state)
         {"\nname = \"N1\";\n", ":2: name is lower-case"},
         {"name = \"-n\";\n", ":1: name is lower-case"},
         {"metad = \"127.0.0.1:7480\";\n", ":1: metad is \"http://address:port\""},
-        {"profile = \"huge\";\n", ":1: profile is \"small\", not \"huge\""},
+        {"profile = \"huge\";\n", ":1: profile is \"small\" or \"node\", not \"huge\""},
         {"scrub_days = 0;\n", ":1: scrub_days is 1 to 365, not 0"},
         {"scrub_days = 1.5;\n", ":1: scrub_days is a number from 1 to 365"},
         {"scrub_mib_per_second = 5000;\n", ":1: scrub_mib_per_second is 1 to 4096, not 5000"},
+        {"lock_memory = 1;\n", ":1: lock_memory is true or false"},
+        {"sessions = 5000;\n", ":1: sessions is 1 to 4096, not 5000"},
+        {"buffer_bytes = \"1M\";\n", ":1: buffer_bytes is 16 MiB to 64 GiB, not 1M"},
+        {"buffer_bytes = \"much\";\n", ":1: buffer_bytes is a size in quotes"},
+        {WHOLE "sessions = 100;\ncommands = 150;\n", ":9: commands (150) are twice as many"},
         {"iqn_prefix = \"dolmen\";\n", ":1: iqn_prefix begins with"},
         {"iqn_prefix = \"iqn.2026-11.A\";\n", ":1: iqn_prefix is lower-case"},
         {"status = 7490;\n", ":1: status is a string in quotes"},
@@ -127,6 +134,79 @@ static void a_mistake_is_one_line_with_its_place(void **state)
     }
 }
 
+static void the_profile_gives_what_is_not_given(void **state)
+{
+    struct node_config c;
+    struct config_problem problem;
+
+    (void)state;
+    assert_int_equal(read_text(WHOLE "sessions = 40;\nprofile = \"small\";\n", &c, &problem), E_OK);
+    assert_int_equal(c.sessions, 40);
+    assert_int_equal(c.lock_memory, 0);
+    assert_int_equal(c.commands, 1024);
+    assert_int_equal(c.stage_bytes, 16 << 20);
+}
+
+static char *printed(void (*print)(const struct node_config *, FILE *), const struct node_config *c)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *to = open_memstream(&text, &length);
+
+    assert_non_null(to);
+    print(c, to);
+    assert_int_equal(fclose(to), 0);
+    return text;
+}
+
+/* What --check-config shows is a configuration, and the same one. */
+static void what_is_shown_reads_back(void **state)
+{
+    struct node_config c, again;
+    struct config_problem problem = {""};
+    char *text, *second;
+
+    (void)state;
+    assert_int_equal(read_text(WHOLE "window = 7;\nstage_bytes = \"24M\";\n", &c, &problem), E_OK);
+    text = printed(node_config_show, &c);
+    if (read_text(text, &again, &problem))
+        fail_msg("%s in %s", problem.text, text);
+    second = printed(node_config_show, &again);
+    assert_string_equal(text, second);
+    assert_non_null(strstr(text, "window = 7;"));
+    free(text);
+    free(second);
+}
+
+static void example(const struct node_config *c, FILE *to)
+{
+    (void)c;
+    node_config_example(to);
+}
+
+/* As it stands it is right, and nothing of it differs from the defaults. */
+static void the_example_is_a_configuration(void **state)
+{
+    struct node_config c, plain;
+    struct config_problem problem = {""};
+    char *text = printed(example, NULL), *shown, *expected;
+
+    (void)state;
+    if (read_text(text, &c, &problem))
+        fail_msg("%s", problem.text);
+    for (char *at = text; (at = strstr(at, "\n#")) != NULL; at++)
+        if (at[2] != ' ')
+            at[1] = ' '; /* every default, given */
+    if (read_text(text, &plain, &problem))
+        fail_msg("%s", problem.text);
+    shown = printed(node_config_show, &c);
+    expected = printed(node_config_show, &plain);
+    assert_string_equal(shown, expected);
+    free(text);
+    free(shown);
+    free(expected);
+}
+
 static void a_file_that_is_not_there_is_said(void **state)
 {
     struct node_config c;
@@ -143,6 +223,9 @@ int main(void)
         cmocka_unit_test(a_whole_file_is_read),
         cmocka_unit_test(the_status_port_may_be_turned_off),
         cmocka_unit_test(a_mistake_is_one_line_with_its_place),
+        cmocka_unit_test(the_profile_gives_what_is_not_given),
+        cmocka_unit_test(what_is_shown_reads_back),
+        cmocka_unit_test(the_example_is_a_configuration),
         cmocka_unit_test(a_file_that_is_not_there_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

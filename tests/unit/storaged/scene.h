@@ -167,7 +167,7 @@ static void open_disks(struct scene *s)
     s->config.disk_count = 1;
     s->config.disks[0].bytes = DISK_BYTES;
     snprintf(s->config.disks[0].path, sizeof s->config.disks[0].path, DISK_PATH);
-    disks_open(&s->disks, s->env, &s->config, &s->limits.store, disks_done);
+    disks_open(&s->disks, s->env, &s->config, disks_done);
     until(s, disks_are);
     assert_int_equal(disks_opened(&s->disks), 1);
     s->disk = store_identity(s->disks.disks[0].store);
@@ -221,7 +221,14 @@ static int each_new(void **state)
 
     s->sim = sim_open(7);
     s->env = sim_env(s->sim, "n1");
-    s->limits = limits_small();
+    s->config = (struct node_config){.profile = "small",
+                                     .sessions = 32,
+                                     .commands = 1024,
+                                     .window = 128,
+                                     .volumes = 64,
+                                     .buffer_bytes = 16u << 20,
+                                     .cache_bytes = 4u << 20};
+    s->limits = limits_of(&s->config);
     list_init(&s->lost);
     assert_int_equal(keeper_memory_open(ID(77), &s->keeper), E_OK);
     assert_int_equal(records_of_keeper_open(s->env, s->keeper, 200, &s->inner), E_OK);

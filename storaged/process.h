@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storaged/process.h — what a node needs of the system that it runs on, before anything opens.
+ *
+ * Locked memory: nothing of the process is swapped out (a disk would wait for a disk).  File
+ * handles: one for each connection; the soft limit is raised as far as the hard one allows.  Each
+ * that is not to be had is one line that says how much is needed, and where it is set.
+ */
+#ifndef STORAGED_PROCESS_H
+#define STORAGED_PROCESS_H
+
+#include "storaged/limits.h"
+
+/* false: said. */
+bool process_prepare(const struct node_config *c, const struct limits *l, struct log *log);
+
+#endif

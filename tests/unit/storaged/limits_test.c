@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tests/unit/storaged/limits_test.c — what the profiles come to: the budget that is printed. */
+#include "storaged/limits.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define MIB (UINT64_C(1) << 20)
+#define GIB (UINT64_C(1) << 30)
+
+/* Every line adds up to the last one. */
+struct lines {
+    struct log log;
+    uint64_t sum, all;
+    uint32_t count;
+};
+
+static void note(struct log *log, enum log_level level, const char *line)
+{
+    struct lines *l = (struct lines *)log;
+    const char *bytes = strstr(line, " bytes=");
+
+    (void)level;
+    assert_non_null(strstr(line, " budget pool="));
+    assert_non_null(bytes);
+    if (strstr(line, "pool=all "))
+        l->all = strtoull(bytes + 7, NULL, 10);
+    else
+        l->sum += strtoull(bytes + 7, NULL, 10);
+    l->count++;
+}
+
+static struct node_config config_of(const char *profile, uint32_t disks, const char *size)
+{
+    char path[] = "/tmp/storaged-limits-XXXXXX";
+    int fd = mkstemp(path);
+    FILE *file = fdopen(fd, "w");
+    struct node_config c;
+    struct config_problem problem = {""};
+
+    assert_non_null(file);
+    fprintf(file,
+            "dir = \"/d\"; name = \"n\"; rack = \"r\"; metad = \"http://127.0.0.1:1\";\n"
+            "portals = [\"127.0.0.1:3260\"]; profile = \"%s\"; disks = (",
+            profile);
+    for (uint32_t i = 0; i < disks; i++)
+        fprintf(file, "%s{ path = \"/nowhere/%u\"; size = \"%s\"; }", i ? ", " : "", i, size);
+    fprintf(file, ");\n");
+    assert_int_equal(fclose(file), 0);
+    if (node_config_read(path, &c, &problem))
+        fail_msg("%s", problem.text);
+    unlink(path);
+    return c;
+}
+
+static uint64_t budget(const struct node_config *c)
+{
+    struct limits l = limits_of(c);
+    struct lines lines = {.log = {.write = note}};
+    uint64_t all = limits_print(&l, c, 8 * MIB, &lines.log);
+
+    assert_int_equal(lines.all, all);
+    assert_int_equal(lines.sum, all);
+    assert_true(lines.count > 6);
+    return all;
+}
+
+/* What is not a volume's is there at start: idle, with a volume or two, it is under 150 MiB. */
+static void small_is_small(void **state)
+{
+    struct node_config c = config_of("small", 1, "4G");
+    struct limits l = limits_of(&c);
+    uint64_t all = budget(&c), volumes = l.volumes_max * volume_limits_bytes(&l.volume);
+
+    (void)state;
+    assert_true(all - volumes + 2 * volume_limits_bytes(&l.volume) < 150 * MIB);
+    assert_true(all < 2 * (all - volumes)); /* a budget of twice the use is a wrong one */
+}
+
+static void a_nodes_disk_has_what_the_design_gives(void **state)
+{
+    struct node_config one = config_of("node", 1, "1T"), two = config_of("node", 2, "1T");
+    uint64_t disk = budget(&two) - budget(&one);
+    struct limits l = limits_of(&one);
+
+    (void)state;
+    assert_true(disk <= 385 * MIB); /* 128 MiB per TiB, and 256 MiB; its shards beside */
+    assert_true(disk >= 350 * MIB);
+    assert_int_equal(limits_store(&one, 1024 * GIB).stage_bytes, 128 * MIB);
+    assert_true(l.iscsi.sessions_max >= 500);
+    assert_true(l.reactor.connections_max >= 2 * l.iscsi.sessions_max);
+    assert_true(l.reactor.timers_max >= l.reactor.connections_max + l.shards_max);
+    assert_true(l.files_max > l.reactor.connections_max);
+}
+
+static void a_setting_changes_its_limit(void **state)
+{
+    struct node_config c = config_of("node", 1, "1T");
+    uint64_t before = budget(&c);
+
+    (void)state;
+    c.cache_bytes = 8 * MIB;
+    assert_int_equal(limits_store(&c, 1024 * GIB).checksum_pages, 2048);
+    c.buffer_bytes += 100 * MIB;
+    c.cache_bytes = 0;
+    assert_int_equal(budget(&c), before + 100 * MIB);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(small_is_small),
+        cmocka_unit_test(a_nodes_disk_has_what_the_design_gives),
+        cmocka_unit_test(a_setting_changes_its_limit),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
