@@ -327,7 +327,7 @@ static enum task_next listen_or_wait(struct node *n)
     err = target_open(n);
     if (err == E_BUSY && n->waited_ms < PATIENCE_MS) {
         n->waited_ms += AGAIN_MS;
-        timer_start(&n->env->clock, &n->again, AGAIN_MS * 1000, listen_again);
+        timer_start(&n->env->clock, &n->again, AGAIN_MS * UINT64_C(1000), listen_again);
         return TASK_WAIT;
     }
     n->stopping = err != E_OK;
