@@ -9,7 +9,8 @@
 const struct command commands[] = {
     {"up", NULL, "", 0, 0,
      {{"--nodes", "N", "how many storage nodes (default: as many as there are; at first 1)"},
-      {"--size", "SIZE", "the disk file of each new node (default 4G; it is written in full)"}},
+      {"--size", "SIZE", "the disk file of each new node (default 4G; it is written in full)"},
+      {"--allow-faults", NULL, "for tests: the nodes it starts let their disks fail on purpose"}},
      "start a cluster on this machine, or what has died of it",
      "Starts metad on the embedded keeper and N storage nodes, each with a disk file and a rack of\n"
      "its own.  Everything lives in --dir: configuration, data, logs (*.log) and cluster.json, which\n"

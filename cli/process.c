@@ -61,7 +61,7 @@ bool process_start_time(int64_t pid, uint64_t *ret)
 }
 
 /* The child's side: never returns. */
-static void become(const char *binary, const struct cluster_process *p)
+static void become(const char *binary, const char *option, const struct cluster_process *p)
 {
     int null = open("/dev/null", O_RDONLY);
     int log = open(p->log, O_WRONLY | O_CREAT | O_APPEND, 0644);
@@ -74,19 +74,19 @@ static void become(const char *binary, const struct cluster_process *p)
     sigprocmask(SIG_SETMASK, &none, NULL);
     signal(SIGPIPE, SIG_DFL);
     setsid();
-    execl(binary, binary, "--config", p->config, (char *)NULL);
+    execl(binary, binary, "--config", p->config, option, (char *)NULL); /* option may end it */
     dprintf(2, "cannot run %s: %s\n", binary, strerror(errno));
     _exit(127);
 }
 
-bool process_start(const char *binary, struct cluster_process *p)
+bool process_start(const char *binary, const char *option, struct cluster_process *p)
 {
     pid_t pid = fork();
 
     if (pid < 0)
         return false;
     if (pid == 0)
-        become(binary, p);
+        become(binary, option, p);
     p->pid = pid;
     if (!process_start_time(pid, &p->start_time))
         p->start_time = 0; /* it has ended already; process_alive() says so */

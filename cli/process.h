@@ -11,10 +11,10 @@
 bool process_binary(const char *name, char ret[CLUSTER_PATH_MAX]);
 
 /*
- * Starts `binary --config p->config` in a session of its own, stdin empty, stdout and stderr
- * appended to p->log, and notes pid and start time in *p.  False: errno says why.
+ * Starts `binary --config p->config [option]` in a session of its own, stdin empty, stdout and
+ * stderr appended to p->log, and notes pid and start time in *p.  False: errno says why.
  */
-bool process_start(const char *binary, struct cluster_process *p);
+bool process_start(const char *binary, const char *option, struct cluster_process *p);
 
 /* Whether it runs: this very process, not one that got its id later. */
 bool process_alive(const struct cluster_process *p);

@@ -37,6 +37,7 @@ struct up {
     struct cluster cluster;
     uint32_t nodes; /* wanted */
     const char *size;
+    bool allow_faults;
     bool started[CLUSTER_NODES_MAX];     /* by this call */
     char former[CLUSTER_NODES_MAX][20];  /* incarnation that metad knew before */
     int held[2 * CLUSTER_NODES_MAX + 1]; /* new ports, until their daemons listen */
@@ -103,6 +104,7 @@ static bool options(struct up *u, const struct arguments *a)
                 u->cluster.dir, u->cluster.node_count);
         return false;
     }
+    u->allow_faults = a->options[2] != NULL;
     u->size = a->options[1] ? a->options[1] : "4G";
     if (size_parse(u->size, &bytes) && bytes >= DISK_BYTES_LEAST)
         return true;
@@ -227,7 +229,7 @@ static bool configure(struct up *u)
 
 /* ---- starting ---- */
 
-static bool start(struct up *u, const char *name, struct cluster_process *p)
+static bool start(struct up *u, const char *name, const char *option, struct cluster_process *p)
 {
     char binary[CLUSTER_PATH_MAX];
 
@@ -235,7 +237,7 @@ static bool start(struct up *u, const char *name, struct cluster_process *p)
         fprintf(u->cli->err, "dolmen: %s is not there or cannot be run\n", binary);
         return false;
     }
-    if (!process_start(binary, p))
+    if (!process_start(binary, option, p))
         return failed(u, "cannot start", binary);
     return cluster_write(&u->cluster) || failed(u, "cannot write cluster.json in", u->cluster.dir);
 }
@@ -346,7 +348,7 @@ static bool start_nodes(struct up *u)
         snprintf(u->former[i], sizeof u->former[i], "%s", n ? text_of(n, "incarnation") : "");
         json_decref(n);
         u->started[i] = true;
-        if (!start(u, "storaged", &c->nodes[i].process))
+        if (!start(u, "storaged", u->allow_faults ? "--allow-faults" : NULL, &c->nodes[i].process))
             return false;
     }
     for (uint32_t i = 0; i < c->node_count; i++) {
@@ -362,7 +364,7 @@ static bool start_metad(struct up *u)
 {
     struct cluster_process *p = &u->cluster.metad;
 
-    if (!process_alive(p) && !start(u, "metad", p))
+    if (!process_alive(p) && !start(u, "metad", NULL, p))
         return false;
     return wait_ready(u, &(struct starting){"metad", u->cluster.url, p, metad_ready, 0});
 }

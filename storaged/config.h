@@ -51,6 +51,7 @@ struct node_config {
     char status[64]; /* "": no status port */
     struct net_address portals[NODE_PORTALS_MAX];
     struct node_disk_config disks[CONFIG_DISKS_MAX];
+    bool allow_faults; /* never in a file: --allow-faults */
 };
 
 struct config_problem {

@@ -5,10 +5,13 @@
  *   blank, or a file that is not there and has a size   formatted, then opened
  *   a Dolmen store, whole or not                        opened, or refused: never formatted
  *   something else                                      refused: it is somebody's data
+ *
+ * With --allow-faults each disk is opened behind one that fails on purpose (env/faulty_disk.h).
  */
 #include "storaged/disks.h"
 
 #include "base/size.h"
+#include "env/faulty_disk.h"
 #include "storaged/limits.h"
 #include "store/scrub.h"
 
@@ -174,6 +177,21 @@ static bool worth_waiting(struct node_disks *d)
     return true;
 }
 
+static enum err open_path(struct node_disks *d, uint64_t create_bytes)
+{
+    struct node_disk *disk = current(d);
+    enum err err = disk_open(d->env, disk->path, create_bytes, &disk->disk);
+
+    if (err || !d->config->allow_faults)
+        return err;
+    err = faulty_disk_open(d->env, disk->disk, &disk->disk);
+    if (err) {
+        disk_close(disk->disk);
+        disk->disk = NULL;
+    }
+    return err;
+}
+
 static void close_disk(struct node_disk *disk)
 {
     disk_watch_stop(&disk->watch);
@@ -192,8 +210,7 @@ static enum task_next look(struct node_disks *d)
     content = disk_content(c->path, what);
     if (!content_allows(d, content, what))
         return task_goto(&d->task, NEXT);
-    d->err =
-        disk_open(d->env, c->path, content == CONTENT_MISSING ? c->bytes : 0, &current(d)->disk);
+    d->err = open_path(d, content == CONTENT_MISSING ? c->bytes : 0);
     if (worth_waiting(d))
         return TASK_WAIT;
     d->waited_us = 0;

@@ -15,12 +15,13 @@
 
 static const char help[] =
     "storaged: one storage node: iSCSI target, volumes, disks\n\n"
-    "usage: storaged --config FILE [--check-config]\n"
+    "usage: storaged --config FILE [--check-config] [--allow-faults]\n"
     "       storaged --format PATH [--size SIZE] [--force]\n"
     "       storaged --example-config\n\n"
     "  --config FILE    run the node that FILE describes, until SIGTERM\n"
     "  --check-config   only read it: \"ok\" and every setting in effect, or what is wrong\n"
     "  --example-config every setting there is, with unit, default and bound\n"
+    "  --allow-faults   for tests: disks can be made slow, hang and fail (PUT /v1/faults)\n"
     "  --format PATH    make an empty store on a disk or file, and end\n"
     "  --size SIZE      … on a file that is not there yet: make it so large (20G)\n"
     "  --force          … whatever the disk holds: it is lost\n"
@@ -31,7 +32,7 @@ static const char help[] =
 
 struct arguments {
     const char *config, *format, *size;
-    bool check, example, force, help, version;
+    bool check, example, allow_faults, force, help, version;
 };
 
 static int usage(const char *what)
@@ -43,15 +44,11 @@ static int usage(const char *what)
 static bool parse(int argc, char **argv, struct arguments *ret)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check-config", no_argument, NULL, 'k'},
-        {"format", required_argument, NULL, 'f'},
-        {"size", required_argument, NULL, 's'},
-        {"force", no_argument, NULL, 'F'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},
-        {"example-config", no_argument, NULL, 'e'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
+        {"format", required_argument, NULL, 'f'}, {"size", required_argument, NULL, 's'},
+        {"force", no_argument, NULL, 'F'},        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {"example-config", no_argument, NULL, 'e'},
+        {"allow-faults", no_argument, NULL, 'a'}, {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -65,6 +62,9 @@ static bool parse(int argc, char **argv, struct arguments *ret)
             break;
         case 'e':
             ret->example = true;
+            break;
+        case 'a':
+            ret->allow_faults = true;
             break;
         case 'f':
             ret->format = optarg;
@@ -112,6 +112,7 @@ static int run(const struct arguments *a)
         node_config_show(&config, stdout);
         return 0;
     }
+    config.allow_faults = a->allow_faults;
     signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set); /* every thread leaves these to the one that waits for them */
     sigaddset(&set, SIGTERM);

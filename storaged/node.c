@@ -532,6 +532,9 @@ int node_run(const struct node_config *config)
     log_event(n->env->log, LOG_LEVEL_INFO, "storaged", "started",
               "version=%s node=%s name=%s incarnation=%s", DOLMEN_VERSION,
               identity_show(n->folder.node).text, config->name, identity_show(n->incarnation).text);
+    if (config->allow_faults)
+        log_event(n->env->log, LOG_LEVEL_WARN, "storaged", "faults_allowed",
+                  "for tests: the status port can make disks slow, hang and fail");
     limits_print(&n->limits, config, reactor_bytes(n->reactor), n->env->log);
     signals_begin(n);
     directory_init(n);

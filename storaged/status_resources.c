@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* storaged/status_resources.c — all that the status port serves. */
 #include "iscsi-target/metrics.h"
-#include "storaged/status.h"
+#include "storaged/faults.h"
 
 #include <jansson.h>
 #include <stdarg.h>
@@ -111,6 +111,7 @@ static void metrics_show(struct status_node *n, const struct status_request *r,
 static const struct status_route status_routes[] = {
     {"GET", "/healthz", 0, health_show},
     {"GET", "/metrics", 0, metrics_show},
+    {"PUT", "/v1/faults", FAULTS_BODY_MAX, faults_change},
 };
 /* clang-format on */
 

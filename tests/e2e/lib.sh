@@ -83,6 +83,15 @@ metad_pid() { jq -r .metad.pid "$1.json"; }
 node_pid() { jq -r ".nodes[${2-0}].pid" "$1.json"; }
 node_portal() { jq -r ".nodes[${2-0}].portal" "$1.json"; }
 
+node_log() { echo "$1/n$((${2-0} + 1)).log"; }
+
+# faults DIR NODE MEMBERS: of its disk, from now on (storaged/faults.h); '' ends them.  For a cluster
+# that runs with --allow-faults
+faults() {
+  curl -fsS -X PUT "http://$(jq -r ".nodes[$2].status" "$1.json")/v1/faults" \
+    -d "{\"disk\": \"$1/n$(($2 + 1))/disk0\"${3:+, $3}}"
+}
+
 # attach DIR VOLUME INITIATOR [OPTIONS…]: prints the libiscsi URL
 attach() {
   local dir=$1 volume=$2 initiator=$3

@@ -243,7 +243,7 @@ static void a_process_is_started_known_and_ended(void **state)
     struct cluster_process p = process_new(), later;
 
     (void)state;
-    assert_true(process_start(daemon_write("echo \"$1 $2\"; exec sleep 600"), &p));
+    assert_true(process_start(daemon_write("echo \"$1 $2\"; exec sleep 600"), NULL, &p));
     assert_true(process_alive(&p));
     later = p;
     later.start_time++; /* the same id, another process */
@@ -262,8 +262,8 @@ static void a_process_that_does_not_listen_is_killed(void **state)
     pid_t pid;
 
     (void)state;
-    assert_true(
-        process_start(daemon_write("trap '' TERM; echo ready; while :; do sleep 1; done"), &p));
+    assert_true(process_start(daemon_write("trap '' TERM; echo ready; while :; do sleep 1; done"),
+                              NULL, &p));
     while (process_log_bytes(p.log) == 0)
         pause_ms(5);
     pid = (pid_t)p.pid;
@@ -278,7 +278,8 @@ static void a_log_is_shown_from_its_end(void **state)
     FILE *to = fmemopen(shown, sizeof shown, "w");
 
     (void)state;
-    assert_true(process_start(daemon_write("echo one; echo two; echo \"$2\" >&2; exit 3"), &p));
+    assert_true(
+        process_start(daemon_write("echo one; echo two; echo \"$2\" >&2; exit 3"), NULL, &p));
     while (process_alive(&p))
         pause_ms(5);
     process_log_tail(p.log, 2, to);
