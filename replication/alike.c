@@ -16,24 +16,27 @@
 #include <stdlib.h>
 
 enum alike_state {
+    LOG,      /* until the source has said what is open                 */
     NEXT,     /* the next run of blocks                                 */
+    MAPPED,   /* … that holds data throughout, or nothing               */
     READ,     /* its bytes from the source, proved                      */
     WRITE,    /* the same, as a write of this epoch                     */
     FINISHED, /* everything is written again, or err says why it is not */
 };
 
 static const struct task_state alike_states[] = {
-    [NEXT] = {"next", TASK_FIRST | TASK_AFTER(READ) | TASK_AFTER(WRITE)},
-    [READ] = {"read", TASK_AFTER(NEXT)},
+    [LOG] = {"log", TASK_FIRST},
+    [NEXT] = {"next", TASK_AFTER(LOG) | TASK_AFTER(READ) | TASK_AFTER(WRITE)},
+    [MAPPED] = {"mapped", TASK_AFTER(NEXT)},
+    [READ] = {"read", TASK_AFTER(MAPPED)},
     [WRITE] = {"write", TASK_AFTER(READ)},
-    [FINISHED] = {"finished", TASK_AFTER(NEXT) | TASK_AFTER(READ) | TASK_AFTER(WRITE)},
+    [FINISHED] = {"finished", TASK_AFTER(LOG) | TASK_AFTER(NEXT) | TASK_AFTER(MAPPED) |
+                                  TASK_AFTER(READ) | TASK_AFTER(WRITE)},
 };
 
-/* The next run that is mapped throughout or not at all, and that the buffer holds. */
+/* The next run that the buffer holds. */
 static bool next_run(struct alike *a)
 {
-    uint64_t count;
-
     a->run.start += a->run.count;
     while (a->next < a->count && a->run.start >= extent_end(a->open[a->next])) {
         if (++a->next < a->count)
@@ -41,34 +44,26 @@ static bool next_run(struct alike *a)
     }
     if (a->next == a->count)
         return false;
-    count = extent_end(a->open[a->next]) - a->run.start;
-    count = min_u64(count, a->buffer_blocks);
-    a->mapped = store_mapped(a->source->local, a->run.start, count, &a->run.count);
-    assert(a->run.count > 0 && a->run.count <= count);
+    a->run.count = extent_end(a->open[a->next]) - a->run.start;
+    a->run.count = min_u64(a->run.count, a->buffer_blocks);
     return true;
 }
 
-static void read_answered(struct store_read *read, enum err err)
+static void read_answered(struct rep_message *m)
 {
-    struct alike *a = container_of(read, struct alike, read);
+    struct alike *a = container_of(m, struct alike, fetch.message);
 
     a->busy = false;
-    a->err = err;
+    a->err = m->err;
     task_run(&a->task);
 }
 
-static enum err read_run(struct alike *a)
+static void read_run(struct alike *a)
 {
-    enum err err;
-
     a->piece = (struct iovec){a->buffer, a->run.count * BLOCK_BYTES};
-    a->read = (struct store_read){
-        .extent = a->run, .pieces = &a->piece, .piece_count = 1, .done = read_answered};
+    a->fetch.read = (struct store_read){.extent = a->run, .pieces = &a->piece, .piece_count = 1};
     a->busy = true;
-    err = message_read(a->source, &a->read);
-    if (err)
-        a->busy = false;
-    return err;
+    message_read(a->source, &a->fetch, read_answered);
 }
 
 static void write_ended(struct rep_write *w, enum err err)
@@ -99,10 +94,59 @@ static void write_run(struct alike *a)
     rep_write(w);
 }
 
+static enum err open_buffer(struct alike *a)
+{
+    uint64_t largest = 0;
+
+    for (uint32_t i = 0; i < a->count; i++)
+        largest = max_u64(largest, a->open[i].count);
+    if (largest == 0)
+        return E_OK;
+    a->buffer_blocks = min_u64(largest, WRITE_BLOCKS_MAX);
+    a->buffer = aligned_alloc(BLOCK_BYTES, a->buffer_blocks * BLOCK_BYTES);
+    a->checksums = calloc(a->buffer_blocks, sizeof *a->checksums);
+    return a->buffer && a->checksums ? E_OK : E_NO_MEMORY;
+}
+
+static enum task_next finish(struct alike *a, enum err err)
+{
+    a->err = err;
+    return task_goto(&a->task, FINISHED);
+}
+
+static enum task_next log_read(struct alike *a)
+{
+    enum err err = a->question.err;
+
+    if (!a->question.answered)
+        return TASK_WAIT;
+    a->count = min_u32(a->count, (uint32_t)a->question.count);
+    if (!err)
+        err = open_buffer(a);
+    if (err)
+        return finish(a, err);
+    if (a->count)
+        a->run = (struct extent){a->open[0].start, 0};
+    return task_goto(&a->task, NEXT);
+}
+
+static enum task_next mapped(struct alike *a)
+{
+    if (!a->question.answered)
+        return TASK_WAIT;
+    if (a->question.err)
+        return finish(a, a->question.err);
+    assert(a->question.count > 0 && a->question.count <= a->run.count);
+    a->run.count = a->question.count;
+    a->mapped = a->question.yes;
+    read_run(a);
+    return task_wait_in(&a->task, READ);
+}
+
 /* The run was read up to a block that cannot be proved: that one is left as it is. */
 static enum task_next skip_lost(struct alike *a)
 {
-    uint64_t lost = a->read.bad_block;
+    uint64_t lost = a->fetch.read.bad_block;
 
     assert(lost >= a->run.start && lost < extent_end(a->run));
     a->err = E_OK;
@@ -133,11 +177,19 @@ static enum task_next alike_step(struct task *t)
     struct alike *a = container_of(t, struct alike, task);
 
     switch ((enum alike_state)t->state) {
+    case LOG:
+        return log_read(a);
+
     case NEXT:
         if (a->shard->closing || !next_run(a))
             return task_goto(t, FINISHED);
-        a->err = read_run(a);
-        return a->err ? task_goto(t, FINISHED) : task_wait_in(t, READ);
+        a->question.blocks = a->run;
+        if (message_mapped(a->source, &a->question, t))
+            return task_goto(t, MAPPED);
+        return task_wait_in(t, MAPPED);
+
+    case MAPPED:
+        return mapped(a);
 
     case READ:
         return read_ended(a);
@@ -168,35 +220,29 @@ static const struct task_kind alike_kind = {
     .state_count = array_length(alike_states),
 };
 
-/* The extents of the log, merged; one for all where the log says everything. */
+/* Room for the extents of the log; one for all where the log says everything. */
 static enum err open_log(struct alike *a)
 {
     const struct store_facts *f = &a->source->facts;
-    uint32_t count = f->open_everything ? 1 : f->open_extents;
 
-    a->open = calloc(count ? count : 1, sizeof *a->open);
-    if (!a->open)
-        return E_NO_MEMORY;
-    a->count = count;
-    if (f->open_everything)
-        a->open[0] = (struct extent){0, f->size_blocks};
-    else
-        a->count = min_u32(count, store_open_writes(a->source->local, a->open, count));
-    return E_OK;
+    a->count = f->open_everything ? 1 : f->open_extents;
+    a->open = calloc(a->count ? a->count : 1, sizeof *a->open);
+    return a->open ? E_OK : E_NO_MEMORY;
 }
 
-static enum err open_buffer(struct alike *a)
+static void ask_log(struct alike *a)
 {
-    uint64_t largest = 0;
+    struct rep_question *q = &a->question;
 
-    for (uint32_t i = 0; i < a->count; i++)
-        largest = max_u64(largest, a->open[i].count);
-    if (largest == 0)
-        return E_OK;
-    a->buffer_blocks = min_u64(largest, WRITE_BLOCKS_MAX);
-    a->buffer = aligned_alloc(BLOCK_BYTES, a->buffer_blocks * BLOCK_BYTES);
-    a->checksums = calloc(a->buffer_blocks, sizeof *a->checksums);
-    return a->buffer && a->checksums ? E_OK : E_NO_MEMORY;
+    q->open_ret = a->open;
+    q->open_max = a->count;
+    if (!a->source->facts.open_everything) {
+        (void)message_open_writes(a->source, q, &a->task);
+        return;
+    }
+    a->open[0] = (struct extent){0, a->source->facts.size_blocks};
+    q->answered = true;
+    q->count = 1;
 }
 
 enum err alike_start(struct rep_shard *s, struct replica *source)
@@ -207,15 +253,10 @@ enum err alike_start(struct rep_shard *s, struct replica *source)
     a->shard = s;
     a->source = source;
     err = open_log(a);
-    if (!err)
-        err = open_buffer(a);
-    if (err) {
-        alike_done(a);
+    if (err)
         return err;
-    }
-    if (a->count)
-        a->run = (struct extent){a->open[0].start, 0};
-    task_start(&a->task, &alike_kind, &s->env->tasks, NEXT);
+    task_start(&a->task, &alike_kind, &s->env->tasks, LOG);
+    ask_log(a);
     return E_OK;
 }
 

@@ -1,82 +1,103 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * replication/message.c — one function for each message to a replica.
+ * replication/message.c — one function for each message to a replica, and the way there and back.
  *
- * Today every replica that can be asked lies on this node: a message is a call, its answer a `done`
- * of the store.  What the replica's side must check (R1: its epoch first) is checked here, as it
- * will be where a message arrives.
+ * A message is performed at the home of the replica's store (receive.c) and comes back with its
+ * answer.  Where that is our home too, both ways are calls.  Else both are mail (env): from sending
+ * to return the message, and all that it points to, belongs to the other home, and the shard waits
+ * for it, also when it closes.  Nothing else of the shard is looked at over there.
+ *
+ * Promises: M1  messages to a replica arrive in the order in which they were sent (W2).
  */
 #include "replication/shard.h"
 
 #include <assert.h>
+#include <string.h>
 
-/*
- * P2: exactly the epoch that was promised, durably; neither an older nor a newer one.  From the
- * request for a newer promise on it is none: what came behind it would be in no report.
- */
-static bool serves_our_epoch(const struct replica *r)
+/* ---- the way there and back ---- */
+
+bool message_is_near(const struct rep_message *m)
 {
-    struct store_facts facts;
-
-    if (!r->local)
-        return false;
-    store_facts(r->local, &facts);
-    return facts.promised == r->shard->epoch && facts.asked == r->shard->epoch;
+    return store_env(m->store) == m->asker;
 }
 
-static void answer(struct replica *r, enum err err)
+static void opened_there(struct mail *mail)
+{
+    struct rep_message *m = container_of(mail, struct rep_message, mail);
+
+    m->arrived(m);
+}
+
+static void opened_here(struct mail *mail)
+{
+    struct rep_message *m = container_of(mail, struct rep_message, mail);
+    struct rep_shard *s = m->replica->shard;
+
+    s->mail--;
+    m->returned(m);
+    shard_request_ended(s);
+}
+
+void message_answer(struct rep_message *m, enum err err)
+{
+    m->err = err;
+    if (message_is_near(m)) {
+        m->returned(m);
+        return;
+    }
+    m->mail.opened = opened_here;
+    mail_send(m->asker, &m->mail);
+}
+
+static void address(struct rep_message *m, struct replica *r, void (*arrived)(struct rep_message *),
+                    void (*returned)(struct rep_message *))
+{
+    *m = (struct rep_message){.replica = r,
+                              .store = r->store,
+                              .local = r->local,
+                              .asker = r->shard->env,
+                              .arrived = arrived,
+                              .returned = returned,
+                              .epoch = r->shard->epoch};
+}
+
+static void send(struct rep_message *m)
+{
+    if (message_is_near(m)) {
+        m->arrived(m);
+        return;
+    }
+    m->replica->shard->mail++;
+    m->mail.opened = opened_there;
+    mail_send(store_env(m->store), &m->mail);
+}
+
+/* ---- PROMISE, SET, GROW ---- */
+
+static void answered(struct replica *r, enum err err)
 {
     r->answered = true;
     r->err = err;
     task_run(&r->shard->task);
 }
 
-static void change_answered(struct store_change *c, enum err err)
+static void promised(struct rep_message *m)
 {
-    struct replica *r = container_of(c, struct replica, change);
-
-    store_facts(r->local, &r->facts);
-    answer(r, err);
-}
-
-/* A replica made before its shard grew, or that was away meanwhile. */
-static void grow(struct replica *r)
-{
-    r->change = (struct store_change){.kind = STORE_RESIZE,
-                                      .replica = r->local,
-                                      .size_blocks = r->shard->size_blocks,
-                                      .done = change_answered};
-    store_change(r->shard->store, &r->change);
-}
-
-static void promise_answered(struct store_change *c, enum err err)
-{
-    struct replica *r = container_of(c, struct replica, change);
-
-    store_facts(r->local, &r->facts);
-    if (err == E_OK && r->facts.size_blocks < r->shard->size_blocks)
-        grow(r);
-    else
-        answer(r, err);
+    m->replica->local = m->local;
+    answered(m->replica, m->err);
 }
 
 void message_promise(struct replica *r)
 {
     r->answered = false;
-    if (!r->local) {
-        answer(r, E_NOT_FOUND);
+    if (!r->store) {
+        answered(r, E_NOT_FOUND);
         return;
     }
-    store_facts(r->local, &r->facts);
-    if (r->facts.asked > r->shard->epoch) {
-        answer(r, E_STALE_EPOCH);
-        return;
-    }
-    r->change = (struct store_change){.kind = STORE_PROMISE,
-                                      .replica = r->local,
-                                      .epoch = r->shard->epoch,
-                                      .done = promise_answered};
-    store_change(r->shard->store, &r->change);
+    address(&r->order.message, r, receive_promise, promised);
+    r->order.change =
+        (struct store_change){.identity = r->identity, .size_blocks = r->shard->size_blocks};
+    send(&r->order.message);
 }
 
 static struct store_set set_of(const struct rep_shard *s)
@@ -91,17 +112,32 @@ static struct store_set set_of(const struct rep_shard *s)
     return set;
 }
 
+static void set_stored(struct rep_message *m)
+{
+    answered(m->replica, m->err);
+}
+
 void message_set(struct replica *r)
 {
     r->answered = false;
-    if (!serves_our_epoch(r)) {
-        answer(r, E_STALE_EPOCH);
+    if (!r->local) {
+        answered(r, E_STALE_EPOCH);
         return;
     }
-    r->change = (struct store_change){
-        .kind = STORE_SET, .replica = r->local, .set = set_of(r->shard), .done = change_answered};
-    store_change(r->shard->store, &r->change);
+    address(&r->order.message, r, receive_set, set_stored);
+    r->order.change = (struct store_change){.set = set_of(r->shard)};
+    send(&r->order.message);
 }
+
+void message_grow(struct replica *r, struct rep_order *order, uint64_t size_blocks,
+                  void (*returned)(struct rep_message *))
+{
+    address(&order->message, r, receive_grow, returned);
+    order->change = (struct store_change){.identity = r->identity, .size_blocks = size_blocks};
+    send(&order->message);
+}
+
+/* ---- WRITE, UNMAP ---- */
 
 static struct store_stamp stamp_of(const struct rep_shard *s, uint64_t seq)
 {
@@ -113,20 +149,11 @@ static struct store_stamp stamp_of(const struct rep_shard *s, uint64_t seq)
                                 .sealed = s->sealed};
 }
 
-static struct replica *local_replica(struct rep_shard *s)
+static void written(struct rep_message *m)
 {
-    for_each_replica(r, s) {
-        if (r->local)
-            return r;
-    }
-    unreachable();
-}
+    struct rep_order *o = container_of(m, struct rep_order, message);
 
-static void local_write_answered(struct store_change *c, enum err err)
-{
-    struct rep_write *w = container_of(c, struct rep_write, change);
-
-    write_answered(local_replica(w->shard), w, err);
+    write_answered(m->replica, container_of(o, struct rep_write, order), m->err);
 }
 
 /* A takeover writes what its source has: there the notes still tell the truth. */
@@ -139,45 +166,114 @@ static bool holds_it_already(const struct replica *r, const struct rep_write *w)
 
 void message_write(struct replica *r, struct rep_write *w)
 {
-    if (!serves_our_epoch(r)) {
-        write_answered(r, w, E_STALE_EPOCH);
+    address(&w->order.message, r, receive_write, written);
+    w->order.change = (struct store_change){.kind = w->unmap ? STORE_UNMAP : STORE_WRITE,
+                                            .extent = w->extent,
+                                            .pieces = w->pieces,
+                                            .piece_count = w->piece_count,
+                                            .checksums = w->checksums,
+                                            .stamp = stamp_of(r->shard, w->seq),
+                                            .note = w->note,
+                                            .again = holds_it_already(r, w)};
+    send(&w->order.message);
+}
+
+bool message_fits(struct replica *r, const struct rep_write *w)
+{
+    return store_env(r->store) != r->shard->env || store_fits(r->local, w->extent);
+}
+
+/* ---- READ ---- */
+
+void message_read(struct replica *r, struct rep_fetch *fetch,
+                  void (*returned)(struct rep_message *))
+{
+    address(&fetch->message, r, receive_read, returned);
+    send(&fetch->message);
+}
+
+/* ---- COMMIT, NOTE: one word at a time; what there is to say meanwhile goes with the next ---- */
+
+static void say_word(struct replica *r);
+
+static void word_said(struct rep_message *m)
+{
+    m->replica->word_under_way = false;
+    say_word(m->replica);
+}
+
+static void say_word(struct replica *r)
+{
+    const struct rep_shard *s = r->shard;
+    struct word *w = &r->word;
+
+    if (r->word_under_way || (!r->owes_commit && r->owed_notes == 0))
         return;
-    }
-    w->change = (struct store_change){.kind = w->unmap ? STORE_UNMAP : STORE_WRITE,
-                                      .replica = r->local,
-                                      .done = local_write_answered,
-                                      .extent = w->extent,
-                                      .pieces = w->pieces,
-                                      .piece_count = w->piece_count,
-                                      .checksums = w->checksums,
-                                      .stamp = stamp_of(r->shard, w->seq),
-                                      .note = w->note,
-                                      .again = holds_it_already(r, w)};
-    store_change(r->shard->store, &w->change);
-}
-
-bool message_note_answers(struct replica *r, const struct store_note *n)
-{
-    return serves_our_epoch(r) && store_note_answers(r->local, n);
-}
-
-void message_note_acknowledged(struct replica *r, const struct store_note *n)
-{
-    if (serves_our_epoch(r))
-        store_note_acknowledged(r->local, n);
+    w->commit = r->owes_commit;
+    w->commit_seq = s->commit_seq;
+    w->sealed = s->sealed;
+    w->note_count = r->owed_notes;
+    memcpy(w->notes, r->owed, r->owed_notes * sizeof r->owed[0]);
+    r->owes_commit = false;
+    r->owed_notes = 0;
+    r->word_under_way = true;
+    address(&w->message, r, receive_word, word_said);
+    send(&w->message);
 }
 
 void message_commit(struct replica *r)
 {
-    if (serves_our_epoch(r))
-        store_commit(r->local, r->shard->epoch, r->shard->commit_seq, r->shard->sealed);
+    if (!r->local)
+        return;
+    r->owes_commit = true;
+    say_word(r);
 }
 
-enum err message_read(struct replica *r, struct store_read *read)
+/* Of more than it can carry the oldest is left out: the commands after it have pushed its note out.
+ */
+void message_note_acknowledged(struct replica *r, const struct store_note *n)
 {
-    if (!serves_our_epoch(r)) /* `lease` = 0: each read asks (6.4) */
-        return E_STALE_EPOCH;
-    read->replica = r->local;
-    store_read(read);
-    return E_OK;
+    if (r->owed_notes == WORD_NOTES)
+        memmove(&r->owed[0], &r->owed[1], --r->owed_notes * sizeof r->owed[0]);
+    r->owed[r->owed_notes++] = *n;
+    say_word(r);
+}
+
+/* ---- questions ---- */
+
+static void told(struct rep_message *m)
+{
+    struct rep_question *q = container_of(m, struct rep_question, message);
+
+    q->answered = true;
+    q->err = m->err;
+    if (q->waiter)
+        task_run(q->waiter);
+}
+
+static bool ask(struct replica *r, struct rep_question *q, void (*arrived)(struct rep_message *),
+                struct task *waiter)
+{
+    q->answered = false;
+    q->waiter = NULL; /* an answer inside this call is nobody's news */
+    address(&q->message, r, arrived, told);
+    send(&q->message);
+    if (!q->answered)
+        q->waiter = waiter;
+    return q->answered;
+}
+
+bool message_mapped(struct replica *r, struct rep_question *q, struct task *waiter)
+{
+    return ask(r, q, receive_mapped, waiter);
+}
+
+bool message_noted(struct replica *r, struct rep_question *q, struct task *waiter)
+{
+    return ask(r, q, receive_noted, waiter);
+}
+
+bool message_open_writes(struct replica *r, struct rep_question *q, struct task *waiter)
+{
+    return ask(r, q, receive_open_writes, waiter);
 }

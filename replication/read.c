@@ -21,16 +21,6 @@ static const struct task_state read_states[] = {
     [ANSWER] = {"answer", TASK_AFTER(CHOOSE) | TASK_AFTER(GATHER)},
 };
 
-/* A member on this node; the nearest and the least busy come with remote ones. */
-static struct replica *source_of(struct rep_shard *s)
-{
-    for_each_replica(r, s) {
-        if ((s->set & r->bit) && r->local)
-            return r;
-    }
-    return NULL;
-}
-
 static enum err may_read(const struct rep_shard *s)
 {
     if (s->state == REP_SUPERSEDED)
@@ -40,12 +30,12 @@ static enum err may_read(const struct rep_shard *s)
     return s->sealed ? E_OK : E_NOT_READY;
 }
 
-static void answered(struct store_read *read, enum err err)
+static void answered(struct rep_message *m)
 {
-    struct rep_read *r = container_of(read, struct rep_read, read);
+    struct rep_read *r = container_of(m, struct rep_read, fetch.message);
 
-    r->bad_block = read->bad_block;
-    r->answer = err;
+    r->bad_block = r->fetch.read.bad_block;
+    r->answer = m->err;
     r->under_way = false;
     task_run(&r->task);
 }
@@ -53,22 +43,28 @@ static void answered(struct store_read *read, enum err err)
 static enum task_next ask(struct rep_read *r)
 {
     struct rep_shard *s = r->shard;
-    struct replica *source = source_of(s);
+    struct replica *source = shard_member(s);
     enum err err = may_read(s);
 
     if (err)
         return task_fail(&r->task, ANSWER, err);
     if (!source)
         return task_fail(&r->task, ANSWER, E_NO_QUORUM);
-    r->read = (struct store_read){
-        .extent = r->extent, .pieces = r->pieces, .piece_count = r->piece_count, .done = answered};
-    err = message_read(source, &r->read);
-    if (err) {
-        shard_suspect(source, err);
-        return task_fail(&r->task, ANSWER, E_NOT_PRIMARY);
-    }
+    r->fetch.read = (struct store_read){
+        .extent = r->extent, .pieces = r->pieces, .piece_count = r->piece_count};
     r->under_way = true;
+    message_read(source, &r->fetch, answered);
     return task_wait_in(&r->task, GATHER);
+}
+
+static enum task_next gather(struct rep_read *r)
+{
+    if (r->under_way)
+        return TASK_WAIT;
+    if (r->answer != E_STALE_EPOCH)
+        return task_fail(&r->task, ANSWER, r->answer); /* E_OK fails nothing */
+    shard_suspect(r->fetch.message.replica, r->answer);
+    return task_fail(&r->task, ANSWER, E_NOT_PRIMARY);
 }
 
 static enum task_next read_step(struct task *t)
@@ -80,9 +76,7 @@ static enum task_next read_step(struct task *t)
         return ask(r);
 
     case GATHER:
-        if (r->under_way)
-            return TASK_WAIT;
-        return task_fail(t, ANSWER, r->answer); /* E_OK fails nothing */
+        return gather(r);
 
     case ANSWER:
         return TASK_DONE;

@@ -8,8 +8,9 @@
  * new shard gets its first set, what was open is made alike; then it serves.  Whoever opened it is
  * told of every change of its state.
  *
- * All calls belong to the reactor that opened it.  Nothing here blocks.  Today a shard has one
- * replica, on this node: its messages are calls, and `lease` = 0 (a read asks the replica).
+ * All calls belong to the reactor that opened it, its home.  Nothing here blocks.  Today a shard
+ * has one replica, on this node: a message to it is a call where the store has the same home, else
+ * mail there and back; `lease` = 0 (a read asks the replica).
  *
  * Promises: R1  a replica that did not promise this epoch is neither read nor written (P2).
  *           R2  rep_write is answered E_OK only when complete: durable on every member of the
@@ -52,8 +53,9 @@ struct arbiter {
 struct rep_replica {
     struct identity identity;
     bool in_sync;
-    uint64_t behind;             /* a generation; 0: has nothing */
-    struct store_replica *local; /* on this node; NULL: not made here (lost, or another node's) */
+    uint64_t behind; /* a generation; 0: has nothing */
+    struct store
+        *store; /* where it lies, if it was made; NULL: its disk is not open on this node */
 };
 
 struct rep_config {
@@ -88,9 +90,9 @@ struct rep_events {
 /* Begins the takeover.  Memory is taken here; only a takeover that finds open writes takes a copy
  * buffer (at most 4 MiB, 64 KiB of extents) and gives it back before the shard serves.  One shard
  * at a time is open over a replica.  E_INVALID: the configuration makes no sense; E_NO_MEMORY. */
-must_check enum err rep_shard_open(struct env *env, struct store *store,
-                                   const struct rep_config *config, struct arbiter *arbiter,
-                                   struct rep_events *events, struct rep_shard **ret);
+must_check enum err rep_shard_open(struct env *env, const struct rep_config *config,
+                                   struct arbiter *arbiter, struct rep_events *events,
+                                   struct rep_shard **ret);
 enum rep_state rep_shard_state(const struct rep_shard *s);
 const char *rep_shard_why(const struct rep_shard *s); /* one line for status; "" while it serves */
 uint32_t rep_shard_index(const struct rep_shard *s);
@@ -103,6 +105,30 @@ uint64_t rep_shard_generation(const struct rep_shard *s);
 void rep_shard_close(struct rep_shard *s);
 void rep_shard_free(struct rep_shard *s);
 
+/* ---- what a request carries to a replica, and back: message.c ---- */
+
+struct rep_message {
+    struct replica *replica;
+    struct store *store;
+    struct store_replica *local;            /* NULL: looked for where it arrives           */
+    struct env *asker;                      /* whose home asks                             */
+    void (*arrived)(struct rep_message *);  /* at the store's home: performs it            */
+    void (*returned)(struct rep_message *); /* at the asker's, with err                    */
+    uint64_t epoch;                         /* that the replica must have promised (R1)    */
+    enum err err;
+    struct mail mail;
+};
+
+/* A change of the store, a read of it. */
+struct rep_order {
+    struct rep_message message;
+    struct store_change change;
+};
+struct rep_fetch {
+    struct rep_message message;
+    struct store_read read;
+};
+
 /* The shard grew (only up): makes the local replica larger, then `done`.  Not while it closes. */
 struct rep_resize {
     uint64_t size_blocks;
@@ -111,7 +137,7 @@ struct rep_resize {
     /* replication's own */
     struct rep_shard *shard;
     struct task task;
-    struct store_change change;
+    struct rep_order order;
     bool under_way;
 };
 void rep_shard_resize(struct rep_shard *s, struct rep_resize *r);
@@ -140,7 +166,7 @@ struct rep_write {
 
     /* replication's own */
     struct task task;
-    struct store_change change;
+    struct rep_order order;
     uint64_t seq;
     uint32_t sent, durable, refused, failed; /* bits of replicas */
     enum err err;                            /* why they refused */
@@ -158,19 +184,40 @@ struct rep_read {
 
     /* replication's own */
     struct task task;
-    struct store_read read;
+    struct rep_fetch fetch;
     bool under_way;
     enum err answer;
 };
 void rep_read(struct rep_read *r);
 
-/* As store_note_answers() and store_note_acknowledged(): of the replica on this node, and of all.
- * The first under a claim of the note's blocks. */
-bool rep_note_answers(struct rep_shard *s, const struct store_note *n);
-void rep_note_acknowledged(struct rep_shard *s, const struct store_note *n);
+/* ---- questions, of a member on this node, under a claim of the blocks that they are about ---- */
 
-/* As store_mapped(), of the shard; at once. */
-bool rep_mapped(const struct rep_shard *s, uint64_t at, uint64_t max, uint64_t *ret_count);
+/* The caller's memory until it is answered.  Whoever asks gets true where the answer is there at
+ * once (the homes agree, or nobody can be asked); else `waiter` is run when it is. */
+struct rep_question {
+    bool answered;
+    enum err err;   /* E_STALE_EPOCH: the replica does not serve us, and says nothing */
+    bool yes;       /* E_OK: what it says                                             */
+    uint64_t count; /* … of rep_mapped(): of so many blocks                           */
+
+    /* replication's own */
+    struct rep_message message;
+    struct task *waiter;
+    struct extent blocks;    /* mapped? */
+    struct store_note note;  /* noted?  */
+    struct extent *open_ret; /* which are open?  Their number is `count`, at most open_max. */
+    uint32_t open_max;
+};
+
+/* As store_mapped(): from blocks.start on. */
+bool rep_mapped(struct rep_shard *s, struct rep_question *q, struct extent blocks,
+                struct task *waiter);
+/* As store_note_answers(). */
+bool rep_note_answers(struct rep_shard *s, struct rep_question *q, const struct store_note *n,
+                      struct task *waiter);
+
+/* As store_note_acknowledged(), of all replicas. */
+void rep_note_acknowledged(struct rep_shard *s, const struct store_note *n);
 
 /* ---- the replica's side ---- */
 

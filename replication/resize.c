@@ -14,19 +14,19 @@ static const struct task_state resize_states[] = {
     [GROWN] = {"grown", TASK_AFTER(GROW)},
 };
 
-static void answered(struct store_change *c, enum err err)
+static void answered(struct rep_message *m)
 {
-    struct rep_resize *r = container_of(c, struct rep_resize, change);
+    struct rep_resize *r = container_of(m, struct rep_resize, order.message);
 
     r->under_way = false;
-    r->task.err = err;
+    r->task.err = m->err == E_NOT_FOUND ? E_NOT_READY : m->err;
     task_run(&r->task);
 }
 
 static struct replica *local_replica(struct rep_shard *s)
 {
     for_each_replica(r, s) {
-        if (r->local)
+        if (r->store)
             return r;
     }
     return NULL;
@@ -35,19 +35,11 @@ static struct replica *local_replica(struct rep_shard *s)
 static enum task_next grow(struct rep_resize *r)
 {
     struct replica *replica = local_replica(r->shard);
-    struct store_facts facts;
 
     if (!replica)
         return task_fail(&r->task, GROWN, E_NOT_READY);
-    store_facts(replica->local, &facts);
-    if (facts.size_blocks >= r->size_blocks)
-        return task_goto(&r->task, GROWN);
-    r->change = (struct store_change){.kind = STORE_RESIZE,
-                                      .replica = replica->local,
-                                      .size_blocks = r->size_blocks,
-                                      .done = answered};
     r->under_way = true;
-    store_change(r->shard->store, &r->change);
+    message_grow(replica, &r->order, r->size_blocks, answered);
     return task_wait_in(&r->task, GROWN);
 }
 

@@ -20,7 +20,7 @@ static void replica_init(struct replica *r, struct rep_shard *s, const struct re
     r->shard = s;
     r->bit = 1u << place;
     r->identity = record->identity;
-    r->local = record->local;
+    r->store = record->store;
     if (record->in_sync)
         s->set |= r->bit;
 }
@@ -51,8 +51,8 @@ static bool config_makes_sense(const struct rep_config *c)
            c->size_blocks <= SHARD_BLOCKS;
 }
 
-enum err rep_shard_open(struct env *env, struct store *store, const struct rep_config *config,
-                        struct arbiter *arbiter, struct rep_events *events, struct rep_shard **ret)
+enum err rep_shard_open(struct env *env, const struct rep_config *config, struct arbiter *arbiter,
+                        struct rep_events *events, struct rep_shard **ret)
 {
     struct rep_shard *s;
 
@@ -62,7 +62,6 @@ enum err rep_shard_open(struct env *env, struct store *store, const struct rep_c
     if (!s)
         return E_NO_MEMORY;
     s->env = env;
-    s->store = store;
     s->arbiter = arbiter;
     s->events = events;
     shard_init(s, config);
@@ -97,14 +96,33 @@ bool rep_lock(struct rep_shard *s, struct extent_claim *claim, struct extent blo
     return extent_claim(&s->blocks, claim, blocks, mode, waiter);
 }
 
-bool rep_mapped(const struct rep_shard *s, uint64_t at, uint64_t max, uint64_t *ret_count)
+struct replica *shard_member(struct rep_shard *s)
 {
     for_each_replica(r, s) {
-        if (r->local && (s->set & r->bit))
-            return store_mapped(r->local, at, max, ret_count);
+        if ((s->set & r->bit) && r->local)
+            return r;
     }
-    *ret_count = max;
+    return NULL;
+}
+
+bool shard_answer_itself(struct rep_question *q, bool yes)
+{
+    q->answered = true;
+    q->err = E_OK;
+    q->yes = yes;
     return true;
+}
+
+bool rep_mapped(struct rep_shard *s, struct rep_question *q, struct extent blocks,
+                struct task *waiter)
+{
+    struct replica *r = shard_member(s);
+
+    q->blocks = blocks;
+    if (r)
+        return message_mapped(r, q, waiter);
+    q->count = blocks.count;
+    return shard_answer_itself(q, true);
 }
 
 void shard_enter(struct rep_shard *s, enum rep_state state, const char *why, ...)
@@ -165,5 +183,6 @@ void rep_shard_free(struct rep_shard *s)
         return;
     assert(s->state == REP_CLOSED);
     assert(list_empty(&s->blocks.claims));
+    assert(s->mail == 0);
     free(s);
 }

@@ -10,17 +10,34 @@
 #include "replication/replication.h"
 
 #define COMMIT_ALONE_US 25000u /* design 6.1: within 50 ms */
+#define WORD_NOTES      8u     /* acknowledged in one word: a replica keeps no more notes (8) */
+
+/* What needs no answer: how far the shard is complete, and which statuses were acknowledged. */
+struct word {
+    struct rep_message message;
+    bool commit; /* it tells these two */
+    bool sealed;
+    uint64_t commit_seq;
+    uint32_t note_count;
+    struct store_note notes[WORD_NOTES];
+};
 
 /* One copy of the shard, as its primary sees it. */
 struct replica {
     struct rep_shard *shard;
     struct identity identity;
-    struct store_replica *local; /* NULL: nothing can be asked of it today */
+    struct store *store;         /* NULL: nothing can be asked of it today        */
+    struct store_replica *local; /* … as it was found there; NULL: it was not yet */
     uint32_t bit;
     bool answered;            /* the question under way: a promise, a SET */
     enum err err;             /* what it answered                         */
-    struct store_facts facts; /* as of its promise                        */
-    struct store_change change;
+    struct rep_order order;   /* the question                             */
+    struct store_facts facts; /* lent with it: as of its promise          */
+    struct word word;         /* on its way …                                   */
+    bool word_under_way;      /* … and what there is to say when it has come back */
+    bool owes_commit;
+    uint32_t owed_notes;
+    struct store_note owed[WORD_NOTES];
 };
 
 /* What was open is read from one source and written again (alike.c). */
@@ -28,6 +45,7 @@ struct alike {
     struct task task;
     struct rep_shard *shard;
     struct replica *source;
+    struct rep_question question;
     struct extent *open; /* of the source's activity log */
     uint32_t count, next;
     struct extent run; /* being read or written */
@@ -39,13 +57,12 @@ struct alike {
     uint64_t buffer_blocks;
     uint32_t *checksums;
     struct iovec piece;
-    struct store_read read;
+    struct rep_fetch fetch;
     struct rep_write write;
 };
 
 struct rep_shard {
     struct env *env;
-    struct store *store;
     struct arbiter *arbiter;
     struct rep_events *events;
 
@@ -74,6 +91,7 @@ struct rep_shard {
     struct list in_flight; /* rep_writes sent and not answered, by seq          */
     struct list parked;    /* rep_writes that wait for a shard that takes them  */
     uint32_t reads;        /* under way                                         */
+    uint32_t mail;         /* messages that another home has                    */
     struct extent_lock blocks;
     struct extent_claim all; /* the takeover's: until the shard serves */
 
@@ -104,6 +122,12 @@ void shard_enter(struct rep_shard *s, enum rep_state state, const char *why, ...
 
 /* Runs everything that waits for the shard: its state has changed. */
 void shard_wake(struct rep_shard *s);
+
+/* A member that can be asked, or NULL; the nearest and the least busy come with remote ones. */
+struct replica *shard_member(struct rep_shard *s);
+
+/* Where there is none: what is said instead.  True. */
+bool shard_answer_itself(struct rep_question *q, bool yes);
 
 /* A request is over: a shard that closes may be waiting for the last one. */
 void shard_request_ended(struct rep_shard *s);
@@ -139,15 +163,42 @@ void message_set(struct replica *r);
 /* WRITE, UNMAP: write_answered() when the replica has answered. */
 void message_write(struct replica *r, struct rep_write *w);
 
-/* NOTE: does a write that is there answer this command?  And: its status was acknowledged. */
-bool message_note_answers(struct replica *r, const struct store_note *n);
+/* True where the write surely fits, or where only its arrival can tell. */
+bool message_fits(struct replica *r, const struct rep_write *w);
+
+/* READ: fetch->read has extent and pieces; `returned` is called, inside this call or later. */
+void message_read(struct replica *r, struct rep_fetch *fetch,
+                  void (*returned)(struct rep_message *));
+
+/* GROW: makes it as large as size_blocks; `returned` as above. */
+void message_grow(struct replica *r, struct rep_order *order, uint64_t size_blocks,
+                  void (*returned)(struct rep_message *));
+
+/* Without answer: COMMIT alone; NOTE, the status of that command was acknowledged. */
+void message_commit(struct replica *r);
 void message_note_acknowledged(struct replica *r, const struct store_note *n);
 
-/* COMMIT alone: needs no answer. */
-void message_commit(struct replica *r);
+/* Questions: is that mapped, does a write that is there answer that command, which writes are open?
+ * True: answered already. */
+bool message_mapped(struct replica *r, struct rep_question *q, struct task *waiter);
+bool message_noted(struct replica *r, struct rep_question *q, struct task *waiter);
+bool message_open_writes(struct replica *r, struct rep_question *q, struct task *waiter);
 
-/* READ: `read` has extent, pieces and done.  E_STALE_EPOCH: it did not promise; no done comes. */
-must_check enum err message_read(struct replica *r, struct store_read *read);
+/* ---- receive.c: where a message arrives; each answers it, by message_answer() ---- */
+
+void receive_promise(struct rep_message *m); /* of struct replica's order: fills facts */
+void receive_set(struct rep_message *m);
+void receive_write(struct rep_message *m);
+void receive_read(struct rep_message *m);
+void receive_grow(struct rep_message *m);
+void receive_word(struct rep_message *m);
+void receive_mapped(struct rep_message *m);
+void receive_noted(struct rep_message *m);
+void receive_open_writes(struct rep_message *m);
+
+/* The store has the asker's home: a message is a call. */
+bool message_is_near(const struct rep_message *m);
+void message_answer(struct rep_message *m, enum err err);
 
 /* ---- write.c ---- */
 

@@ -195,14 +195,15 @@ static bool set_is_untold(const struct rep_shard *s)
     return false;
 }
 
-/* A shard that is opened a second time in one epoch goes on counting: a number names one write. */
+/* A shard that is opened a second time in one epoch goes on counting: a number names one write,
+ * also one that was refused, which the commit word alone may have passed. */
 static void go_on_counting(struct rep_shard *s, const struct store_facts *f)
 {
-    if (f->last_epoch != s->epoch)
-        return;
-    s->last_seq = f->last_seq;
+    uint64_t applied = f->last_epoch == s->epoch ? f->last_seq : 0;
+
     s->commit_seq = s->commit_told = f->commit_epoch == s->epoch ? f->commit_seq : 0;
-    s->commit_stands = true; /* until what is open is written again */
+    s->last_seq = max_u64(applied, s->commit_seq);
+    s->commit_stands = s->last_seq > 0; /* until what is open is written again */
 }
 
 /* ---- what is asked ---- */
@@ -377,7 +378,7 @@ static enum task_next end(struct rep_shard *s)
     timer_stop(&s->env->clock, &s->commit);
     if (s->commit_seq != s->commit_told)
         commit_tell(s);
-    return TASK_DONE;
+    return s->mail > 0 ? TASK_WAIT : TASK_DONE;
 }
 
 static enum task_next takeover_step(struct task *t)

@@ -25,7 +25,7 @@
 
 enum rep_write_state {
     ADMIT,     /* may this shard take a write here, now?                   */
-    REPLICATE, /* the same bytes to every replica, ours by a call          */
+    REPLICATE, /* the same bytes to every replica                          */
     GATHER,    /* until it is complete (W1), however long that takes       */
     ANSWER,    /* complete: the asker hears of it                          */
     REFUSED,   /* never sent, or changed nothing                           */
@@ -81,13 +81,13 @@ static enum err write_hopeless(const struct rep_shard *s)
 }
 
 /* 6.1: every replica's reserve covers one window, so that it cannot end half-written.  What a
- * takeover writes again is in the reserve. */
+ * takeover writes again is in the reserve.  A replica with another home is asked by the write. */
 static bool fits_everywhere(const struct rep_write *w)
 {
     if (w->unmap || is_the_takeovers(w))
         return true;
     for_each_replica(r, w->shard) {
-        if (r->local && !store_fits(r->local, w->extent))
+        if (r->local && !message_fits(r, w))
             return false;
     }
     return true;
@@ -224,13 +224,15 @@ void write_answered(struct replica *r, struct rep_write *w, enum err err)
 
 /* ---- notes of COMPARE AND WRITEs ---- */
 
-bool rep_note_answers(struct rep_shard *s, const struct store_note *n)
+bool rep_note_answers(struct rep_shard *s, struct rep_question *q, const struct store_note *n,
+                      struct task *waiter)
 {
-    for_each_replica(r, s) {
-        if ((s->set & r->bit) && r->local)
-            return s->state == REP_SERVING && message_note_answers(r, n);
-    }
-    return false;
+    struct replica *r = s->state == REP_SERVING ? shard_member(s) : NULL;
+
+    q->note = *n;
+    if (r)
+        return message_noted(r, q, waiter);
+    return shard_answer_itself(q, false);
 }
 
 void rep_note_acknowledged(struct rep_shard *s, const struct store_note *n)

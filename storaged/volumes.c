@@ -135,9 +135,9 @@ static bool attachments_drain(const struct node_volume *n)
 /* ---- opening ---- */
 
 static void replica_config(struct node_volumes *vs, const struct page_record *page,
-                           const struct page_replica *from, struct volume_shard_config *ret)
+                           const struct page_replica *from, struct rep_config *ret)
 {
-    struct rep_replica *to = &ret->rep.replicas[ret->rep.replica_count++];
+    struct rep_replica *to = &ret->replicas[ret->replica_count++];
     struct identity disk = page->disks[from->disk].disk;
     struct node_disk *here = disks_find(vs->disks, disk);
 
@@ -145,48 +145,43 @@ static void replica_config(struct node_volumes *vs, const struct page_record *pa
         .identity = from->replica,
         .in_sync = from->in_sync,
         .behind = from->behind,
+        .store = here ? here->store : NULL,
     };
-    if (!here)
-        return;
-    ret->store = here->store;
-    to->local = store_find(here->store, from->replica);
 }
 
 /* One shard as head and page say; false: no page has it, or no disk of ours. */
 static bool shard_config(struct node_volumes *vs, const struct volume_record *volume,
-                         const struct head_record *head, uint32_t shard,
-                         struct volume_shard_config *ret)
+                         const struct head_record *head, uint32_t shard, struct rep_config *ret)
 {
     const struct page_record *page;
+    bool here = false;
     const struct page_shard *s = view_shard(vs->view, volume->volume, shard, &page);
 
     if (!s)
         return false;
-    *ret = (struct volume_shard_config){
-        .rep =
-            {
-                .volume = volume->volume,
-                .shard = shard,
-                .size_blocks = shard_size_blocks(volume->bytes, shard),
-                .epoch = head->epoch,
-                .generation = head->generation,
-                .snapshot = head->snapshot,
-                .is_new = s->is_new,
-                .min_copies = volume->min_copies,
-            },
+    *ret = (struct rep_config){
+        .volume = volume->volume,
+        .shard = shard,
+        .size_blocks = shard_size_blocks(volume->bytes, shard),
+        .epoch = head->epoch,
+        .generation = head->generation,
+        .snapshot = head->snapshot,
+        .is_new = s->is_new,
+        .min_copies = volume->min_copies,
     };
-    for (uint32_t i = 0; i < s->replica_count; i++)
+    for (uint32_t i = 0; i < s->replica_count; i++) {
         replica_config(vs, page, &s->replicas[i], ret);
-    return ret->store != NULL;
+        here = here || ret->replicas[i].store;
+    }
+    return here;
 }
 
 /* All shards; the caller frees them; NULL: the records do not allow it, or no memory. */
-static struct volume_shard_config *shard_configs(struct node_volumes *vs,
-                                                 const struct volume_record *volume)
+static struct rep_config *shard_configs(struct node_volumes *vs, const struct volume_record *volume)
 {
     const struct head_record *head = view_head(vs->view, volume->volume);
     uint32_t count = volume_shards(volume->bytes);
-    struct volume_shard_config *shards = head ? calloc(count, sizeof *shards) : NULL;
+    struct rep_config *shards = head ? calloc(count, sizeof *shards) : NULL;
 
     for (uint32_t i = 0; shards && i < count; i++) {
         if (!shard_config(vs, volume, head, i, &shards[i])) {
@@ -234,7 +229,7 @@ static void volume_init(struct node_volume *n, struct node_volumes *vs,
 }
 
 static enum err open_with(struct node_volume *n, const struct volume_record *record,
-                          const struct volume_shard_config *shards)
+                          const struct rep_config *shards)
 {
     struct node_volumes *vs = n->all;
     struct volume_config config = {
@@ -261,7 +256,7 @@ enum err volumes_open(struct node_volumes *vs, struct identity volume)
 {
     const struct volume_record *record = view_volume(vs->view, volume);
     const struct head_record *head = view_head(vs->view, volume);
-    struct volume_shard_config *shards;
+    struct rep_config *shards;
     struct node_volume *n;
     enum err err;
 

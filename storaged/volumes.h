@@ -39,7 +39,7 @@ struct node_volume {
     struct list attachments, link;
 
     struct volume_resize resize;
-    struct volume_shard_config *resize_shards;
+    struct rep_config *resize_shards;
     bool resizing;
     enum err resize_err; /* of the last one: the agent takes it, and pauses */
 

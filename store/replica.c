@@ -105,6 +105,11 @@ struct identity store_identity(const struct store *s)
     return s->identity;
 }
 
+struct env *store_env(const struct store *s)
+{
+    return s->env;
+}
+
 struct store_space store_space(const struct store *s)
 {
     return (struct store_space){

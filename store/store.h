@@ -112,6 +112,7 @@ struct store_close {
 void store_close(struct store *s, struct store_close *c);
 
 struct identity store_identity(const struct store *s);
+struct env *store_env(const struct store *s); /* its home, for good; asked on any thread */
 
 struct store_space {
     uint64_t chunks, chunks_free; /* free: may be taken now                              */

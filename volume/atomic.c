@@ -20,6 +20,7 @@ enum atomic_state {
     WORK,    /* all are ours: a workspace                            */
     READ,    /* until there is one; then the next run                */
     JUDGE,   /* until its bytes are there: compare, or change them   */
+    NOTED,   /* not equal: until we know whether it was done before  */
     SEND,    /* until the window has room; then the changed run      */
     SENT,    /* until it is complete                                 */
     END,     /* judged, or failed                                    */
@@ -31,9 +32,11 @@ static const struct task_state atomic_states[] = {
     [WORK] = {"work", TASK_AFTER(CLAIM)},
     [READ] = {"read", TASK_AFTER(WORK) | TASK_AFTER(JUDGE) | TASK_AFTER(SENT)},
     [JUDGE] = {"judge", TASK_AFTER(READ)},
+    [NOTED] = {"noted", TASK_AFTER(JUDGE)},
     [SEND] = {"send", TASK_AFTER(JUDGE)},
     [SENT] = {"sent", TASK_AFTER(SEND)},
-    [END] = {"end", TASK_AFTER(CLAIM) | TASK_AFTER(READ) | TASK_AFTER(JUDGE) | TASK_AFTER(SENT)},
+    [END] = {"end", TASK_AFTER(CLAIM) | TASK_AFTER(READ) | TASK_AFTER(JUDGE) | TASK_AFTER(NOTED) |
+                        TASK_AFTER(SENT)},
 };
 
 static uint64_t end_block(const struct op *op)
@@ -132,15 +135,22 @@ static enum task_next compare(struct op *op)
     const uint8_t *bytes = run_bytes(op, &at, &length);
 
     same = payload_differs(&op->payload, at, bytes, length);
-    if (same < length && note_answers(op)) { /* nothing is left to write */
-        op->at = op->end;
-        return task_goto(&op->own.task, END);
-    }
-    if (same < length) {
-        op->request->differs_at = at + same;
+    if (same == length)
+        return task_goto(&op->own.task, READ);
+    op->request->differs_at = at + same;
+    return note_asked(op) ? task_goto(&op->own.task, NOTED) : task_wait_in(&op->own.task, NOTED);
+}
+
+static enum task_next noted(struct op *op)
+{
+    const struct rep_question *q = &op->own.question;
+
+    if (!q->answered)
+        return TASK_WAIT;
+    if (q->err || !q->yes)
         return fail(op, E_MISCOMPARE, op->own.units.start);
-    }
-    return task_goto(&op->own.task, READ);
+    op->at = op->end; /* nothing is left to write */
+    return task_goto(&op->own.task, END);
 }
 
 static enum task_next change(struct op *op)
@@ -211,6 +221,8 @@ static enum task_next atomic_step(struct task *t)
         return read_run(op);
     case JUDGE:
         return judge(op);
+    case NOTED:
+        return noted(op);
     case SEND:
         return send(op);
     case SENT:

@@ -114,6 +114,7 @@ struct leg {
     /* from here on not zeroed when it is taken: whoever uses them fills them */
     struct rep_read read;
     struct rep_write write;
+    struct rep_question question;
     uint32_t checksums[LEG_BLOCKS_MAX];
     struct iovec pieces[LEG_PIECES_MAX];
 };
@@ -175,12 +176,10 @@ struct volume {
 struct volume_shard *shard_at(const struct volume *v, uint64_t block);
 
 /* Shards in order, all but the last of one size, that hold size_bytes. */
-bool shards_make_sense(const struct volume_shard_config *configs, uint32_t count,
-                       uint64_t size_bytes);
+bool shards_make_sense(const struct rep_config *configs, uint32_t count, uint64_t size_bytes);
 
 /* Opens shards [v->shard_count, count).  What was opened before one that failed stays. */
-must_check enum err shards_open(struct volume *v, const struct volume_shard_config *configs,
-                                uint32_t count);
+must_check enum err shards_open(struct volume *v, const struct rep_config *configs, uint32_t count);
 
 /* ---- request.c ---- */
 
@@ -200,8 +199,9 @@ void atomic_ended(struct op *op); /* its legs have: gives up what it claimed */
 
 /* ---- note.c: COMPARE AND WRITEs are remembered ---- */
 
-void note_begin(struct op *op);         /* hashes what it brings, if it is to be remembered */
-bool note_answers(const struct op *op); /* it was done, in an earlier session */
+void note_begin(struct op *op); /* hashes what it brings, if it is to be remembered */
+/* Was it done, in an earlier session?  Asks as rep_note_answers() does, with the op's own leg. */
+bool note_asked(struct op *op);
 struct store_note note_of_leg(const struct leg *leg); /* what the leg's write brings: or none */
 void note_acknowledged(struct block *b, struct extent units, const struct block_note *note);
 

@@ -17,6 +17,7 @@
 enum leg_write_state {
     LOCK,  /* its blocks, exclusively                               */
     HELD,  /* they are ours: is anything to be merged?              */
+    ZERO,  /* zeroes: until we know whether the block holds data    */
     EDGES, /* until there is memory for what is merged              */
     FETCH, /* until the old blocks at the edges are there           */
     ENTER, /* a place in the volume's window                        */
@@ -28,12 +29,13 @@ enum leg_write_state {
 static const struct task_state write_states[] = {
     [LOCK] = {"lock", TASK_FIRST},
     [HELD] = {"held", TASK_AFTER(LOCK)},
-    [EDGES] = {"edges", TASK_AFTER(HELD)},
+    [ZERO] = {"zero", TASK_AFTER(HELD)},
+    [EDGES] = {"edges", TASK_AFTER(HELD) | TASK_AFTER(ZERO)},
     [FETCH] = {"fetch", TASK_AFTER(EDGES)},
-    [ENTER] = {"enter", TASK_AFTER(HELD) | TASK_AFTER(FETCH)},
+    [ENTER] = {"enter", TASK_AFTER(HELD) | TASK_AFTER(ZERO) | TASK_AFTER(FETCH)},
     [SEND] = {"send", TASK_AFTER(ENTER)},
     [SENT] = {"sent", TASK_AFTER(SEND)},
-    [END] = {"end", TASK_AFTER(HELD) | TASK_AFTER(FETCH) | TASK_AFTER(SENT)},
+    [END] = {"end", TASK_AFTER(ZERO) | TASK_AFTER(FETCH) | TASK_AFTER(SENT)},
 };
 
 static bool is_unmap(const struct leg *leg)
@@ -41,29 +43,39 @@ static bool is_unmap(const struct leg *leg)
     return leg_zeroes(leg) && !leg->head;
 }
 
-/* A part of one block, to be zeroed, that reads as zeroes already.  The map of a shard that does
- * not serve tells nothing: its claims are let go so that its requests fail in their normal way. */
-static bool is_zero_already(const struct leg *leg)
-{
-    uint64_t count;
-
-    return leg_zeroes(leg) && leg->head && rep_shard_state(leg->rep) == REP_SERVING &&
-           !rep_mapped(leg->rep, leg->blocks.start, 1, &count);
-}
-
-static enum task_next held(struct leg *leg)
+static enum task_next begin_merge(struct leg *leg)
 {
     struct task *t = &leg->task;
 
-    if (!leg_held(leg))
-        return TASK_WAIT;
-    if (is_zero_already(leg))
-        return task_goto(t, END);
     if (!leg->head && !leg->tail)
         return task_goto(t, ENTER);
     if (supply_take(&leg->op->volume->edges, &leg->edges, t))
         return task_goto(t, EDGES);
     return task_wait_in(t, EDGES);
+}
+
+/* Part of one block that is to be zeroed may read as zeroes already.  The map of a shard that does
+ * not serve tells nothing: its claims are let go so that its requests fail in their normal way. */
+static enum task_next held(struct leg *leg)
+{
+    struct extent block = {leg->blocks.start, 1};
+
+    if (!leg_held(leg))
+        return TASK_WAIT;
+    if (!leg_zeroes(leg) || !leg->head || rep_shard_state(leg->rep) != REP_SERVING)
+        return begin_merge(leg);
+    if (rep_mapped(leg->rep, &leg->question, block, &leg->task))
+        return task_goto(&leg->task, ZERO);
+    return task_wait_in(&leg->task, ZERO);
+}
+
+static enum task_next zero(struct leg *leg)
+{
+    const struct rep_question *q = &leg->question;
+
+    if (!q->answered)
+        return TASK_WAIT;
+    return q->err || q->yes ? begin_merge(leg) : task_goto(&leg->task, END);
 }
 
 /* Which of the edges must be read: those that the leg does not fill. */
@@ -144,6 +156,9 @@ static enum task_next write_step(struct task *t)
 
     case HELD:
         return held(leg);
+
+    case ZERO:
+        return zero(leg);
 
     case EDGES:
         if (!leg->edges.item)

@@ -58,13 +58,19 @@ static bool place(const struct volume *v, struct extent units, const struct bloc
     return note->initiator != 0;
 }
 
-bool note_answers(const struct op *op)
+bool note_asked(struct op *op)
 {
     const struct block_request *r = op->request;
     const struct volume_shard *shard = shard_at(op->volume, r->extent.start / UNITS_PER_BLOCK);
+    struct rep_question *q = &op->own.question;
     struct store_note note;
 
-    return place(op->volume, r->extent, &r->note, &note) && rep_note_answers(shard->rep, &note);
+    if (place(op->volume, r->extent, &r->note, &note))
+        return rep_note_answers(shard->rep, q, &note, &op->own.task);
+    q->yes = false;
+    q->answered = true;
+    q->err = E_OK;
+    return true;
 }
 
 struct store_note note_of_leg(const struct leg *leg)

@@ -60,7 +60,7 @@ static enum task_next grow(struct volume_resize *r)
 
     if (err)
         return task_fail(&r->task, END, err);
-    config = &r->shards[v->shard_count - 1].rep;
+    config = &r->shards[v->shard_count - 1];
     if (config->size_blocks < last_shard(v)->blocks)
         return task_fail(&r->task, END, E_INVALID);
     if (config->size_blocks == last_shard(v)->blocks)

@@ -9,15 +9,17 @@
 #include "volume/inside.h"
 
 enum status_state {
-    LOCK, /* the range's blocks of the next shard   */
-    HELD, /* until they are ours; then they are listed */
-    END,  /* the runs are as far as they go         */
+    LOCK,  /* the range's blocks of the next shard   */
+    HELD,  /* until they are ours                    */
+    ASK,   /* which of them come next                */
+    ASKED, /* until that is known                    */
+    END,   /* the runs are as far as they go         */
 };
 
 static const struct task_state status_states[] = {
-    [LOCK] = {"lock", TASK_FIRST | TASK_AFTER(HELD)},
-    [HELD] = {"held", TASK_AFTER(LOCK)},
-    [END] = {"end", TASK_AFTER(HELD)},
+    [LOCK] = {"lock", TASK_FIRST | TASK_AFTER(ASKED)},     [HELD] = {"held", TASK_AFTER(LOCK)},
+    [ASK] = {"ask", TASK_AFTER(HELD) | TASK_AFTER(ASKED)}, [ASKED] = {"asked", TASK_AFTER(ASK)},
+    [END] = {"end", TASK_AFTER(HELD) | TASK_AFTER(ASKED)},
 };
 
 static void place_on_shard(struct op *op)
@@ -41,31 +43,49 @@ static bool add_run(struct block_request *r, uint64_t units, bool mapped)
     return true;
 }
 
-/* False: it ends here. */
-static bool list_shard(struct op *op)
+/* What is left of the leg's blocks. */
+static bool ask(struct op *op)
 {
     struct leg *leg = &op->own;
-    uint64_t end = extent_end(leg->blocks);
+    uint64_t at = op->at / UNITS_PER_BLOCK - leg->first_block;
 
-    for (uint64_t at = leg->blocks.start, count; at < end; at += count) {
-        bool mapped = rep_mapped(leg->rep, at, end - at, &count);
-        uint64_t next = (leg->first_block + at + count) * UNITS_PER_BLOCK;
+    return rep_mapped(leg->rep, &leg->question, (struct extent){at, extent_end(leg->blocks) - at},
+                      &leg->task);
+}
 
-        next = min_u64(next, op->end);
-        if (!add_run(op->request, next - op->at, mapped))
-            return false;
-        op->at = next;
-        if (++op->lookups == STATUS_LOOKUPS_MAX)
-            return false;
-    }
-    return true;
+/* False: it ends here. */
+static bool list_run(struct op *op)
+{
+    const struct rep_question *q = &op->own.question;
+    uint64_t next = (op->own.first_block + q->blocks.start + q->count) * UNITS_PER_BLOCK;
+
+    next = min_u64(next, op->end);
+    if (!add_run(op->request, next - op->at, q->yes))
+        return false;
+    op->at = next;
+    return ++op->lookups < STATUS_LOOKUPS_MAX && op->at < op->end;
+}
+
+static enum task_next asked(struct op *op)
+{
+    struct leg *leg = &op->own;
+
+    if (!leg->question.answered)
+        return TASK_WAIT;
+    if (leg->question.err)
+        return task_fail(&leg->task, END, E_NOT_PRIMARY);
+    if (!list_run(op))
+        return task_goto(&leg->task, END);
+    if (op->at < (leg->first_block + extent_end(leg->blocks)) * UNITS_PER_BLOCK)
+        return task_goto(&leg->task, ASK);
+    extent_release(&leg->claim);
+    return task_goto(&leg->task, LOCK);
 }
 
 static enum task_next status_step(struct task *t)
 {
     struct leg *leg = container_of(t, struct leg, task);
     struct op *op = leg->op;
-    bool more;
 
     switch ((enum status_state)t->state) {
     case LOCK:
@@ -79,9 +99,13 @@ static enum task_next status_step(struct task *t)
             return TASK_WAIT;
         if (rep_shard_state(leg->rep) != REP_SERVING)
             return task_fail(t, END, E_NOT_PRIMARY);
-        more = list_shard(op) && op->at < op->end;
-        extent_release(&leg->claim);
-        return task_goto(t, more ? LOCK : END);
+        return task_goto(t, ASK);
+
+    case ASK:
+        return ask(op) ? task_goto(t, ASKED) : task_wait_in(t, ASKED);
+
+    case ASKED:
+        return asked(op);
 
     case END:
         return TASK_DONE;

@@ -89,39 +89,38 @@ struct volume_shard *shard_at(const struct volume *v, uint64_t block)
     return &v->shards[min_u64(index, v->shard_count - 1)];
 }
 
-bool shards_make_sense(const struct volume_shard_config *configs, uint32_t count,
-                       uint64_t size_bytes)
+bool shards_make_sense(const struct rep_config *configs, uint32_t count, uint64_t size_bytes)
 {
     uint64_t blocks = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        const struct rep_config *c = &configs[i].rep;
+        const struct rep_config *c = &configs[i];
 
         if (c->shard != i || c->size_blocks == 0 || c->size_blocks > SHARD_BLOCKS)
             return false;
-        if (i + 1 < count && c->size_blocks != configs[0].rep.size_blocks)
+        if (i + 1 < count && c->size_blocks != configs[0].size_blocks)
             return false;
         blocks += c->size_blocks;
     }
     return count > 0 && size_bytes > 0 && blocks >= div_up(size_bytes, BLOCK_BYTES);
 }
 
-enum err shards_open(struct volume *v, const struct volume_shard_config *configs, uint32_t count)
+enum err shards_open(struct volume *v, const struct rep_config *configs, uint32_t count)
 {
     struct volume_shard *shards = realloc(v->shards, count * sizeof *shards);
 
     if (!shards)
         return E_NO_MEMORY;
     v->shards = shards;
-    v->shard_blocks = configs[0].rep.size_blocks;
+    v->shard_blocks = configs[0].size_blocks;
     while (v->shard_count < count) {
-        const struct volume_shard_config *c = &configs[v->shard_count];
+        const struct rep_config *c = &configs[v->shard_count];
         struct volume_shard *shard = &v->shards[v->shard_count];
         enum err err;
 
         *shard = (struct volume_shard){.first_block = v->shard_count * v->shard_blocks,
-                                       .blocks = c->rep.size_blocks};
-        err = rep_shard_open(v->env, c->store, &c->rep, v->arbiter, &v->rep_events, &shard->rep);
+                                       .blocks = c->size_blocks};
+        err = rep_shard_open(v->env, c, v->arbiter, &v->rep_events, &shard->rep);
         if (err)
             return err;
         v->shard_count++;

@@ -31,11 +31,6 @@ struct volume_limits {
 struct volume_limits volume_limits_default(void);
 uint64_t volume_limits_bytes(const struct volume_limits *l);
 
-struct volume_shard_config {
-    struct store *store; /* where its local replica lies */
-    struct rep_config rep;
-};
-
 struct volume_config {
     struct identity identity;
     char name[65];
@@ -43,7 +38,7 @@ struct volume_config {
     uint32_t logical_block_bytes; /* 512 (512e) or 4096 (4Kn) */
     struct volume_limits limits;
     uint32_t shard_count;
-    const struct volume_shard_config *shards; /* in order; read during the call only */
+    const struct rep_config *shards; /* in order; read during the call only */
 };
 
 struct volume_events {
@@ -71,7 +66,7 @@ const char *volume_why(const struct volume *v); /* the first shard's reason not 
 struct volume_resize {
     uint64_t size_bytes;
     uint32_t shard_count;
-    const struct volume_shard_config *shards; /* the caller's until done */
+    const struct rep_config *shards; /* the caller's until done */
     /* E_OK: served and told.  E_CLOSED: the volume is being closed; E_INVALID: it would shrink, or
      * the shards do not fit the size; E_NO_MEMORY; what the store says. */
     void (*done)(struct volume_resize *, enum err);

@@ -64,6 +64,7 @@ static struct again *begin(uint64_t seed)
     a->sim = sim_open(seed);
     keeper_found(&a->records, 1);
     a->records.attached = true;
+    a->records.apart = seed % 2;
     node_make_disks(a->sim, 1);
     remote_init(&a->remote, a->sim, SHARD0_UNITS + SHARD1_UNITS);
     a->lba = (uint8_t)sim_draw(a->sim, 200);

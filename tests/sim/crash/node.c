@@ -113,6 +113,8 @@ struct node *node_new(struct sim *s, struct keeper_records *r)
     assert(n);
     n->sim = s;
     n->env = sim_env(s, "node");
+    for (uint32_t i = 0; i < NODE_DISKS; i++)
+        n->homes[i] = r->apart && i + 1 == r->disks ? sim_env_beside(s, n->env, "home1") : n->env;
     n->records = r;
     n->epoch = ++r->epoch;
     n->arbiter.arbiter.change = arbiter_change;
@@ -126,7 +128,7 @@ struct node *node_new(struct sim *s, struct keeper_records *r)
 static struct disk *disk_here(struct node *n, uint32_t i)
 {
     struct disk *d;
-    enum err err = n->env->ops->disk_open(n->env, disk_name(i), 0, &d);
+    enum err err = disk_open(n->homes[i], disk_name(i), 0, &d);
 
     assert(err == E_OK);
     return d;
@@ -216,8 +218,11 @@ static void opened(struct store_open *o, enum err err)
 static bool open_stores(struct node *n)
 {
     for (uint32_t i = 0; i < n->records->disks; i++) {
-        n->open[i] = (struct store_open){
-            .env = n->env, .disk = disk_here(n, i), .limits = limits(), .done = opened, .own = n};
+        n->open[i] = (struct store_open){.env = n->homes[i],
+                                         .disk = disk_here(n, i),
+                                         .limits = limits(),
+                                         .done = opened,
+                                         .own = n};
         n->to_come++;
         store_open(&n->open[i]);
     }
@@ -254,23 +259,20 @@ static bool make_replicas(struct node *n)
     return await_all(n);
 }
 
-static struct volume_shard_config shard_config(struct node *n, uint32_t i)
+static struct rep_config shard_config(struct node *n, uint32_t i)
 {
-    struct store *store = n->open[disk_of(n, i)].store;
-
-    return (struct volume_shard_config){
-        .store = store,
-        .rep = {.volume = VOLUME,
-                .shard = i,
-                .size_blocks = shard_blocks[i],
-                .epoch = n->epoch,
-                .generation = n->records->generation,
-                .is_new = n->records->is_new[i],
-                .min_copies = 1,
-                .replica_count = 1,
-                .replicas = {{.identity = REPLICA(i),
-                              .in_sync = !n->records->is_new[i],
-                              .local = store_find(store, REPLICA(i))}}},
+    return (struct rep_config){
+        .volume = VOLUME,
+        .shard = i,
+        .size_blocks = shard_blocks[i],
+        .epoch = n->epoch,
+        .generation = n->records->generation,
+        .is_new = n->records->is_new[i],
+        .min_copies = 1,
+        .replica_count = 1,
+        .replicas = {{.identity = REPLICA(i),
+                      .in_sync = !n->records->is_new[i],
+                      .store = n->open[disk_of(n, i)].store}},
     };
 }
 
@@ -283,7 +285,7 @@ static bool is_serving(void *arg)
 
 static bool serve(struct node *n)
 {
-    struct volume_shard_config shards[NODE_SHARDS];
+    struct rep_config shards[NODE_SHARDS];
     struct volume_config config = {
         .identity = VOLUME,
         .name = "volume",

@@ -5,7 +5,8 @@
  * What outlives a process is `struct records` (the keeper's) and the disks of the world.  Whenever
  * a process starts, the epoch is raised first, as the controller does.  The first start makes the
  * replicas, as the agent would; the records call the shards new until their set is recorded.  With
- * an attachment the volume is a target at NODE_PORTAL too.
+ * an attachment the volume is a target at NODE_PORTAL too.  The volume's home is the first env;
+ * with `apart` the last disk has a home of its own, a thread beside it in the same process.
  */
 #ifndef TESTS_SIM_CRASH_NODE_H
 #define TESTS_SIM_CRASH_NODE_H
@@ -24,7 +25,7 @@ struct keeper_records {
     uint64_t epoch, generation;
     bool is_new[NODE_SHARDS];
     uint32_t disks; /* on which the shards lie in turn */
-    bool attached;
+    bool attached, apart;
 };
 
 struct node_arbiter {
@@ -37,6 +38,7 @@ struct node_arbiter {
 struct node {
     struct sim *sim;
     struct env *env;
+    struct env *homes[NODE_DISKS];
     struct keeper_records *records;
     uint64_t epoch;
     struct store_format format[NODE_DISKS];

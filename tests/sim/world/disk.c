@@ -138,7 +138,7 @@ static void submit(struct disk *disk, struct disk_io *io)
     struct sim_disk *d = h->on;
     struct sim_io *i;
 
-    if (h->process->dying || (io->op != DISK_READ && !process_issues(h->process))) {
+    if (process_dying(h->process) || (io->op != DISK_READ && !process_issues(h->process))) {
         sim_abandon(d->sim, io);
         return;
     }
@@ -163,7 +163,7 @@ static void close_handle(struct disk *disk)
 {
     struct sim_handle *h = container_of(disk, struct sim_handle, disk);
 
-    if (h->process->dying)
+    if (process_dying(h->process))
         return; /* it is buried with the process */
     assert(h->under_way == 0);
     handle_free(h);

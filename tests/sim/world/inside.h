@@ -31,8 +31,10 @@ struct sim_log {
     struct sim_process *process;
 };
 
+/* A thread of a process, with an env of its own; most have only one. */
 struct sim_process {
     struct env env;
+    struct sim_process *whole; /* the first one: it counts and dies for all */
     struct sim *sim;
     struct list link; /* in the world's living, or in the graveyard */
     char name[32];
@@ -43,10 +45,11 @@ struct sim_process {
     struct list listeners;
     struct mail *mail_first, *mail_last;
     struct sim_event mail_event;
-    uint64_t io_count, crash_at; /* crash_at 0: never */
+    bool dead;
+    uint64_t io_count, crash_at; /* these are of the whole; crash_at 0: never */
     enum sim_death death;
     enum sim_moment moment;
-    bool dying, dead;
+    bool dying;
 };
 
 struct sim {
@@ -66,6 +69,11 @@ static inline struct sim_process *process_of(struct env *e)
     return container_of(e, struct sim_process, env);
 }
 
+static inline bool process_dying(const struct sim_process *p)
+{
+    return p->whole->dying;
+}
+
 void sim_trace(struct sim *s, const char *who, const char *text);
 
 /* A number below `below`, from the world's chance. */
@@ -82,10 +90,10 @@ void event_cancel(struct sim_event *e);
  * An I/O that changes something outside is about to be issued by `p`: counts it.  False: it comes
  * to nothing, the process is dying.
  */
-bool process_issues(struct sim_process *p);
+bool process_issues(struct sim_process *thread);
 
 /* It has been issued.  True: the process is to die when it is performed, without hearing of it. */
-bool process_has_issued(struct sim_process *p);
+bool process_has_issued(struct sim_process *thread);
 
 /* Within a call of it: buried when the turn ends. */
 void process_dies(struct sim_process *p);

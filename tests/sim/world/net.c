@@ -241,7 +241,7 @@ static void conn_send(struct net_conn *c, struct net_send *s)
     assert(!end->closing);
     assert(!end->over);
     assert(!end->leaving);
-    if (end->process->dying || !process_issues(end->process)) {
+    if (process_dying(end->process) || !process_issues(end->process)) {
         sim_abandon(end->pair->sim, s);
         return;
     }
@@ -256,7 +256,7 @@ static void conn_close(struct net_conn *c, bool flush)
 {
     struct sim_end *end = container_of(c, struct sim_end, conn);
 
-    if (end->process->dying || end->closing || end->over)
+    if (process_dying(end->process) || end->closing || end->over)
         return;
     end->closing = true;
     if (end->leaving)
@@ -277,7 +277,7 @@ static void conn_detach(struct net_conn *c, struct net_parcel *p)
     assert(!end->closing);
     assert(!end->over);
     assert(!end->leaving);
-    if (end->process->dying)
+    if (process_dying(end->process))
         return;
     end->leaving = p;
     if (list_empty(&end->sends)) /* else the last push goes on from here */
@@ -343,7 +343,7 @@ void world_discard(struct env *e, struct net_parcel *p)
 {
     struct sim_end *end = p->end;
 
-    if (process_of(e)->dying)
+    if (process_dying(process_of(e)))
         return;
     assert(end->detached);
     say_last_word(end, RESET);
@@ -387,7 +387,7 @@ enum err world_listen(struct env *e, const struct net_address *at, struct net_li
 
     l->address = *at;
     give_port(p->sim, &l->address);
-    if (p->dying || listener_at(p->sim, &l->address, &holder))
+    if (process_dying(p) || listener_at(p->sim, &l->address, &holder))
         return E_BUSY;
     own = calloc(1, sizeof *own);
     assert(own);
@@ -401,7 +401,7 @@ void world_unlisten(struct env *e, struct net_listener *l)
 {
     struct sim_listener *own = l->world;
 
-    if (process_of(e)->dying || !own)
+    if (process_dying(process_of(e)) || !own)
         return;
     l->world = NULL;
     list_remove(&own->link);
@@ -454,7 +454,7 @@ enum err world_connect(struct env *e, const struct net_address *to, const struct
     struct sim_process *p = process_of(e);
     struct sim_pair *pair;
 
-    if (p->dying)
+    if (process_dying(p))
         return E_UNREACHABLE;
     pair = calloc(1, sizeof *pair);
     assert(pair);

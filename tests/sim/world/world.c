@@ -212,6 +212,7 @@ struct env *sim_env(struct sim *s, const char *name)
 
     assert(p);
     p->sim = s;
+    p->whole = p;
     snprintf(p->name, sizeof p->name, "%s", name);
     chance_seed(&p->chance, splitmix(&s->chance.state));
     p->log = (struct sim_log){
@@ -233,12 +234,21 @@ struct env *sim_env(struct sim *s, const char *name)
     return &p->env;
 }
 
+struct env *sim_env_beside(struct sim *s, struct env *e, const char *name)
+{
+    struct env *beside = sim_env(s, name);
+
+    process_of(beside)->whole = process_of(e)->whole;
+    return beside;
+}
+
 static void bury(struct sim_process *p)
 {
     struct sim *s = p->sim;
+    enum sim_death death = p->whole->death;
 
-    sim_trace(s, p->name, p->death == SIM_KILLED ? "is killed" : "loses power");
-    disks_of_dead(p, p->death);
+    sim_trace(s, p->name, death == SIM_KILLED ? "is killed" : "loses power");
+    disks_of_dead(p, death);
     net_of_dead(p);
     list_for_each_safe(l, &s->events) {
         struct sim_event *e = container_of(l, struct sim_event, link);
@@ -260,13 +270,18 @@ void sim_crash(struct sim *s, struct env *e, enum sim_death death)
 
     assert(p->sim == s);
     assert(!p->dead);
-    p->death = death;
-    bury(p);
+    p->whole->death = death;
+    list_for_each_safe(l, &s->living) {
+        struct sim_process *thread = container_of(l, struct sim_process, link);
+
+        if (thread->whole == p->whole)
+            bury(thread);
+    }
 }
 
 void sim_crash_around_io(struct sim *s, struct env *e, struct sim_point at, enum sim_death death)
 {
-    struct sim_process *p = process_of(e);
+    struct sim_process *p = process_of(e)->whole;
 
     assert(p->sim == s);
     assert(at.io > 0);
@@ -280,16 +295,20 @@ void sim_crash_at_io(struct sim *s, struct env *e, uint64_t n, enum sim_death de
     sim_crash_around_io(s, e, (struct sim_point){n, SIM_BEFORE}, death);
 }
 
-bool process_issues(struct sim_process *p)
+bool process_issues(struct sim_process *thread)
 {
+    struct sim_process *p = thread->whole;
+
     p->io_count++;
     if (p->io_count == p->crash_at && p->moment == SIM_BEFORE)
         p->dying = true;
     return !p->dying;
 }
 
-bool process_has_issued(struct sim_process *p)
+bool process_has_issued(struct sim_process *thread)
 {
+    struct sim_process *p = thread->whole;
+
     if (p->io_count != p->crash_at)
         return false;
     if (p->moment == SIM_DURING)
@@ -299,19 +318,19 @@ bool process_has_issued(struct sim_process *p)
 
 void process_dies(struct sim_process *p)
 {
-    p->dying = true;
+    p->whole->dying = true;
 }
 
 uint64_t sim_io_count(const struct env *e)
 {
-    return container_of(e, const struct sim_process, env)->io_count;
+    return container_of(e, const struct sim_process, env)->whole->io_count;
 }
 
 bool sim_dead(const struct env *e)
 {
     const struct sim_process *p = container_of(e, const struct sim_process, env);
 
-    return p->dead || p->dying;
+    return p->dead || process_dying(p);
 }
 
 void sim_abandon(struct sim *s, void *root)
@@ -335,7 +354,7 @@ static void bury_the_dying(struct sim *s)
     list_for_each_safe(l, &s->living) {
         struct sim_process *p = container_of(l, struct sim_process, link);
 
-        if (p->dying)
+        if (process_dying(p))
             bury(p);
     }
 }
@@ -345,7 +364,7 @@ static uint32_t run_tasks_of(struct sim_process *p)
 {
     uint32_t steps = 0;
 
-    while (!p->dying && task_queue_run(&p->env.tasks, 1) > 0) {
+    while (!process_dying(p) && task_queue_run(&p->env.tasks, 1) > 0) {
         steps++;
         assert(steps < STEPS_MAX);
     }

@@ -40,6 +40,10 @@ uint64_t sim_draw(struct sim *s, uint64_t below);
 /* A new process with clock, chance, log (silent unless SIM_TRACE) and a task queue of its own. */
 struct env *sim_env(struct sim *s, const char *name);
 
+/* Another thread of that process, with an env of its own: it dies when the process does, and its
+ * I/O counts as the process's. */
+struct env *sim_env_beside(struct sim *s, struct env *e, const char *name);
+
 enum sim_death {
     SIM_KILLED,     /* the process ends; what its disks had taken stays and will be durable */
     SIM_POWER_LOST, /* of what was not yet durable each write stays, is lost, or is torn    */

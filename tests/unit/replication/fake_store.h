@@ -130,14 +130,32 @@ static inline void fake_restart(struct store *s, struct env *env)
 
 /* ---- the door ---- */
 
+struct env *store_env(const struct store *s)
+{
+    return s->env;
+}
+
+struct store_replica *store_find(struct store *s, struct identity replica)
+{
+    for (uint32_t i = 0; i < s->replica_count; i++)
+        if (identity_equal(s->replicas[i]->facts.replica, replica))
+            return s->replicas[i];
+    return NULL;
+}
+
+/* The word tells the truth; what was refused where it arrived counts as complete. */
+static void fake_check_word(const struct store_replica *r, uint64_t epoch, uint64_t seq)
+{
+    assert(seq <= (r->seen_epoch == epoch ? r->seen_seq : 0) || r->store->was_full);
+}
+
 void store_change(struct store *s, struct store_change *c)
 {
     c->store = s;
     if (c->kind == STORE_PROMISE)
         c->replica->facts.asked = max_u64(c->replica->facts.asked, c->epoch);
-    if (c->kind == STORE_WRITE || c->kind == STORE_UNMAP) /* the word tells the truth */
-        assert(c->stamp.commit_seq <=
-               (c->replica->seen_epoch == c->stamp.epoch ? c->replica->seen_seq : 0));
+    if (c->kind == STORE_WRITE || c->kind == STORE_UNMAP)
+        fake_check_word(c->replica, c->stamp.epoch, c->stamp.commit_seq);
     list_append(&s->changes, &c->link);
     fake_schedule(s);
 }
@@ -154,7 +172,7 @@ void store_read(struct store_read *read)
 void store_commit(struct store_replica *r, uint64_t epoch, uint64_t seq, bool sealed)
 {
     assert(epoch == r->facts.promised);
-    assert(seq <= (r->seen_epoch == epoch ? r->seen_seq : 0));
+    fake_check_word(r, epoch, seq);
     r->store->commits++;
     fake_settle(r, epoch, seq, sealed);
 }
@@ -191,6 +209,7 @@ void store_facts(const struct store_replica *r, struct store_facts *ret)
 bool store_fits(const struct store_replica *r, struct extent blocks)
 {
     (void)blocks;
+    r->store->was_full |= r->store->full;
     return !r->store->full;
 }
 

@@ -2,6 +2,9 @@
 /*
  * tests/unit/replication/rig.h — one shard on one replica, an arbiter, and a clock that is ours.
  *
+ * The shard and the store have one home, or with `rig_apart` each its own: then every message is
+ * mail.  `rig_both()` runs the tests in both worlds.
+ *
  * `restart()` is what a node's death is: the process is gone, the store keeps a prefix of what it
  * was given, the next process has a new env and, as the controller sees to, a higher epoch.
  */
@@ -73,6 +76,14 @@ static void fake_arbiter_init(struct fake_arbiter *a, struct env *env)
     list_init(&a->waiting);
 }
 
+static bool rig_apart;
+
+/* The env of a store beside the process that `env` belongs to. */
+static inline struct env *rig_home(struct sim *sim, struct env *env)
+{
+    return rig_apart ? sim_env_beside(sim, env, "home1") : env;
+}
+
 struct rig {
     struct sim *sim;
     struct env *env;
@@ -102,7 +113,7 @@ static inline void rig_open(struct rig *g, uint64_t seed)
     memset(g, 0, sizeof *g);
     g->sim = sim_open(seed);
     g->env = sim_env(g->sim, "node0");
-    g->store = fake_open(g->sim, g->env);
+    g->store = fake_open(g->sim, rig_home(g->sim, g->env));
     g->replica = fake_make(g->store, REPLICA_ID, VOLUME_ID, 3, SHARD_SMALL);
     fake_arbiter_init(&g->arbiter, g->env);
     g->events.changed = rig_changed;
@@ -113,7 +124,7 @@ static inline void rig_open(struct rig *g, uint64_t seed)
                                     .is_new = true,
                                     .min_copies = 1,
                                     .replica_count = 1};
-    g->config.replicas[0] = (struct rep_replica){.identity = REPLICA_ID, .local = g->replica};
+    g->config.replicas[0] = (struct rep_replica){.identity = REPLICA_ID, .store = g->store};
 }
 
 /* What the record says once the first set is recorded. */
@@ -128,9 +139,8 @@ static inline void rig_record(struct rig *g, uint64_t generation)
 
 static inline void rig_begin(struct rig *g)
 {
-    assert_int_equal(
-        rep_shard_open(g->env, g->store, &g->config, &g->arbiter.arbiter, &g->events, &g->shard),
-        E_OK);
+    assert_int_equal(rep_shard_open(g->env, &g->config, &g->arbiter.arbiter, &g->events, &g->shard),
+                     E_OK);
 }
 
 struct rig_wish {
@@ -156,6 +166,8 @@ static inline void rig_serve(struct rig *g)
 {
     rig_begin(g);
     rig_until(g, REP_SERVING);
+    if (rig_apart)
+        sim_run_for(g->sim, 1000); /* the word that it serves is on its way */
 }
 
 /* Served once, first set and all; the record knows it. */
@@ -183,9 +195,21 @@ static inline void rig_restart(struct rig *g)
         sim_abandon(g->sim, g->shard);
     g->shard = NULL;
     g->env = sim_env(g->sim, "node0");
-    fake_restart(g->store, g->env);
+    fake_restart(g->store, rig_home(g->sim, g->env));
     fake_arbiter_init(&g->arbiter, g->env);
     g->config.epoch++;
+}
+
+#define rig_both(tests) rig_run_both(#tests, tests, array_length(tests))
+
+static inline int rig_run_both(const char *name, const struct CMUnitTest *tests, size_t count)
+{
+    int failed;
+
+    rig_apart = false;
+    failed = _cmocka_run_group_tests(name, tests, count, NULL, NULL);
+    rig_apart = true;
+    return failed + _cmocka_run_group_tests("apart", tests, count, NULL, NULL);
 }
 
 static inline void rig_done(struct rig *g)

@@ -156,7 +156,7 @@ static void a_missing_replica_is_waited_for(void **state)
 
     (void)state;
     rig_open(&g, 10);
-    g.config.replicas[0].local = NULL; /* of a new shard: no first set before all are made (R4) */
+    g.store->replica_count = 0; /* of a new shard: no first set before all are made (R4) */
     rig_begin(&g);
     rig_until(&g, REP_WAITING);
     assert_int_equal(g.arbiter.changes, 0);
@@ -166,6 +166,12 @@ static void a_missing_replica_is_waited_for(void **state)
     rig_begin(&g);
     rig_until(&g, REP_WAITING);
     assert_non_null(strstr(rep_shard_why(g.shard), "is not on its disk"));
+    rig_close_shard(&g);
+
+    g.config.replicas[0].store = NULL; /* nor is its disk here */
+    rig_begin(&g);
+    rig_until(&g, REP_WAITING);
+    g.store->replica_count = 1;
     rig_done(&g);
 }
 
@@ -359,6 +365,24 @@ static void numbers_go_on_within_an_epoch(void **state)
     rig_done(&g);
 }
 
+static void a_number_that_was_refused_is_not_given_again(void **state)
+{
+    struct rig g;
+
+    (void)state;
+    rig_open(&g, 28);
+    rig_serve_first(&g);
+    g.store->refuse[STORE_WRITE] = E_NO_SPACE;
+    assert_int_equal(rig_write(&g, 3, 1, 'a'), E_NO_SPACE);
+    g.store->refuse[STORE_WRITE] = E_OK;
+    rig_close_shard(&g); /* the word has passed it */
+    rig_serve(&g);
+    assert_int_equal(rig_write(&g, 3, 1, 'b'), E_OK);
+    assert_int_equal(g.replica->facts.last_seq, 2);
+    assert_int_equal(g.replica->open_count, 1);
+    rig_done(&g);
+}
+
 static void a_second_takeover_meets_nothing_new(void **state)
 {
     struct rig g;
@@ -440,10 +464,11 @@ int main(void)
         cmocka_unit_test(a_full_disk_does_not_stop_a_takeover),
         cmocka_unit_test(a_disk_that_fails_in_a_takeover_keeps_it_waiting),
         cmocka_unit_test(numbers_go_on_within_an_epoch),
+        cmocka_unit_test(a_number_that_was_refused_is_not_given_again),
         cmocka_unit_test(a_second_takeover_meets_nothing_new),
         cmocka_unit_test(a_shard_that_grew_grows_its_replica),
         cmocka_unit_test(a_takeover_can_be_closed_at_any_time),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return rig_both(tests);
 }

@@ -298,6 +298,27 @@ static void growing_makes_the_replica_larger(void **state)
     rig_done(&g);
 }
 
+/* One word is on its way at a time: what is acknowledged meanwhile goes with the next. */
+static void acknowledgements_that_come_together_arrive(void **state)
+{
+    struct rig g;
+    struct store_note note = {.initiator = 7, .session = 1, .units = 1};
+
+    (void)state;
+    rig_open(&g, 15);
+    rig_serve_first(&g);
+    g.replica->note = note;
+    for (uint32_t i = 3; i > 0; i--) {
+        note.unit = i;
+        rep_note_acknowledged(g.shard, &note);
+    }
+    note.unit = 0;
+    rep_note_acknowledged(g.shard, &note);
+    rig_close_shard(&g); /* it waits for the word */
+    assert_int_equal(g.replica->note.initiator, 0);
+    rig_done(&g);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -315,7 +336,8 @@ int main(void)
         cmocka_unit_test(a_newer_promise_fences_reads),
         cmocka_unit_test(closing_awaits_what_is_on_its_way),
         cmocka_unit_test(growing_makes_the_replica_larger),
+        cmocka_unit_test(acknowledgements_that_come_together_arrive),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return rig_both(tests);
 }

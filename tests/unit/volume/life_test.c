@@ -40,7 +40,7 @@ static void grow_begin(struct vol *g, struct growth *r, uint32_t count, uint64_t
 
         if (i >= g->config.shard_count)
             vol_shard(g, i, blocks);
-        g->shards[i].rep.size_blocks = blocks;
+        g->shards[i].size_blocks = blocks;
     }
     *r = (struct growth){
         .resize = {.size_bytes =
@@ -149,7 +149,7 @@ static void closing_answers_everything(void **state)
         assert_int_equal(late->err, E_CLOSED);
         ask_free(late);
         for (uint32_t i = 0; i < 2; i++) /* nothing is left open for the next tenure */
-            assert_int_equal(g.shards[i].rep.replicas[0].local->open_count, 0);
+            assert_int_equal(g.replicas[i]->open_count, 0);
         vol_done(&g);
     }
 }
@@ -161,7 +161,7 @@ static void what_waits_for_a_shard_ends_when_it_closes(void **state)
 
     (void)state;
     vol_init(&g, 3, 2, 100);
-    g.shards[1].rep.replicas[0].local = NULL; /* its disk is away */
+    g.shards[1].replicas[0].store = NULL; /* its disk is away */
     vol_begin(&g);
     a = ask_begin(&g, BLOCK_WRITE, SHARD_BLOCKS_SMALL * 8, 8, 'a');
     sim_run_for(g.sim, BOUND_US);
@@ -230,5 +230,5 @@ int main(void)
         cmocka_unit_test(closing_ends_a_resize),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return rig_both(tests);
 }

@@ -94,7 +94,7 @@ static void a_takeover_keeps_it(void **state)
 
     (void)state;
     begin(&g, 2);
-    assert_int_equal(g.shards[0].rep.replicas[0].local->open_count, 1);
+    assert_int_equal(g.replicas[0]->open_count, 1);
     vol_restart(&g);
     vol_serve(&g);
     assert_int_equal(caw(&g, of_session(LOCK, 2), NULL), E_OK);
@@ -168,5 +168,5 @@ int main(void)
         cmocka_unit_test(one_that_crosses_a_shard_is_not_remembered),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return rig_both(tests);
 }

@@ -17,9 +17,10 @@ struct vol {
     struct sim *sim;
     struct env *env;
     struct store *store;
+    struct store_replica *replicas[SHARDS_MAX]; /* of each shard */
     struct fake_arbiter arbiter;
     struct volume_events events;
-    struct volume_shard_config shards[SHARDS_MAX];
+    struct rep_config shards[SHARDS_MAX];
     struct volume_config config;
     struct volume *volume; /* NULL: closed and freed, or never opened */
     struct block *block;
@@ -43,21 +44,17 @@ static void vol_closed(struct volume_events *events, struct volume *v)
 static inline void vol_shard(struct vol *g, uint32_t i, uint64_t blocks)
 {
     struct identity replica = {0x100 + i};
-    struct volume_shard_config *c = &g->shards[i];
 
-    *c = (struct volume_shard_config){
-        .store = g->store,
-        .rep = {.volume = VOLUME_ID,
-                .shard = i,
-                .size_blocks = blocks,
-                .epoch = 1,
-                .is_new = true,
-                .min_copies = 1,
-                .replica_count = 1,
-                .replicas = {{.identity = replica}}},
-    };
-    c->rep.replicas[0].local = fake_make(g->store, replica, VOLUME_ID, i, SHARD_BLOCKS_SMALL);
-    c->rep.replicas[0].local->facts.size_blocks = blocks;
+    g->shards[i] = (struct rep_config){.volume = VOLUME_ID,
+                                       .shard = i,
+                                       .size_blocks = blocks,
+                                       .epoch = 1,
+                                       .is_new = true,
+                                       .min_copies = 1,
+                                       .replica_count = 1,
+                                       .replicas = {{.identity = replica, .store = g->store}}};
+    g->replicas[i] = fake_make(g->store, replica, VOLUME_ID, i, SHARD_BLOCKS_SMALL);
+    g->replicas[i]->facts.size_blocks = blocks;
 }
 
 /* `count` shards, the last one of `last_blocks`. */
@@ -66,7 +63,7 @@ static inline void vol_init(struct vol *g, uint64_t seed, uint32_t count, uint64
     memset(g, 0, sizeof *g);
     g->sim = sim_open(seed);
     g->env = sim_env(g->sim, "node0");
-    g->store = fake_open(g->sim, g->env);
+    g->store = fake_open(g->sim, rig_home(g->sim, g->env));
     fake_arbiter_init(&g->arbiter, g->env);
     g->events.changed = vol_changed;
     g->events.closed = vol_closed;
@@ -100,7 +97,7 @@ static inline void vol_serve(struct vol *g)
     vol_begin(g);
     assert_true(sim_run_until(g->sim, vol_is_serving, g, BOUND_US));
     for (uint32_t i = 0; i < g->config.shard_count; i++) { /* the record says so from now on */
-        struct rep_config *rep = &g->shards[i].rep;
+        struct rep_config *rep = &g->shards[i];
 
         rep->is_new = false;
         rep->generation = g->arbiter.generation;
@@ -127,15 +124,15 @@ static inline void vol_restart(struct vol *g)
         sim_abandon(g->sim, g->volume);
     g->volume = NULL;
     g->env = sim_env(g->sim, "node0");
-    fake_restart(g->store, g->env);
+    fake_restart(g->store, rig_home(g->sim, g->env));
     fake_arbiter_init(&g->arbiter, g->env);
     for (uint32_t i = 0; i < g->config.shard_count; i++) {
-        g->shards[i].rep.epoch++;
-        if (g->shards[i].rep.replicas[0].local->facts.set.generation == 0)
+        g->shards[i].epoch++;
+        if (g->replicas[i]->facts.set.generation == 0)
             continue;
-        g->shards[i].rep.is_new = false;
-        g->shards[i].rep.generation = g->arbiter.generation;
-        g->shards[i].rep.replicas[0].in_sync = true;
+        g->shards[i].is_new = false;
+        g->shards[i].generation = g->arbiter.generation;
+        g->shards[i].replicas[0].in_sync = true;
     }
 }
 

@@ -4,7 +4,7 @@
 
 #define BLOCK   8u /* units */
 #define SHARD   (SHARD_BLOCKS_SMALL * BLOCK)
-#define KEPT(g) ((g)->shards[0].rep.replicas[0].local)
+#define KEPT(g) ((g)->replicas[0])
 
 static void requests_wait_until_the_shard_serves(void **state)
 {
@@ -444,14 +444,14 @@ static void nonsense_is_not_opened(void **state)
     g.config.limits.writes_max = 0;
     REFUSED();
     g.config.limits = volume_limits_default();
-    g.shards[1].rep.size_blocks--;
+    g.shards[1].size_blocks--;
     REFUSED();
-    g.shards[1].rep.size_blocks++;
-    g.shards[2].rep.epoch = 0; /* two shards are open when this one is refused */
+    g.shards[1].size_blocks++;
+    g.shards[2].epoch = 0; /* two shards are open when this one is refused */
     REFUSED();
 #undef REFUSED
     sim_run_for(g.sim, BOUND_US); /* what was half open ends by itself */
-    g.shards[2].rep.epoch = 1;
+    g.shards[2].epoch = 1;
     vol_serve(&g);
     vol_done(&g);
 }
@@ -480,5 +480,5 @@ int main(void)
         cmocka_unit_test(nonsense_is_not_opened),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return rig_both(tests);
 }
