@@ -13,6 +13,7 @@
  *   dropped before the block has it it ends at once, its CmdSN counts as received
  *   dropped when the block has it   it runs on, unseen (C2)
  *   its deadline is over            BUSY; what the block has runs on in LATE (deadline.c)
+ *   its session may be dead         what changes anything waits for a ping's answer (gate.c)
  *   its session is asked to leave   it waits unanswered, unless the block has it
  */
 #include "iscsi-target/command.h"
@@ -389,6 +390,8 @@ static enum task_next scsi_performed_or_not(struct command *c)
         return TASK_WAIT;
     if (order == ORDER_GIVE_UP)
         return task_set_full(c);
+    if (gate_holds(c))
+        return TASK_WAIT;
     c->scsi.others_first = c->scsi.data_out.count == 0 && !memory_turn(c);
     if (!scsi_perform(&c->scsi)) {
         memory_had(c);

@@ -57,6 +57,7 @@ struct command {
     bool has_slot;    /* counted in session->slots or ->immediates */
     bool handed;      /* to the block, which has it until it is performed */
     bool expired;     /* its deadline is over: the answer is BUSY */
+    bool gated;       /* waits until its session has proved that it lives (gate.c) */
     bool leaving;     /* its slot was given back when its answer was made */
     uint8_t response; /* of a task management function, a logout; of a text: the last */
 
@@ -118,6 +119,10 @@ void order_begin(struct command *c);          /* at its turn */
 enum order order_of(const struct command *c); /* may it be performed now? */
 void order_look(struct session *s);           /* one is done or gone, or waits for memory */
 void order_end(struct command *c);
+
+/* gate.c: is it to wait for a proof that its session lives?  If so it will be run again. */
+bool gate_holds(struct command *c);
+void gate_ask(struct command *c); /* at its turn: so that the answer comes with its data */
 
 /* SCSI (scsi_command.c, data_out.c, r2t.c, data_in.c, response.c) */
 bool scsi_command_begin(struct connection *c);

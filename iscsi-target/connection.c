@@ -246,6 +246,11 @@ static void tick(struct timer *t)
         connection_end_now(c);
         return;
     }
+    if (gate_is_over(c, now)) {
+        metric_add(&c->target->metrics.unproved_ends, 1);
+        connection_end_now(c);
+        return;
+    }
     if (c->session->leaving && now >= c->session->leave_by_us) {
         session_expel(c->session);
         return;
@@ -261,6 +266,8 @@ void connection_join(struct connection *c, struct session *s)
 {
     leave_half_open(c);
     c->session = s;
+    c->suspected = false;
+    c->proof_ttt = TAG_NONE;
     c->header_digest = s->parameters.header_digest;
     c->data_digest = s->parameters.data_digest;
     c->phase = s->discovery ? PHASE_DISCOVERY : PHASE_FULL;

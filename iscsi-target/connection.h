@@ -100,7 +100,10 @@ struct connection {
     struct command *text_owner; /* … for this request */
     bool half_open;             /* counted as such */
     struct source ping;         /* NOP-In from us (nop.c) */
-    bool ping_wanted;           /* with a TTT: an answer is wanted */
+    bool answer_wanted;         /* the next NOP-In of ours has a TTT */
+    bool suspected;             /* gate.c: what it sends may be old …               */
+    uint32_t proof_ttt;         /* … until it answers this ping; TAG_NONE: none is out */
+    uint64_t proof_asked_us;    /* since when an answer is awaited; 0: it is not    */
     struct source async;        /* async_message.c */
     uint32_t async_events;      /* bits: what is to be said */
     uint16_t logout_seconds;    /* of ASYNC_LOGOUT */
@@ -134,6 +137,12 @@ void receive_discard(struct connection *c); /* the rest of the PDU that arrives 
 
 /* nop.c: a NOP-In of our own; without an answer it only carries fresh window numbers. */
 void nop_ping(struct connection *c, bool answer_wanted);
+
+/* gate.c: bytes have come, before they are read; a ping with this tag was answered; its session is
+ * to end for want of an answer. */
+void gate_heard(struct connection *c, uint64_t now);
+void gate_answered(struct connection *c, uint32_t ttt);
+bool gate_is_over(const struct connection *c, uint64_t now);
 
 /* async_message.c: asks to log out within so many seconds; says that the session ends now. */
 void async_logout(struct connection *c, uint16_t seconds);

@@ -29,6 +29,8 @@
     X(COUNTER,   windows_opened_late, "Windows that stayed shut, and were opened for commands which are told TASK SET FULL.") \
     X(HISTOGRAM, ping_seconds,     "NOP-Outs, from their PDU to our answer.")                     \
     X(COUNTER,   pings_sent,       "NOP-Ins of our own.")                                         \
+    X(COUNTER,   pings_answered,   "NOP-Ins of our own that asked for an answer and got it.")     \
+    X(COUNTER,   gated_writes,     "Commands that waited for a ping's answer, for they may have been old.") \
     X(HISTOGRAM, tmf_seconds,      "Task management functions, from their PDU to our answer.")    \
     X(GAUGE,     sessions,         "Sessions that are logged in, discovery included.")            \
     X(GAUGE,     half_open,        "Connections that have not logged in yet.")                    \
@@ -39,6 +41,7 @@
     X(COUNTER,   logins_unavailable, "Logins that found us starting, or full (03xx).")            \
     X(COUNTER,   connections_refused, "Connections that found no room and were closed.")          \
     X(COUNTER,   silent_ends,      "Sessions that ended after a minute without a byte.")          \
+    X(COUNTER,   unproved_ends,    "Sessions that ended because a ping stayed unanswered: a newer one of the name was there, or for a minute.") \
     X(COUNTER,   rejects,          "PDUs that were answered with a Reject.")
 
 #define ISCSI_SESSION_METRICS(X)                                                                  \

@@ -38,6 +38,8 @@ bool nop_begin(struct connection *connection)
         min_u32(bhs_data_bytes(h), connection->session->parameters.max_recv_data_segment_length);
     struct command *c;
 
+    if (bhs_itt(h) == TAG_NONE)
+        gate_answered(connection, be32_get(h->any.target_transfer_tag));
     if (bhs_itt(h) == TAG_NONE && (h->any.opcode & OPCODE_IMMEDIATE))
         return false; /* the answer to our ping: that it came is all */
     c = command_begin(connection, &nop_kind);
@@ -59,7 +61,12 @@ static bool ping_next(struct source *source, struct pdu_out *ret)
     h->opcode = NOP_IN;
     h->flags = FLAG_FINAL;
     h->initiator_task_tag = be32_of(TAG_NONE);
-    h->target_transfer_tag = be32_of(c->ping_wanted ? session_ttt(c->session) : TAG_NONE);
+    h->target_transfer_tag = be32_of(TAG_NONE);
+    if (c->answer_wanted) {
+        c->proof_ttt = session_ttt(c->session);
+        h->target_transfer_tag = be32_of(c->proof_ttt);
+    }
+    c->answer_wanted = false;
     ret->stat_sn = STAT_SN_SHOWN;
     metric_add(&c->target->metrics.pings_sent, 1);
     return false;
@@ -72,14 +79,14 @@ static void ping_sent(struct source *source)
 
 void nop_ping(struct connection *c, bool answer_wanted)
 {
-    if (!c->net || c->phase == PHASE_ENDING || c->ping.queued)
+    if (!c->net || c->phase == PHASE_ENDING)
         return;
     if (!c->ping.next) {
         list_init(&c->ping.link);
         c->ping.next = ping_next;
         c->ping.sent = ping_sent;
     }
-    c->ping_wanted = answer_wanted;
+    c->answer_wanted |= answer_wanted; /* also if one is queued that did not want any */
     if (answer_wanted)
         c->pinged_us = now_us(&c->target->env->clock);
     send_urgent(c, &c->ping);

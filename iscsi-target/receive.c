@@ -213,6 +213,7 @@ void receive_bytes(struct connection *c, const uint8_t *bytes, uint32_t length)
 {
     struct receiver *r = &c->receive;
 
+    gate_heard(c, now_us(&c->target->env->clock));
     c->received_us = now_us(&c->target->env->clock);
     while (length > 0 && c->phase != PHASE_ENDING) {
         uint32_t used =

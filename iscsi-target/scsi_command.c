@@ -127,6 +127,7 @@ static enum task_next scsi_act(struct command *c)
         c->scsi.data_out_bytes = 0;
         return command_answer(c);
     }
+    gate_ask(c);
     c->want = command_writes(c) ? min_u32(c->edtl, c->scsi.data_out_bytes) : 0;
     c->want = min_u32(c->want, t->limits.transfer_bytes_max);
     payload_cut(&t->buffers, &c->scsi.data_out, c->want);

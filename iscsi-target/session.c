@@ -181,9 +181,11 @@ enum login_status session_open(struct connection *c, struct session **ret)
     if (old)
         session_cut(old);
     status = session_begin(s, c, &where);
-    if (!status)
-        *ret = s;
-    return status;
+    if (status)
+        return status;
+    gate_newer(s);
+    *ret = s;
+    return LOGIN_OK;
 }
 
 void session_end(struct session *s)

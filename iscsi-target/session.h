@@ -98,6 +98,9 @@ uint32_t session_ttt(struct session *s); /* never TAG_NONE */
 /* metrics.c: its window was opened or shut. */
 void metrics_window(struct session *s);
 
+/* gate.c: a new session; older ones of its initiator have to prove that they live. */
+void gate_newer(struct session *newer);
+
 /* deadline.c: at each tick */
 void deadline_look(struct session *s, uint64_t now);
 

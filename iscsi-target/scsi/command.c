@@ -86,6 +86,11 @@ bool scsi_decode(struct scsi_command *c)
     return c->operation->decode(c);
 }
 
+bool scsi_changes(const struct scsi_command *c)
+{
+    return c->operation->traits & (PROTECTED | CHANGES_UNIT);
+}
+
 /* U1.  A command without data-in had data_in as its scratch. */
 static void tidy(struct scsi_command *c)
 {

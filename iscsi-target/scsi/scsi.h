@@ -124,6 +124,9 @@ must_check bool scsi_decode(struct scsi_command *c);
  * may call it again when there is memory, instead of giving the answer. */
 must_check bool scsi_perform(struct scsi_command *c);
 
+/* Decoded: it changes data, or the unit for others. */
+bool scsi_changes(const struct scsi_command *c);
+
 /*
  * Nobody waits for the answer any more: aborted, or its session has ended.  What the block has runs
  * on (P6); a long command begins no further request, so that it cannot overwrite what a later
