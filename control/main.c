@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* control/main.c — metad: reads its configuration, opens, waits for a signal, closes. */
 #include "control/control.h"
+#include "env/ending.h"
+#include "env/notify.h"
 
 #include <getopt.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -75,8 +78,8 @@ static int options_read(int argc, char **argv, struct options *ret)
     return optind < argc || !ret->config ? 2 : -1;
 }
 
-/* Blocked in every thread from the start, so that only serve() takes them. */
-static sigset_t signals_block(void)
+/* Blocked in every thread from the start, so that only the one that waits for them takes them. */
+static void signals_block(void)
 {
     sigset_t ends;
 
@@ -85,23 +88,42 @@ static sigset_t signals_block(void)
     sigaddset(&ends, SIGINT);
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     signal(SIGPIPE, SIG_IGN);
-    return ends;
+}
+
+struct serving {
+    struct ending ending;
+    sem_t asked; /* to end */
+};
+
+static void asked_to_end(struct ending *e)
+{
+    notify("STOPPING=1");
+    sem_post(&container_of(e, struct serving, ending)->asked);
 }
 
 static int serve(const struct control_config *config)
 {
-    sigset_t ends = signals_block();
+    struct serving s = {.ending = {.log = &log_stderr, .subject = "metad", .asked = asked_to_end}};
     struct control *c;
     char why[CONFIG_WHY];
-    int number = 0;
 
-    if (control_open(config, &log_stderr, &c, why) != E_OK) {
-        fprintf(stderr, "metad: %s\n", why);
+    signals_block();
+    sem_init(&s.asked, 0, 0);
+    if (ending_start(&s.ending)) {
+        fputs("metad: no thread that waits for signals\n", stderr);
         return 1;
     }
-    sigwait(&ends, &number);
-    log_event(&log_stderr, LOG_LEVEL_INFO, "metad", "ending", "signal=%d", number);
+    if (control_open(config, &log_stderr, &c, why) != E_OK) {
+        fprintf(stderr, "metad: %s\n", why);
+        ending_done(&s.ending);
+        return 1;
+    }
+    notify("READY=1\nSTATUS=serves %s", control_url(c));
+    while (sem_wait(&s.asked) != 0)
+        ;
     control_close(c);
+    ending_done(&s.ending);
+    log_event(&log_stderr, LOG_LEVEL_INFO, "metad", "ended", NULL);
     return 0;
 }
 

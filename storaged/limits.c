@@ -111,7 +111,7 @@ struct limits limits_of(const struct node_config *c)
     l.reactor.connections_max = connections_of(&l.iscsi);
     l.reactor.timers_max = timers_of(&l, c);
     l.reactor.receive_buffers = is_small(c) ? 256 : 1024;
-    l.reactor.workers = METAD_LANES + 2; /* the links to metad, the signals, one to spare */
+    l.reactor.workers = METAD_LANES + 1; /* the links to metad, one to spare */
     l.files_max = files_of(&l, c);
     return l;
 }

@@ -10,6 +10,8 @@
  */
 #include "storaged/node.h"
 
+#include "env/ending.h"
+#include "env/notify.h"
 #include "env/uring/reactor.h"
 #include "storaged/agent.h"
 #include "storaged/directory.h"
@@ -19,11 +21,9 @@
 #include "storaged/records_http.h"
 #include "storaged/status.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum node_state {
     DISKS,   /* formatted where blank, opened             */
@@ -34,7 +34,6 @@ enum node_state {
     LINK,    /* agent, heartbeats and status port end     */
     TARGET,  /* its last sessions and its portals         */
     STORES,  /* closed with a checkpoint                  */
-    GONE,
 };
 
 /* A killed process has its folder and its ports until the kernel has ended what it had under way.
@@ -66,9 +65,14 @@ struct node {
     struct status *status; /* NULL: no such port */
     struct work status_end;
     struct task task;
-    struct work signals;
+    struct ending ending;
+    struct mail asked; /* to end */
+    struct timer watchdog;
+    struct node_told {
+        uint32_t disks, served;
+    } told; /* the supervisor */
     bool opened, stopping, agent_running, agent_gone, heartbeat_gone, target_gone, stores_gone;
-    bool signals_gone, status_gone;
+    bool status_gone;
     int result;
 };
 
@@ -79,28 +83,55 @@ static void failed(struct node *n, const char *what, const char *why)
     n->result = 1;
 }
 
-/* ---- signals: a worker waits for them ---- */
+/* ---- being asked to end ---- */
 
-static void wait_for_signal(struct work *w)
+static void asked_to_end(struct ending *e)
 {
-    sigset_t set;
-    int number;
+    struct node *n = container_of(e, struct node, ending);
 
-    (void)w;
-    sigemptyset(&set);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGINT);
-    sigwait(&set, &number);
+    notify("STOPPING=1");
+    mail_send(n->env, &n->asked);
 }
 
-static void signalled(struct work *w)
+static void stop(struct mail *m)
 {
-    struct node *n = container_of(w, struct node, signals);
+    struct node *n = container_of(m, struct node, asked);
 
-    n->signals_gone = n->stopping = true;
+    n->stopping = true;
     if (n->task.state == DISKS)
         disks_stop(&n->disks);
     task_run(&n->task);
+}
+
+/* ---- what the supervisor is told ---- */
+
+/* That the loop turns: a node that stands still is better started anew. */
+static void watchdog_due(struct timer *t)
+{
+    struct node *n = container_of(t, struct node, watchdog);
+
+    notify("WATCHDOG=1");
+    timer_start(&n->env->clock, t, notify_watchdog_us(), watchdog_due);
+}
+
+static void supervisor_told(struct node *n)
+{
+    struct node_told now = {disks_opened(&n->disks), 0};
+
+    list_for_each(l, &n->volumes.open)
+        now.served += volume_serving(container_of(l, struct node_volume, link)->v);
+    if (now.disks == n->told.disks && now.served == n->told.served)
+        return;
+    n->told = now;
+    notify("STATUS=disks %u of %u open, volumes %u served", now.disks, n->disks.count, now.served);
+}
+
+static void supervisor_ready(struct node *n)
+{
+    notify("READY=1");
+    supervisor_told(n);
+    if (notify_watchdog_us() > 0)
+        timer_start(&n->env->clock, &n->watchdog, notify_watchdog_us(), watchdog_due);
 }
 
 /* ---- parts that tell each other ---- */
@@ -110,6 +141,7 @@ static void volumes_changed(struct node_volumes *vs)
     struct node *n = container_of(vs, struct node, volumes);
 
     agent_wake(&n->agent);
+    supervisor_told(n);
     if (n->stopping)
         task_run(&n->task);
 }
@@ -304,6 +336,7 @@ static bool run(struct node *n)
     n->agent_running = true;
     agent_start(&n->agent);
     heartbeat_start(&n->heartbeat);
+    supervisor_ready(n);
     return true;
 }
 
@@ -390,13 +423,6 @@ static enum task_next stop_target(struct node *n)
     return task_wait_in(&n->task, TARGET);
 }
 
-static enum task_next stop_signals(struct node *n)
-{
-    if (!n->signals_gone)
-        kill(getpid(), SIGTERM); /* the worker that waits for signals ends by one */
-    return task_goto(&n->task, GONE);
-}
-
 static enum task_next node_step(struct task *t)
 {
     struct node *n = container_of(t, struct node, task);
@@ -428,10 +454,7 @@ static enum task_next node_step(struct task *t)
         return task_wait_in(t, STORES);
 
     case STORES:
-        return n->stores_gone ? stop_signals(n) : TASK_WAIT;
-
-    case GONE:
-        return n->signals_gone ? TASK_DONE : TASK_WAIT;
+        return n->stores_gone ? TASK_DONE : TASK_WAIT;
     }
     unreachable();
 }
@@ -451,7 +474,6 @@ static const struct task_state node_states[] = {
     [LINK]    = {"link", TASK_AFTER(VOLUMES)},
     [TARGET]  = {"target", TASK_AFTER(LINK)},
     [STORES]  = {"stores", TASK_AFTER(TARGET)},
-    [GONE]    = {"gone", TASK_AFTER(STORES)},
 };
 /* clang-format on */
 
@@ -464,12 +486,6 @@ static const struct task_kind node_kind = {
 };
 
 /* ---- the door ---- */
-
-static void signals_begin(struct node *n)
-{
-    n->signals = (struct work){.run = wait_for_signal, .done = signalled};
-    work_start(n->env, &n->signals);
-}
 
 /* Reactor, folder, link; false: said. */
 static bool node_open(struct node *n, const struct node_config *config)
@@ -502,6 +518,19 @@ static bool node_open(struct node *n, const struct node_config *config)
     return !err;
 }
 
+/* false: said. */
+static bool ending_begin(struct node *n)
+{
+    enum err err;
+
+    n->asked = (struct mail){.opened = stop};
+    n->ending = (struct ending){.log = n->env->log, .subject = "storaged", .asked = asked_to_end};
+    err = ending_start(&n->ending);
+    if (err)
+        failed(n, "no thread that waits for signals", err_text(err));
+    return !err;
+}
+
 static void node_close(struct node *n)
 {
     if (n->target)
@@ -524,7 +553,7 @@ int node_run(const struct node_config *config)
     if (!n)
         return 1;
     n->folder.lock = -1;
-    if (!node_open(n, config)) {
+    if (!node_open(n, config) || !ending_begin(n)) {
         node_close(n);
         free(n);
         return 1;
@@ -536,15 +565,16 @@ int node_run(const struct node_config *config)
         log_event(n->env->log, LOG_LEVEL_WARN, "storaged", "faults_allowed",
                   "for tests: the status port can make disks slow, hang and fail");
     limits_print(&n->limits, config, reactor_bytes(n->reactor), n->env->log);
-    signals_begin(n);
     directory_init(n);
     disks_open(&n->disks, n->env, config, disks_opened_all);
     task_start(&n->task, &node_kind, &n->env->tasks, DISKS);
     reactor_run(n->reactor);
+    timer_stop(&n->env->clock, &n->watchdog);
     if (n->result == 0)
         log_event(n->env->log, LOG_LEVEL_INFO, "storaged", "ended", NULL);
     result = n->result;
     node_close(n);
+    ending_done(&n->ending);
     free(n);
     return result;
 }

@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* env/ending.c — one thread, two waits. */
+#include "env/ending.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+static sigset_t ends(void)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    return set;
+}
+
+static void end_at_once(struct ending *e, const char *why)
+{
+    log_event(e->log, LOG_LEVEL_WARN, e->subject, "cut_short",
+              "%s; nothing acknowledged is lost, the next start reads the journal", why);
+    _exit(0);
+}
+
+static uint32_t ms_since(const struct timespec *then)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_BOOTTIME, &now);
+    return (uint32_t)((now.tv_sec - then->tv_sec) * 1000 + (now.tv_nsec - then->tv_nsec) / 1000000);
+}
+
+/* Whoever asks a whole group, and then each of it, means it once. */
+static bool asked_again(struct ending *e, const sigset_t *set)
+{
+    struct timespec begun;
+    uint32_t ms = 0;
+
+    clock_gettime(CLOCK_BOOTTIME, &begun);
+    while (ms < ENDING_MS && !atomic_load(&e->over)) {
+        uint32_t left = ENDING_MS - ms;
+        struct timespec bound = {.tv_sec = left / 1000, .tv_nsec = (long)(left % 1000) * 1000000};
+        int number = sigtimedwait(set, NULL, &bound);
+
+        ms = ms_since(&begun);
+        if (number > 0 && ms >= ENDING_ONCE_MS)
+            return true;
+    }
+    return false;
+}
+
+static void *wait_and_watch(void *argument)
+{
+    struct ending *e = argument;
+    sigset_t set = ends();
+    int number;
+    bool again;
+
+    sigwait(&set, &number);
+    if (atomic_load(&e->over))
+        return NULL;
+    log_event(e->log, LOG_LEVEL_INFO, e->subject, "ending", "signal=%d", number);
+    e->asked(e);
+    again = asked_again(e, &set);
+    if (!atomic_load(&e->over))
+        end_at_once(e, again ? "a second signal" : "not ended in time");
+    return NULL;
+}
+
+enum err ending_start(struct ending *e)
+{
+    int failed;
+
+    atomic_init(&e->over, false);
+    failed = pthread_create(&e->thread, NULL, wait_and_watch, e);
+    return failed ? err_of_errno(failed) : E_OK;
+}
+
+void ending_done(struct ending *e)
+{
+    atomic_store(&e->over, true);
+    kill(getpid(), SIGTERM); /* whichever wait it is in; everybody else has it blocked */
+    pthread_join(e->thread, NULL);
+}
