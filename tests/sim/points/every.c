@@ -6,6 +6,8 @@
  */
 #include "tests/sim/points/every.h"
 
+#include "tests/sim/store/player.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -149,6 +151,7 @@ static pid_t begin_batch(const struct every *e, uint32_t child)
     pid = fork();
     if (pid != 0)
         return pid;
+    player_heap_begin();
     play_batch(e, child);
     exit(0); /* not _exit: a leak checker has its say */
 }

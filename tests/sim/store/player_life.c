@@ -4,6 +4,7 @@
 #include "tests/sim/store/player.h"
 
 #include <assert.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -11,6 +12,14 @@
 #define JOURNAL_BYTES_USUAL (UINT64_C(1) << 20)
 #define IMAGE_PAGES_MAX     64u
 #define LOOK_BLOCKS         256u
+#define HEAP_BYTES          (1 << 30)
+
+void player_heap_begin(void)
+{
+    mallopt(M_MMAP_THRESHOLD, HEAP_BYTES);
+    mallopt(M_TRIM_THRESHOLD, HEAP_BYTES);
+    mallopt(M_TOP_PAD, HEAP_BYTES / 16);
+}
 
 struct store_limits player_limits(void)
 {

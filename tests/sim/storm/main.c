@@ -13,7 +13,6 @@
 #include "tests/sim/storm/storm.h"
 
 #include <getopt.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,7 +23,6 @@
 #define FIXED_FIRST 1u
 #define FIXED_COUNT 360u
 #define BATCH       64u
-#define HEAP_BYTES  (1 << 30)
 
 /* Fresh ones that failed once, store or model: played again with the fixed ones. */
 static const uint64_t once_failed[] = {
@@ -45,21 +43,13 @@ static void share(const struct tally *t)
         __atomic_add_fetch(&to[i], from[i], __ATOMIC_RELAXED);
 }
 
-/* What was freed is used again, not given back: else half of a seed's time is page faults. */
-static void heap_begin(void)
-{
-    mallopt(M_MMAP_THRESHOLD, HEAP_BYTES);
-    mallopt(M_TRIM_THRESHOLD, HEAP_BYTES);
-    mallopt(M_TOP_PAD, HEAP_BYTES / 16);
-}
-
 static bool story(uint64_t seed)
 {
     static struct tally t;
     char wrong[256];
     bool fine;
 
-    heap_begin();
+    player_heap_begin();
     fine = storm_play(seed, trace, &t, wrong);
 
     share(&t);
