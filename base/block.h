@@ -68,6 +68,7 @@ struct block_request {
     /* the doorway's and the layer below's own */
     struct block *block;
     bool in_flight;
+    uint64_t submitted_us; /* on its clock */
     struct list link;
     void *below;
 };

@@ -3,7 +3,6 @@
 #include "base/metric.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <string.h>
 
 static const char *const kind_names[] = {
@@ -38,7 +37,7 @@ void metric_next(struct metric_cursor *c)
 
 /* ---- the text for Prometheus ---- */
 
-static bool is_time(const struct metric_row *row)
+bool metric_is_time(const struct metric_row *row)
 {
     size_t length = strlen(row->name);
 
@@ -90,7 +89,7 @@ static void write_value(FILE *to, const char *name, const char *labels,
         return;
     }
     fprintf(to, "%s%s%s%s ", name, *labels ? "{" : "", labels, *labels ? "}" : "");
-    if (is_time(c->row))
+    if (metric_is_time(c->row))
         write_seconds(to, metric_get(c->value));
     else
         fprintf(to, "%" PRIu64 "\n", metric_get(c->value));

@@ -26,6 +26,8 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
@@ -123,7 +125,7 @@ struct metric_table {
 /* One struct of a table's list, and what tells it from the others: `disk="…"`, or "". */
 struct metric_set {
     const void *values;
-    char labels[96];
+    char labels[128];
 };
 
 /* The text that Prometheus reads: HELP, TYPE and every set's number, row by row. */
@@ -135,6 +137,8 @@ void metric_describe(FILE *to, const char *name, enum metric_kind kind, const ch
 /* The rows of docs/metrics.md. */
 void metrics_list(FILE *to, const struct metric_table *table);
 void metric_list_row(FILE *to, const char *name, enum metric_kind kind, const char *text);
+
+bool metric_is_time(const struct metric_row *row); /* kept in microseconds */
 
 /* Walks a table and a struct of its list together; `value` is set for COUNTER and GAUGE. */
 struct metric_cursor {

@@ -22,6 +22,7 @@
 #define REPLICATION_REPLICATION_H
 
 #include "base/extent.h"
+#include "base/metric.h"
 #include "env/env.h"
 #include "store/store.h"
 
@@ -58,6 +59,16 @@ struct rep_replica {
         *store; /* where it lies, if it was made; NULL: its disk is not open on this node */
 };
 
+/* clang-format off */
+#define REP_METRICS(X)                                                                            \
+    X(GAUGE,     writes_in_flight, "Writes that were sent to replicas and are not answered.")     \
+    X(HISTOGRAM, write_seconds,    "Writes, from admission to complete (P1).")                    \
+    X(COUNTER,   parked_writes,    "Writes that waited for a shard which takes none.")            \
+    X(COUNTER,   failed_writes,    "Writes that ended without being complete.")
+/* clang-format on */
+METRICS_STRUCT(rep_metrics, REP_METRICS);
+extern const struct metric_table rep_metric_table;
+
 struct rep_config {
     struct identity volume;
     uint32_t shard; /* index in the volume */
@@ -66,6 +77,7 @@ struct rep_config {
     uint64_t generation, snapshot;
     bool is_new; /* the record says: no set yet */
     uint32_t min_copies;
+    struct rep_metrics *metrics; /* shared by the volume's shards; NULL: nobody counts */
     uint32_t replica_count;
     struct rep_replica replicas[REPLICAS_PER_SHARD];
 };

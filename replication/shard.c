@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+METRICS_TABLE(rep_metric_table, rep_metrics, "replication", REP_METRICS);
+
 static void replica_init(struct replica *r, struct rep_shard *s, const struct rep_config *config)
 {
     uint32_t place = (uint32_t)(r - s->replicas);
@@ -35,6 +37,7 @@ static void shard_init(struct rep_shard *s, const struct rep_config *config)
     s->snapshot = config->snapshot;
     s->is_new = config->is_new;
     s->min_copies = config->min_copies;
+    s->metrics = config->metrics;
     s->replica_count = config->replica_count;
     s->set_settled = true;
     list_init(&s->in_flight);

@@ -86,12 +86,13 @@ struct rep_shard {
     enum err change_err;
 
     uint64_t last_seq, commit_seq, commit_told;
-    bool commit_stands;    /* it may not pass what is open any more, or not yet */
-    struct timer commit;   /* runs while an idle shard owes its members a word  */
-    struct list in_flight; /* rep_writes sent and not answered, by seq          */
-    struct list parked;    /* rep_writes that wait for a shard that takes them  */
-    uint32_t reads;        /* under way                                         */
-    uint32_t mail;         /* messages that another home has                    */
+    bool commit_stands;          /* it may not pass what is open any more, or not yet */
+    struct timer commit;         /* runs while an idle shard owes its members a word  */
+    struct list in_flight;       /* rep_writes sent and not answered, by seq          */
+    struct list parked;          /* rep_writes that wait for a shard that takes them  */
+    struct rep_metrics *metrics; /* or NULL */
+    uint32_t reads;              /* under way                                         */
+    uint32_t mail;               /* messages that another home has                    */
     struct extent_lock blocks;
     struct extent_claim all; /* the takeover's: until the shard serves */
 

@@ -103,6 +103,8 @@ static enum task_next admit(struct rep_write *w)
         return task_fail(&w->task, REFUSED, hopeless);
     if (!takes_writes(w)) {
         list_append(&s->parked, &w->link);
+        if (s->metrics)
+            metric_add(&s->metrics->parked_writes, 1);
         return TASK_WAIT;
     }
     if (!fits_everywhere(w))
@@ -116,6 +118,8 @@ static void replicate(struct rep_write *w)
 
     w->seq = ++s->last_seq; /* W2 */
     list_append(&s->in_flight, &w->link);
+    if (s->metrics)
+        metric_add(&s->metrics->writes_in_flight, 1);
     commit_rides(s);
     for_each_replica(r, s) {
         if (!r->local)
@@ -168,12 +172,27 @@ static enum task_next write_step(struct task *t)
     unreachable();
 }
 
+static void count(const struct rep_shard *s, const struct rep_write *w)
+{
+    struct rep_metrics *m = s->metrics;
+
+    if (!m)
+        return;
+    if (w->seq > 0)
+        metric_subtract(&m->writes_in_flight, 1);
+    if (w->task.err)
+        metric_add(&m->failed_writes, 1);
+    else
+        metric_record(&m->write_seconds, now_us(&s->env->clock) - w->task.started_us);
+}
+
 static void write_done(struct task *t)
 {
     struct rep_write *w = container_of(t, struct rep_write, task);
     struct rep_shard *s = w->shard;
 
     list_remove(&w->link);
+    count(s, w);
     if (w->sent)
         commit_advance(s);
     shard_request_ended(s);

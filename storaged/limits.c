@@ -4,6 +4,7 @@
 
 #include "base/size.h"
 #include "storaged/records_http.h"
+#include "storaged/status.h"
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -90,6 +91,7 @@ static uint32_t files_of(const struct limits *l, const struct node_config *c)
 
     sum += l->reactor.connections_max; /* sockets of initiators                     */
     sum += c->disk_count * 2;          /* a disk, and its look beforehand           */
+    sum += STATUS_CONNECTIONS_MAX + 8; /* whoever reads its numbers; port, wakers   */
     sum += METAD_LANES * 4;            /* HTTP: a socket, its waker, name service   */
     sum += 32;                         /* portals, ring, bell, log, lock, libraries */
     return sum;
@@ -155,6 +157,8 @@ uint64_t limits_print(const struct limits *l, const struct node_config *c, uint6
 
         claim(&b, "store", bytes > 0, store_limits_bytes(&store));
     }
+    if (*c->status)
+        claim(&b, "status", STATUS_CONNECTIONS_MAX, STATUS_STACK_BYTES + STATUS_HEADER_BYTES);
     claim(&b, "volumes", l->volumes_max, volume_limits_bytes(&l->volume));
     claim(&b, "shards", l->shards_max, SHARD_COST);
     claim(&b, "records", (uint64_t)l->volumes_max * (1 + VOLUMES_ELSEWHERE), VOLUME_RECORDS);

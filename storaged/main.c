@@ -7,6 +7,7 @@
 #include "base/size.h"
 #include "storaged/format_disk.h"
 #include "storaged/node.h"
+#include "storaged/status_metrics.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -17,7 +18,7 @@ static const char help[] =
     "storaged: one storage node: iSCSI target, volumes, disks\n\n"
     "usage: storaged --config FILE [--check-config] [--allow-faults]\n"
     "       storaged --format PATH [--size SIZE] [--force]\n"
-    "       storaged --example-config\n\n"
+    "       storaged --example-config | --metrics-list\n\n"
     "  --config FILE    run the node that FILE describes, until SIGTERM\n"
     "  --check-config   only read it: \"ok\" and every setting in effect, or what is wrong\n"
     "  --example-config every setting there is, with unit, default and bound\n"
@@ -25,6 +26,7 @@ static const char help[] =
     "  --format PATH    make an empty store on a disk or file, and end\n"
     "  --size SIZE      … on a file that is not there yet: make it so large (20G)\n"
     "  --force          … whatever the disk holds: it is lost\n"
+    "  --metrics-list   print what the status port counts, as a table\n"
     "  --help, --version\n\n"
     "The log goes to stderr, one event a line; \"storaged ready portal=...\" says that it serves.\n"
     "SIGTERM and SIGINT end it.  Exit: 0 ended or right, 1 it could not run (one line says why),\n"
@@ -32,7 +34,7 @@ static const char help[] =
 
 struct arguments {
     const char *config, *format, *size;
-    bool check, example, allow_faults, force, help, version;
+    bool check, example, allow_faults, force, help, metrics, version;
 };
 
 static int usage(const char *what)
@@ -44,11 +46,17 @@ static int usage(const char *what)
 static bool parse(int argc, char **argv, struct arguments *ret)
 {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'}, {"check-config", no_argument, NULL, 'k'},
-        {"format", required_argument, NULL, 'f'}, {"size", required_argument, NULL, 's'},
-        {"force", no_argument, NULL, 'F'},        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},      {"example-config", no_argument, NULL, 'e'},
-        {"allow-faults", no_argument, NULL, 'a'}, {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'},
+        {"check-config", no_argument, NULL, 'k'},
+        {"format", required_argument, NULL, 'f'},
+        {"size", required_argument, NULL, 's'},
+        {"force", no_argument, NULL, 'F'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},
+        {"example-config", no_argument, NULL, 'e'},
+        {"allow-faults", no_argument, NULL, 'a'},
+        {"metrics-list", no_argument, NULL, 'm'},
+        {NULL, 0, NULL, 0},
     };
     int option;
 
@@ -80,6 +88,9 @@ static bool parse(int argc, char **argv, struct arguments *ret)
             break;
         case 'v':
             ret->version = true;
+            break;
+        case 'm':
+            ret->metrics = true;
             break;
         default:
             return false; /* getopt has said why */
@@ -137,6 +148,10 @@ int main(int argc, char **argv)
     }
     if (a.example) {
         node_config_example(stdout);
+        return 0;
+    }
+    if (a.metrics) {
+        metrics_page(stdout);
         return 0;
     }
     if (!a.config == !a.format)

@@ -20,9 +20,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECTION_MEMORY 16384u /* for its headers */
-#define CONNECTION_STACK  (256u << 10)
-
 struct status {
     struct status_node *node;
     struct MHD_Daemon *daemon;
@@ -270,8 +267,9 @@ static enum err daemon_start(struct status *s, char why[160])
         MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL,
         NULL, arrived, s, MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_CONNECTION_LIMIT,
         STATUS_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, STATUS_IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_THREAD_STACK_SIZE,
-        (size_t)CONNECTION_STACK, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)STATUS_HEADER_BYTES,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STATUS_STACK_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
+        completed, NULL, MHD_OPTION_END);
     if (s->daemon) {
         s->fd = -1; /* the daemon's now */
         return E_OK;

@@ -17,9 +17,13 @@
 #include "storaged/status_ask.h"
 #include "storaged/volumes.h"
 
+#include <jansson.h>
+
 #define STATUS_HOMES_MAX       64u
 #define STATUS_CONNECTIONS_MAX 8u
 #define STATUS_IDLE_SECONDS    10u /* a connection that brings nothing for so long is ended */
+#define STATUS_STACK_BYTES     (256u << 10) /* of its thread  */
+#define STATUS_HEADER_BYTES    16384u       /* for its header */
 
 /* A reactor, and what lives on it. */
 struct status_home {
@@ -61,6 +65,8 @@ struct status_route {
 /* The row, or NULL: *a is the answer. */
 const struct status_route *status_route_find(const char *method, const char *path,
                                              uint64_t body_bytes, struct status_answer *a);
+/* Takes the value; without memory it becomes a bare 503. */
+void status_json(struct status_answer *a, unsigned status, json_t *value);
 /* A problem (RFC 9457). */
 void status_refuse(struct status_answer *a, unsigned status, const char *detail, ...)
     printf_like(3, 4);

@@ -22,6 +22,7 @@ void store_break(struct store *s, const char *what)
     if (s->broken)
         return;
     s->broken = true;
+    metrics_look(s);
     log_event(s->env->log, LOG_LEVEL_ERROR, "store", "disk_failed",
               "disk=%s path=%s it refused to %s: no more changes until storaged is started again",
               identity_show(s->identity).text, path_of(s), what);
@@ -33,6 +34,7 @@ void store_read_refused(struct store *s)
     uint64_t now = now_us(&s->env->clock);
 
     r->count++;
+    metric_add(&s->metrics.refused_reads, 1);
     if (r->said > 0 && now - r->said_us < SAID_EVERY_US)
         return;
     log_event(s->env->log, LOG_LEVEL_ERROR, "store", "reads_refused",

@@ -288,6 +288,9 @@ static void checkpoint_done(struct task *t)
 
     if (s->checkpoint.err)
         store_break(s, "take part in a checkpoint");
+    metric_add(&s->metrics.checkpoints, 1);
+    metric_record(&s->metrics.checkpoint_seconds, now_us(&s->env->clock) - t->started_us);
+    metrics_look(s);
     if (task_living(s->checkpoint.waiter))
         task_run(s->checkpoint.waiter);
 }

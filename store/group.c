@@ -209,13 +209,16 @@ static void apply(struct store *s, struct group *g)
 }
 
 /* J3.  An answer may bring new changes, which wait in the queue. */
-static void answer(struct group *g)
+static void answer(struct store *s, struct group *g)
 {
     for (uint32_t i = 0; i < g->item_count; i++) {
         struct group_item *item = &g->items[i];
 
-        if (item->change && item->last)
-            item->change->done(item->change, item->recorded ? g->err : item->err);
+        if (!item->change || !item->last)
+            continue;
+        if (item->recorded && !g->err)
+            metrics_change(s, item->change);
+        item->change->done(item->change, item->recorded ? g->err : item->err);
     }
 }
 
@@ -240,8 +243,10 @@ void group_finish(struct store *s, struct group *g)
         if (g->changes)
             j->unnamed = g->sequence;
         apply(s, g);
+        metrics_group(s, g);
     }
     drop_payload(s, g);
-    answer(g);
+    metrics_look(s);
+    answer(s, g);
     g->item_count = 0;
 }

@@ -10,6 +10,7 @@
 #define STORE_INSIDE_H
 
 #include "store/journal.h"
+#include "store/metrics.h"
 #include "store/table.h"
 
 /* ---- reads (read.c) ---- */
@@ -82,6 +83,7 @@ struct store {
     struct extent *sorted; /* scratch of store_open_writes() */
     struct scrub *scrub;   /* NULL: was never started */
     struct refused_reads refused_reads;
+    struct store_metrics metrics;
 };
 
 static inline bool takes_changes(const struct store *s)
@@ -176,6 +178,13 @@ struct replay {
 must_check enum err replay_begin(struct store *s, struct replay *r, struct task *waiter);
 
 void store_free(struct store *s);
+
+/* ---- what is counted (metrics.c) ---- */
+
+void metrics_look(struct store *s); /* the gauges: a group or a checkpoint has ended */
+void metrics_group(struct store *s, const struct group *g);         /* it is durable */
+void metrics_change(struct store *s, const struct store_change *c); /* with E_OK     */
+void metrics_read(struct store *s, const struct store_read *r);     /* it is over    */
 
 /* ---- scrub (scrub.c; its door is store/scrub.h) ---- */
 

@@ -80,6 +80,7 @@ struct group {
     bool changes;      /* holds records of changes, not commit words alone                    */
     uint32_t incompat; /* features that its records use */
     uint64_t sequence, durable; /* once sealed */
+    uint64_t sent_us;           /* to the disk  */
     uint8_t *meta;
     uint32_t meta_used;
     uint64_t bytes_most;  /* on disk, as it was begun (pacing.c) */

@@ -258,6 +258,7 @@ static void open_done(struct task *t)
         o->store = NULL;
     } else {
         journal_begin(o->store);
+        metrics_look(o->store);
     }
     o->done(o, err);
 }

@@ -414,6 +414,7 @@ static void read_done(struct task *t)
     struct store_read *r = container_of(t, struct store_read, task);
 
     r->replica->store->reads.count--;
+    metrics_read(r->replica->store, r);
     r->done(r, t->err);
 }
 

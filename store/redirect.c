@@ -103,6 +103,7 @@ static void submit_run(struct redirect *d, struct redirect_run *run, struct piec
                                .piece_count = count,
                                .done = written};
     *next += count;
+    metric_add(&s->metrics.around_bytes, run->count * (uint64_t)CHUNK_BYTES);
     disk_submit(s->disk, &run->io);
 }
 

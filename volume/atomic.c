@@ -70,6 +70,7 @@ static enum task_next claim(struct op *op)
     blocks = (struct extent){from - shard->first_block, extent_end(a->run) - from};
     if (rep_lock(shard->rep, &a->claims[a->claimed], blocks, EXTENT_EXCLUSIVE, &op->own.task))
         return task_goto(&op->own.task, CLAIMED);
+    metric_add(&op->volume->metrics.lock_waits, 1);
     return task_wait_in(&op->own.task, CLAIMED);
 }
 
@@ -163,6 +164,7 @@ static enum task_next change(struct op *op)
     payload_or(&op->payload, at, bytes, length);
     if (window_enter(&op->volume->window, &leg->window, leg->edge.iov_len, &leg->task))
         return task_goto(&leg->task, SEND);
+    metric_add(&op->volume->metrics.window_waits, 1);
     return task_wait_in(&leg->task, SEND);
 }
 

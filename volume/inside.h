@@ -169,6 +169,8 @@ struct volume {
     struct list refused; /* requests that came after volume_close() */
     struct supply edges, workspaces;
     struct window window;
+    struct volume_metrics metrics;
+    struct rep_metrics rep_metrics; /* of all shards */
 };
 
 /* ---- volume.c ---- */
@@ -206,6 +208,10 @@ struct store_note note_of_leg(const struct leg *leg); /* what the leg's write br
 void note_acknowledged(struct block *b, struct extent units, const struct block_note *note);
 
 void status_start(struct op *op);
+
+/* ---- metrics.c ---- */
+
+void metrics_request(struct volume *v, const struct block_request *r, enum err err);
 
 /* ---- leg.c: what their steps share ---- */
 

@@ -134,7 +134,10 @@ void leg_prepare(struct leg *leg)
 
 bool leg_lock(struct leg *leg, enum extent_mode mode)
 {
-    return leg->op->claimed || rep_lock(leg->rep, &leg->claim, leg->blocks, mode, &leg->task);
+    if (leg->op->claimed || rep_lock(leg->rep, &leg->claim, leg->blocks, mode, &leg->task))
+        return true;
+    metric_add(&leg->op->volume->metrics.lock_waits, 1);
+    return false;
 }
 
 bool leg_held(const struct leg *leg)

@@ -141,6 +141,7 @@ static enum task_next enter(struct leg *leg)
 
     if (window_enter(&leg->op->volume->window, &leg->window, bytes, &leg->task))
         return task_goto(&leg->task, SEND);
+    metric_add(&leg->op->volume->metrics.window_waits, 1);
     return task_wait_in(&leg->task, SEND);
 }
 

@@ -47,6 +47,7 @@ void request_submit(struct block *b, struct block_request *r)
     struct volume *v = container_of(b, struct volume, block);
     struct op *op;
 
+    r->submitted_us = now_us(&v->env->clock);
     if (v->closing) {
         list_append(&v->refused, &r->link);
         task_run(&v->task);
@@ -54,10 +55,12 @@ void request_submit(struct block *b, struct block_request *r)
     }
     op = pool_get(&v->ops);
     assert(!op || list_empty(&v->waiting)); /* a slot that comes free goes to the first in line */
-    if (op)
+    if (op) {
         op_begin(op, v, r);
-    else
-        list_append(&v->waiting, &r->link);
+        return;
+    }
+    metric_add(&v->metrics.slot_waits, 1);
+    list_append(&v->waiting, &r->link);
 }
 
 bool requests_under_way(const struct volume *v)
@@ -81,6 +84,7 @@ void op_end(struct op *op)
         pool_put(&v->ops, op);
     if (v->closing)
         task_run(&v->task);
+    metrics_request(v, r, err);
     block_answer(r, err);
 }
 

@@ -116,11 +116,13 @@ enum err shards_open(struct volume *v, const struct rep_config *configs, uint32_
     while (v->shard_count < count) {
         const struct rep_config *c = &configs[v->shard_count];
         struct volume_shard *shard = &v->shards[v->shard_count];
+        struct rep_config rep = *c;
         enum err err;
 
+        rep.metrics = &v->rep_metrics;
         *shard = (struct volume_shard){.first_block = v->shard_count * v->shard_blocks,
                                        .blocks = c->size_blocks};
-        err = rep_shard_open(v->env, c, v->arbiter, &v->rep_events, &shard->rep);
+        err = rep_shard_open(v->env, &rep, v->arbiter, &v->rep_events, &shard->rep);
         if (err)
             return err;
         v->shard_count++;

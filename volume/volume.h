@@ -19,9 +19,26 @@
 #define VOLUME_VOLUME_H
 
 #include "base/block.h"
+#include "base/metric.h"
 #include "replication/replication.h"
 
 struct volume;
+
+/* clang-format off */
+#define VOLUME_METRICS(X)                                                                         \
+    X(HISTOGRAM, read_seconds,  "Reads at the doorway, from their being asked to their answer.")  \
+    X(HISTOGRAM, write_seconds, "Whatever changes data at the doorway, from its being asked to its answer.") \
+    X(COUNTER,   read_bytes,    "Data that was read.")                                            \
+    X(COUNTER,   write_bytes,   "Data that was written.")                                         \
+    X(COUNTER,   zeroed_bytes,  "Unmapped or zeroed without data.")                               \
+    X(COUNTER,   errors,        "Requests that ended with an error, MISCOMPARE not counted.")     \
+    X(COUNTER,   slot_waits,    "Requests that waited for one of the slots.")                     \
+    X(COUNTER,   lock_waits,    "Parts of requests that waited for an overlapping one.")          \
+    X(COUNTER,   window_waits,  "Parts of writes that waited because too much was on its way to replicas.") \
+    X(GAUGE,     requests,      "Requests under way.")
+/* clang-format on */
+METRICS_STRUCT(volume_metrics, VOLUME_METRICS);
+extern const struct metric_table volume_metric_table;
 
 struct volume_limits {
     uint32_t requests_max;    /* of the struct block, at once; further ones wait in line */
@@ -58,6 +75,13 @@ struct block *volume_block(struct volume *v);
 bool volume_serving(const struct volume *v); /* every shard serves */
 uint32_t volume_shards_serving(const struct volume *v);
 const char *volume_why(const struct volume *v); /* the first shard's reason not to serve; "" */
+
+/* What it counts, and what its shards do.  On its reactor. */
+struct volume_counts {
+    struct volume_metrics volume;
+    struct rep_metrics rep;
+};
+void volume_count(const struct volume *v, struct volume_counts *ret);
 
 /*
  * The volume grew (only up; volume and page records say so): `shards` are all of it, the new ones

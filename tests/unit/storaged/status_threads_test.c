@@ -32,6 +32,8 @@ struct scene {
     struct status_node node;
     struct status *status;
     struct node_disks disks;
+    struct node_volumes volumes; /* none */
+    struct limits limits;
     char answer[65536];
 };
 
@@ -65,8 +67,15 @@ static int scene_open(void **state)
     config.workers = 1;
     assert_int_equal(reactor_open(&config, &log_stderr, &s->reactor, &text), E_OK);
     s->target = target_open(s);
-    s->home = (struct status_home){
-        .env = reactor_env(s->reactor), .reactor = s->reactor, .target = s->target};
+    s->home = (struct status_home){.env = reactor_env(s->reactor),
+                                   .reactor = s->reactor,
+                                   .target = s->target,
+                                   .volumes = &s->volumes};
+    s->limits.volumes_max = 4;
+    s->limits.iscsi = iscsi_limits_small();
+    s->volumes.env = s->home.env;
+    s->volumes.limits = &s->limits;
+    list_init(&s->volumes.open);
     s->node = (struct status_node){
         .node = {7}, .name = "n1", .homes = &s->home, .home_count = 1, .disks = &s->disks};
     assert_int_equal(status_open("127.0.0.1:0", &s->node, &s->status, why), E_OK);
@@ -171,6 +180,17 @@ static void metrics_are_described_and_told(void **state)
     assert_non_null(strstr(s->answer, "\nstoraged_reactor_turns_total{reactor=\"0\"} "));
     assert_non_null(strstr(s->answer, "\nstoraged_reactor_turn_seconds_bucket{reactor=\"0\",le="));
     assert_non_null(strstr(s->answer, "\nstoraged_iscsi_sessions{reactor=\"0\"} 0\n"));
+    assert_non_null(strstr(s->answer, "\nstoraged_reactor_answers{reactor=\"0\"} 1\n"));
+}
+
+static void tables_of_nothing_are_empty(void **state)
+{
+    struct scene *s = *state;
+
+    assert_int_equal(get(s, "/v1/volumes"), 200);
+    assert_non_null(strstr(s->answer, "\"items\":[],\"silent_reactors\":[]"));
+    assert_int_equal(get(s, "/v1/sessions"), 200);
+    assert_non_null(strstr(s->answer, "\"items\":[],\"silent_reactors\":[]"));
 }
 
 /* ---- a reactor that stands still ---- */
@@ -202,7 +222,11 @@ static void a_reactor_that_stands_still_is_reported_and_holds_up_nobody(void **s
         assert_non_null(strstr(s->answer, "reactor 0 does not answer"));
     }
     assert_int_equal(get(s, "/metrics"), 200); /* counters are read, not asked for */
-    assert_int_equal(s->node.asks.late_count, 3);
+    assert_non_null(strstr(s->answer, "\nstoraged_reactor_answers{reactor=\"0\"} 0\n"));
+    assert_non_null(strstr(s->answer, "\nstoraged_iscsi_sessions{reactor=\"0\"} 0\n"));
+    assert_int_equal(get(s, "/v1/volumes"), 200);
+    assert_non_null(strstr(s->answer, "\"silent_reactors\":[0]"));
+    assert_int_equal(s->node.asks.late_count, 5);
     sem_post(&plug.leave);
     while (get(s, "/healthz") != 200)
         ; /* what was late is answered before */
@@ -330,6 +354,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, scene_open, scene_close)
         TEST(it_says_that_it_is_well),
         TEST(metrics_are_described_and_told),
+        TEST(tables_of_nothing_are_empty),
         TEST(a_reactor_that_stands_still_is_reported_and_holds_up_nobody),
         TEST(what_it_does_not_know_is_refused_by_name),
         TEST(garbage_harms_nobody),
