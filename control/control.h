@@ -11,6 +11,8 @@
 #include "base/log.h"
 #include "control/config.h"
 
+#include <stdio.h>
+
 struct control;
 
 /* Opens the keeper and the port, starts the controller.  why: one line on failure. */
@@ -19,5 +21,8 @@ must_check enum err control_open(const struct control_config *config, struct log
 const char *control_url(const struct control *c); /* with the port that was given */
 /* Ends waiting requests with what is known, answers them, then closes.  NULL: nothing to do. */
 void control_close(struct control *c);
+
+/* What GET /metrics tells, as a table for people (docs/metrics.md). */
+void control_metrics_list(FILE *to);
 
 #endif

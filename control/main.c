@@ -14,11 +14,12 @@ static const char usage[] =
     "metad keeps the records of a Dolmen cluster, serves its REST API and names primaries.\n"
     "\n"
     "usage: metad --config FILE [--check-config]\n"
-    "       metad --example-config\n"
+    "       metad --example-config | --metrics-list\n"
     "\n"
     "  -c, --config FILE    the configuration, in libconfig form\n"
     "      --check-config   only read it: \"ok\" and every setting in effect, or what is wrong\n"
     "      --example-config every setting there is, with unit, default and bound\n"
+    "      --metrics-list   what /metrics tells, as a table\n"
     "  -h, --help           this page\n"
     "      --version        print the version\n"
     "\n"
@@ -42,11 +43,14 @@ struct options {
 /* -1: go on; else the exit code. */
 static int options_read(int argc, char **argv, struct options *ret)
 {
-    enum { CHECK = 256, EXAMPLE, VERSION };
-    static const struct option known[] = {
-        {"config", required_argument, NULL, 'c'},       {"check-config", no_argument, NULL, CHECK},
-        {"example-config", no_argument, NULL, EXAMPLE}, {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, VERSION},        {0}};
+    enum { CHECK = 256, EXAMPLE, METRICS, VERSION };
+    static const struct option known[] = {{"config", required_argument, NULL, 'c'},
+                                          {"check-config", no_argument, NULL, CHECK},
+                                          {"example-config", no_argument, NULL, EXAMPLE},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"metrics-list", no_argument, NULL, METRICS},
+                                          {"version", no_argument, NULL, VERSION},
+                                          {0}};
     int option;
 
     while ((option = getopt_long(argc, argv, "c:h", known, NULL)) != -1) {
@@ -59,6 +63,9 @@ static int options_read(int argc, char **argv, struct options *ret)
             break;
         case EXAMPLE:
             control_config_example(stdout);
+            return 0;
+        case METRICS:
+            control_metrics_list(stdout);
             return 0;
         case 'h':
             fputs(usage, stdout);

@@ -5,8 +5,10 @@
  * One table says name, kind and meaning of each metric and how it is taken from a disk or volume;
  * a silent node's last words are not repeated, only that it is silent.
  */
+#include "base/metric.h"
 #include "control/api/api.h"
 #include "control/api/view.h"
+#include "control/control.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,16 +16,22 @@
 #include <string.h>
 
 struct disk_metric {
-    const char *name, *kind, *help;
+    const char *name;
+    enum metric_kind kind;
+    const char *help;
     uint64_t (*value)(const struct heartbeat_disk *);
 };
 
 struct volume_metric {
-    const char *name, *kind, *help;
+    const char *name;
+    enum metric_kind kind;
+    const char *help;
     uint64_t (*value)(const struct heartbeat_volume *);
 };
 
-#define CHUNK UINT64_C(65536)
+#define CHUNK        UINT64_C(65536)
+#define NODE_UP      "dolmen_node_up"
+#define NODE_UP_TEXT "1: its heartbeats come; 0: it is silent."
 
 static uint64_t disk_bytes(const struct heartbeat_disk *d)
 {
@@ -76,32 +84,27 @@ static uint64_t volume_bytes(const struct heartbeat_volume *v)
 
 /* clang-format off */
 static const struct disk_metric disk_metrics[] = {
-    {"dolmen_disk_bytes", "gauge", "Size of the device.", disk_bytes},
-    {"dolmen_disk_free_bytes", "gauge", "Chunks that may be taken now, in bytes.", disk_free},
-    {"dolmen_disk_read_only", "gauge", "1: the disk takes no more changes.", disk_read_only},
-    {"dolmen_scrub_rounds_total", "counter", "Whole rounds of the scrub since the disk was opened.", scrub_passes},
-    {"dolmen_scrub_done_bytes", "gauge", "Read by the scrub in this round.", scrub_done},
-    {"dolmen_scrub_round_bytes", "gauge", "What a round reads.", scrub_total},
-    {"dolmen_scrub_bytes_per_second", "gauge", "Pace of the scrub.", scrub_pace},
-    {"dolmen_scrub_bad_blocks", "gauge", "Blocks that are not what was written, in this round or the one before.", scrub_bad_blocks},
-    {"dolmen_scrub_bad_pages", "gauge", "The same of table pages, roots and superblocks.", scrub_bad_pages},
+    {"dolmen_disk_bytes", METRIC_GAUGE, "Size of the device.", disk_bytes},
+    {"dolmen_disk_free_bytes", METRIC_GAUGE, "Chunks that may be taken now, in bytes.", disk_free},
+    {"dolmen_disk_read_only", METRIC_GAUGE, "1: the disk takes no more changes.", disk_read_only},
+    {"dolmen_scrub_rounds_total", METRIC_COUNTER, "Whole rounds of the scrub since the disk was opened.", scrub_passes},
+    {"dolmen_scrub_done_bytes", METRIC_GAUGE, "Read by the scrub in this round.", scrub_done},
+    {"dolmen_scrub_round_bytes", METRIC_GAUGE, "What a round reads.", scrub_total},
+    {"dolmen_scrub_bytes_per_second", METRIC_GAUGE, "Pace of the scrub.", scrub_pace},
+    {"dolmen_scrub_bad_blocks", METRIC_GAUGE, "Blocks that are not what was written, in this round or the one before.", scrub_bad_blocks},
+    {"dolmen_scrub_bad_pages", METRIC_GAUGE, "The same of table pages, roots and superblocks.", scrub_bad_pages},
 };
 
 static const struct volume_metric volume_metrics[] = {
-    {"dolmen_volume_bytes", "gauge", "Size of the volume as it is served.", volume_bytes},
-    {"dolmen_volume_shards", "gauge", "Shards of 8 GiB.", volume_shards_open},
-    {"dolmen_volume_shards_serving", "gauge", "Shards that are served.", volume_shards_served},
+    {"dolmen_volume_bytes", METRIC_GAUGE, "Size of the volume as it is served.", volume_bytes},
+    {"dolmen_volume_shards", METRIC_GAUGE, "Shards of 8 GiB.", volume_shards_open},
+    {"dolmen_volume_shards_serving", METRIC_GAUGE, "Shards that are served.", volume_shards_served},
 };
 /* clang-format on */
 
-static void describe(FILE *to, const char *name, const char *kind, const char *help)
-{
-    fprintf(to, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind);
-}
-
 static void write_disks(FILE *to, const struct heartbeat_set *set, const struct disk_metric *m)
 {
-    describe(to, m->name, m->kind, m->help);
+    metric_describe(to, m->name, m->kind, m->help);
     for (uint32_t i = 0; i < set->count; i++) {
         const struct heartbeat *h = heartbeats_alive(set, set->items[i]->node);
 
@@ -113,7 +116,7 @@ static void write_disks(FILE *to, const struct heartbeat_set *set, const struct 
 
 static void write_volumes(FILE *to, const struct heartbeat_set *set, const struct volume_metric *m)
 {
-    describe(to, m->name, m->kind, m->help);
+    metric_describe(to, m->name, m->kind, m->help);
     for (uint32_t i = 0; i < set->count; i++) {
         const struct heartbeat *h = heartbeats_alive(set, set->items[i]->node);
 
@@ -125,12 +128,11 @@ static void write_volumes(FILE *to, const struct heartbeat_set *set, const struc
 
 static void write_nodes(FILE *to, const struct heartbeat_set *set)
 {
-    describe(to, "dolmen_node_up", "gauge", "1: its heartbeats come; 0: it is silent.");
+    metric_describe(to, NODE_UP, METRIC_GAUGE, NODE_UP_TEXT);
     for (uint32_t i = 0; i < set->count; i++) {
         const struct heartbeat *h = set->items[i];
 
-        fprintf(to, "dolmen_node_up{node=\"%s\"} %d\n", h->name,
-                heartbeats_alive(set, h->node) != NULL);
+        fprintf(to, NODE_UP "{node=\"%s\"} %d\n", h->name, heartbeats_alive(set, h->node) != NULL);
     }
 }
 
@@ -156,4 +158,18 @@ void metrics_show(struct control *c, const struct http_request *r, struct http_a
     board_release(&set);
     a->status = 200;
     a->type = "text/plain; version=0.0.4";
+}
+
+void control_metrics_list(FILE *to)
+{
+    static const char head[] = "| name | kind | meaning |\n| --- | --- | --- |\n";
+
+    fprintf(to,
+            "### The cluster\n\nLabels: `node`; of a disk also `disk`, of a volume `volume`.\n\n%s",
+            head);
+    metric_list_row(to, NODE_UP, METRIC_GAUGE, NODE_UP_TEXT);
+    for (size_t i = 0; i < array_length(disk_metrics); i++)
+        metric_list_row(to, disk_metrics[i].name, disk_metrics[i].kind, disk_metrics[i].help);
+    for (size_t i = 0; i < array_length(volume_metrics); i++)
+        metric_list_row(to, volume_metrics[i].name, volume_metrics[i].kind, volume_metrics[i].help);
 }
