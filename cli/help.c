@@ -35,7 +35,7 @@ void help_command(FILE *to, const struct command *c)
 
         snprintf(option, sizeof option, "%s %s", c->options[i].name,
                  c->options[i].value ? c->options[i].value : "");
-        fprintf(to, "  %-20s %s\n", option, c->options[i].help);
+        fprintf(to, "  %-24s %s\n", option, c->options[i].help);
     }
     fprintf(to, "\n%s\nglobal options:\n%s", c->details, global_help);
 }

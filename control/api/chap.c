@@ -26,12 +26,27 @@ static bool word_take(const json_t *o, const char *name, char ret[RECORD_CHAP_MA
     return true;
 }
 
-/* 128 random bits in hex. */
+#define SECRET_SIGNS 16u
+
+/* 96 random bits in 16 signs: RFC 7143 9.2.1 asks for as many, and Windows takes no more signs. The
+ * first is a letter, so that nobody reads a number in hex or base64 (5.1); none is special in a
+ * URL. */
 static void mint(char ret[RECORD_CHAP_MAX + 1])
 {
-    if (!ret[0])
-        snprintf(ret, RECORD_CHAP_MAX + 1, "%s%s", identity_show(control_identity()).text,
-                 identity_show(control_identity()).text);
+    static const char signs[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
+    uint64_t chance = 0;
+
+    if (ret[0])
+        return;
+    for (uint32_t i = 0; i < SECRET_SIGNS; i++) {
+        uint64_t kinds = i == 0 ? 52 : sizeof signs - 1;
+
+        if (i % 8 == 0) /* eight signs are 48 of its 64 bits */
+            chance = control_identity().bits;
+        ret[i] = signs[chance % kinds];
+        chance /= kinds;
+    }
+    ret[SECRET_SIGNS] = '\0';
 }
 
 static void mint_user(char ret[RECORD_CHAP_MAX + 1], const char *what)

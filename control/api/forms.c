@@ -50,9 +50,10 @@ static json_t *qemu_form(const struct attachment_record *a, const char *target, 
         snprintf(chap, sizeof chap, ",user=%s,password-secret=chap-%s", a->chap.user, id.text);
     }
     return json_sprintf("%s-blockdev driver=iscsi,node-name=dolmen-%s,transport=tcp,portal=%s,"
-                        "target=%s,lun=0,initiator-name=%s%s%s%s",
+                        "target=%s,lun=0,initiator-name=%s%s%s -device virtio-blk-pci,"
+                        "drive=dolmen-%s%s",
                         object, id.text, portal, target, a->initiator, chap,
-                        a->read_only ? ",read-only=on" : "",
+                        a->read_only ? ",read-only=on" : ",discard=unmap", id.text,
                         a->deadline_seconds ? QEMU_WANTS_NONE : "");
 }
 
@@ -73,7 +74,8 @@ static json_t *libvirt_form(const struct attachment_record *a, const char *targe
         snprintf(auth, sizeof auth,
                  "<auth username='%s'><secret type='iscsi' usage='dolmen-%s'/></auth>",
                  a->chap.user, identity_show(a->attachment).text);
-    return json_sprintf("<disk type='network' device='disk'><driver name='qemu' type='raw'/>"
+    return json_sprintf("<disk type='network' device='disk'><driver name='qemu' type='raw' "
+                        "cache='none' discard='unmap'/>"
                         "<source protocol='iscsi' name='%s/0'><host name='%s' port='%s'/>"
                         "<initiator><iqn name='%s'/></initiator>%s</source>"
                         "<target dev='vdb' bus='virtio'/>%s%s</disk>%s",
