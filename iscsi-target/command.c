@@ -111,6 +111,7 @@ static void command_clear(struct command *c)
     list_init(&c->link);
     list_init(&c->itt_link);
     list_init(&c->wait_link);
+    list_init(&c->door_link);
     list_init(&c->source.link);
     c->source.next = command_next;
     c->source.sent = command_sent;
@@ -275,6 +276,9 @@ static void command_release(struct task *task)
     payload_put(&t->buffers, &c->scsi.data_out);
     payload_put(&t->buffers, &c->scsi.data_in);
     order_end(c);
+    if (s->unit)
+        door_leave(c);
+    window_relieve(c);
     slot_put(c);
     if (c->kind->over && s->connection)
         c->kind->over(c);
@@ -380,17 +384,21 @@ static enum task_next task_set_full(struct command *c)
     return command_answer(c);
 }
 
+static enum task_next not_now(struct command *c, enum order order)
+{
+    door_leave(c);
+    if (c->session->leaving)
+        return held_back(c);
+    return order == ORDER_GIVE_UP ? task_set_full(c) : TASK_WAIT;
+}
+
 static enum task_next scsi_performed_or_not(struct command *c)
 {
     enum order order = order_of(c);
 
-    if (c->session->leaving)
-        return held_back(c);
-    if (order == ORDER_WAIT)
-        return TASK_WAIT;
-    if (order == ORDER_GIVE_UP)
-        return task_set_full(c);
-    if (gate_holds(c))
+    if (c->session->leaving || order != ORDER_GO || gate_holds(c))
+        return not_now(c, order);
+    if (!door_passes(c))
         return TASK_WAIT;
     c->scsi.others_first = c->scsi.data_out.count == 0 && !memory_turn(c);
     if (!scsi_perform(&c->scsi)) {
@@ -398,6 +406,7 @@ static enum task_next scsi_performed_or_not(struct command *c)
         c->handed = true;
         return task_wait_in(&c->task, PERFORMING);
     }
+    door_leave(c); /* D2 */
     if (c->scsi.starved && memory_comes(c))
         return memory_wait(c);
     memory_had(c);
@@ -445,6 +454,8 @@ static enum task_next command_step(struct task *t)
     if (is_pointless(c))
         return task_goto(t, OVER);
     if (is_overdue(c)) {
+        if (t->state == PERFORM)
+            door_leave(c);
         memory_had(c);
         return command_answer(c);
     }

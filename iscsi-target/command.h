@@ -50,11 +50,14 @@ struct command {
     struct list link;      /* session->commands */
     struct list itt_link;  /* session->by_itt   */
     struct list wait_link; /* session->held, or target->starved */
+    struct list door_link; /* session->at_door */
     const struct command_kind *kind;
     union bhs bhs; /* as it came */
     uint32_t itt, cmd_sn;
     bool immediate, delivered, dropped;
     bool has_slot;    /* counted in session->slots or ->immediates */
+    bool passed;      /* the door: the block has it, or is about to */
+    bool burdens;     /* counted in session->burden */
     bool handed;      /* to the block, which has it until it is performed */
     bool expired;     /* its deadline is over: the answer is BUSY */
     bool gated;       /* waits until its session has proved that it lives (gate.c) */
@@ -119,6 +122,12 @@ void order_begin(struct command *c);          /* at its turn */
 enum order order_of(const struct command *c); /* may it be performed now? */
 void order_look(struct session *s);           /* one is done or gone, or waits for memory */
 void order_end(struct command *c);
+
+/* door.c: may it be handed to the block now?  If not, it waits in line and is run again.  It cannot
+ * use its pass, or is no more; the block has answered. */
+bool door_passes(struct command *c);
+void door_leave(struct command *c);
+void door_done(struct command *c);
 
 /* gate.c: is it to wait for a proof that its session lives?  If so it will be run again. */
 bool gate_holds(struct command *c);

@@ -257,6 +257,8 @@ static void tick(struct timer *t)
     }
     if (text_abandoned(c, now))
         connection_text_put(c);
+    if (c->session->unit)
+        unit_measure(c->session->unit, now);
     deadline_look(c->session, now);
     show_life(c, now);
     timer_start(&c->target->env->clock, &c->timer, TICK_US, tick);

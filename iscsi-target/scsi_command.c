@@ -27,6 +27,7 @@ static void scsi_done(struct scsi_command *s)
     struct command *c = container_of(s, struct command, scsi);
 
     c->performed = true;
+    door_done(c);
     task_run(&c->task);
 }
 
@@ -100,13 +101,14 @@ bool scsi_command_begin(struct connection *connection)
     if (!c)
         return false;
     scsi_fill(c);
+    window_burden(c);
     code = data_refused(c, immediate);
     if (code)
         scsi_command_refuse(c, ABORTED_COMMAND, code);
     else if ((c->bhs.scsi_command.flags & (FLAG_READ | FLAG_WRITE)) == (FLAG_READ | FLAG_WRITE))
         scsi_command_refuse(c, ILLEGAL_REQUEST, INVALID_FIELD_IN_COMMAND_INFORMATION_UNIT);
-    else if (c->session->late > 0 && !c->immediate)
-        task_set_full(c); /* it came through a window that was shut */
+    else if ((c->session->late > 0 && !c->immediate) || window_is_crowded(c->session))
+        task_set_full(c); /* it came through a window that was shut, or is too wide */
     else if (immediate > 0 || c->unsolicited)
         take_memory(c);
     c->got = immediate;

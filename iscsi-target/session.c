@@ -83,6 +83,7 @@ static void nexus_open(struct session *s, const struct directory_answer *where)
     struct iscsi_target *t = s->target;
 
     s->block = where->block;
+    s->unit = unit_get(t, where->block, now_us(&t->env->clock));
     s->attachment = where->attachment;
     s->deadline_us = where->deadline_seconds * 1000000ull;
     memcpy(s->alias, where->alias, sizeof s->alias);
@@ -114,6 +115,8 @@ static void session_init(struct session *s, struct connection *c)
         min_u32(l->parameters.first_burst_length, l->parameters.max_burst_length);
     list_init(&s->commands);
     list_init(&s->held);
+    list_init(&s->at_door);
+    list_init(&s->turn_link);
     for (uint32_t i = 0; i < ITT_BUCKETS; i++)
         list_init(&s->by_itt[i]);
 }
@@ -245,6 +248,7 @@ void session_settle(struct session *s)
     if (!s->ended || s->connection || !list_empty(&s->commands))
         return;
     list_remove(&s->link);
+    unit_put(t, s->unit);
     pool_put(&t->session_pool, s);
     target_settle(t);
 }

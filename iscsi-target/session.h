@@ -16,6 +16,7 @@
 #include "iscsi-target/connection.h"
 #include "iscsi-target/metrics.h"
 #include "iscsi-target/scsi/scsi.h"
+#include "iscsi-target/unit.h"
 
 #define ITT_BUCKETS    64u
 #define IMMEDIATES_MAX 4u /* immediate commands of one session at a time */
@@ -42,8 +43,11 @@ struct session {
     uint64_t leave_by_us;   /* … and then it ends */
     struct command *logout; /* that waits for what the block has; else NULL */
     struct identity attachment;
-    uint64_t deadline_us; /* of its commands; 0: none */
-    struct block *block;  /* NULL: discovery */
+    uint64_t deadline_us;           /* of its commands; 0: none */
+    struct block *block;            /* NULL: discovery */
+    struct unit *unit;              /* the same as its sessions share it; NULL: discovery */
+    struct list turn_link, at_door; /* in unit->turns; its commands at the door */
+    uint32_t burden;                /* SCSI commands that are not over */
     struct scsi_nexus nexus;
     struct block_watcher watcher; /* moved: the session ends */
     struct parameters parameters;
@@ -56,6 +60,7 @@ struct session {
     uint32_t exp_cmd_sn, max_cmd_sn;
     uint32_t ticked_cmd_sn; /* exp_cmd_sn at the last tick */
     uint32_t slots, late, immediates;
+    uint32_t released;               /* of a window that is too wide: window.c */
     uint64_t shut_us;                /* since when its window has been shut; 0: it is open */
     uint32_t ordered;                /* of its living commands: order.c */
     struct list commands;            /* every living one, oldest first           */
@@ -110,6 +115,9 @@ struct owed_status *acknowledge_owe(struct session *s); /* one more, to be fille
 void acknowledge_heard(struct session *s, uint32_t exp_stat_sn);
 
 /* window.c */
+void window_burden(struct command *c); /* it has a SCSI command more, or less */
+void window_relieve(struct command *c);
+bool window_is_crowded(const struct session *s);      /* a command more cannot end in time */
 bool window_open(struct session *s, uint32_t cmd_sn); /* false: no slots are left for a session */
 void window_close(struct session *s);
 bool window_admits(const struct session *s, uint32_t cmd_sn);
@@ -117,6 +125,7 @@ void window_arrived(struct command *c); /* delivers it, or holds it until its tu
 void window_release(struct session *s); /* a granted command is over */
 void window_grow(struct session *s);    /* before a PDU shows MaxCmdSN */
 bool window_shut(const struct session *s);
-bool window_open_late(struct session *s); /* at each tick; true: it stayed shut, and is open now */
+bool window_open_late(
+    struct session *s); /* at each tick; true: it was shut, and opens with a PDU */
 
 #endif

@@ -59,7 +59,8 @@ uint64_t iscsi_limits_bytes(const struct iscsi_limits *l)
 {
     struct target_sizes n = target_sizes(l);
 
-    return n.connections * sizeof(struct connection) + n.sessions * sizeof(struct session) +
+    return n.connections * sizeof(struct connection) +
+           n.sessions * (sizeof(struct session) + sizeof(struct unit)) +
            n.commands * sizeof(struct command) + n.texts * sizeof(struct text) +
            n.rejects * reject_bytes() + l->buffer_bytes;
 }
@@ -77,6 +78,7 @@ static enum err pools_open(struct iscsi_target *t)
     } pools[] = {
         {&t->connection_pool, "iscsi connections", sizeof(struct connection), n.connections},
         {&t->session_pool, "iscsi sessions", sizeof(struct session), n.sessions},
+        {&t->unit_pool, "iscsi units", sizeof(struct unit), n.sessions},
         {&t->command_pool, "iscsi commands", sizeof(struct command), n.commands},
         {&t->text_pool, "iscsi texts", sizeof(struct text), n.texts},
         {&t->reject_pool, "iscsi rejects", reject_bytes(), n.rejects},
@@ -97,6 +99,7 @@ static void pools_close(struct iscsi_target *t)
     pool_close(&t->reject_pool);
     pool_close(&t->text_pool);
     pool_close(&t->command_pool);
+    pool_close(&t->unit_pool);
     pool_close(&t->session_pool);
     pool_close(&t->connection_pool);
 }
@@ -124,6 +127,7 @@ static void target_init(struct iscsi_target *t, struct env *env, const struct is
     list_init(&t->connections);
     list_init(&t->sessions);
     list_init(&t->ended);
+    list_init(&t->units);
     list_init(&t->starved);
     list_init(&t->drains);
 }

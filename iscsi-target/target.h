@@ -25,14 +25,15 @@ struct iscsi_target {
     struct portal portals[PORTALS_MAX];
     uint32_t portal_count;
 
-    struct pool connection_pool, session_pool, command_pool, text_pool, reject_pool;
+    struct pool connection_pool, session_pool, unit_pool, command_pool, text_pool, reject_pool;
     struct buffers buffers;
 
     struct list half_open;   /* connections before full feature phase, oldest first */
     struct list connections; /* the others */
     uint32_t half_open_count;
-    struct list sessions, ended;
+    struct list sessions, ended, units;
     uint32_t session_count;
+    uint32_t busy; /* sessions that have SCSI commands */
     uint16_t last_tsih;
     struct failures failures; /* of CHAP */
     struct iscsi_metrics metrics;

@@ -2,8 +2,13 @@
 /*
  * iscsi-target/window.c — CmdSN, ExpCmdSN, MaxCmdSN (RFC 7143 4.2.2.1).
  *
- * The window is the memory we have: MaxCmdSN grows by the slots that can be granted, and never
- * shrinks.  Commands are delivered in order of CmdSN; one that comes before its turn is held.
+ * The window is the memory we have and the work that the block does (unit_share): each session gets
+ * slots up to its share of both.  What a session does not use is the others', so the shares of the
+ * moment count those sessions alone that have commands.  MaxCmdSN never shrinks: a window that is
+ * wider than its share narrows by growing by one for every two commands that end, so that it moves
+ * on as long as the block does.  Where that is too slow, because a wide window was granted to a
+ * session that had been idle, and commands would outlive their deadline, new ones are told TASK SET
+ * FULL.  Commands are delivered in order of CmdSN; one that comes before its turn is held.
  *
  * A window that stays shut would keep out pings, too (libiscsi's are not immediate): one that was
  * shut from one tick to the next opens by LATE_SLOTS for commands that are only told TASK SET FULL
@@ -73,17 +78,54 @@ void window_close(struct session *s)
     s->slots = used - s->late;
 }
 
-void window_grow(struct session *s)
+/* Of the memory: what is sure, and as much of the rest as every busy session can have. */
+static uint32_t memory_share(const struct iscsi_target *t)
 {
-    struct iscsi_target *t = s->target;
-    uint32_t others, shared, sure, grant;
+    uint32_t sure = t->slots_sure, rest = t->limits.commands_max - t->limits.sessions_max * sure;
 
-    if (s->ended || s->slots >= t->limits.window)
-        return;
+    return sure + rest / max_u32(t->busy, 1);
+}
+
+static uint32_t width(const struct session *s)
+{
+    uint32_t width = min_u32(s->target->limits.window, memory_share(s->target));
+
+    return s->unit ? min_u32(width, unit_share(s->unit)) : width;
+}
+
+/* How many slots more it may have by its share of memory and work. */
+static uint32_t deserves(const struct session *s)
+{
+    uint32_t most;
+
+    if (s->ended || s->slots >= s->target->limits.window)
+        return 0;
+    most = width(s);
+    if (s->slots < most)
+        return most - s->slots;
+    return s->released >= 2;
+}
+
+static uint32_t grantable(const struct session *s)
+{
+    const struct iscsi_target *t = s->target;
+    uint32_t others, shared, sure, wanted = deserves(s);
+
+    if (wanted == 0)
+        return 0;
     others = (t->limits.sessions_max - t->session_count) * t->slots_sure;
     shared = t->slots_free > others ? t->slots_free - others : 0;
     sure = t->slots_sure > s->slots ? t->slots_sure - s->slots : 0;
-    grant = min_u32(t->limits.window - s->slots, sure + shared);
+    return min_u32(wanted, sure + shared);
+}
+
+void window_grow(struct session *s)
+{
+    uint32_t grant = grantable(s);
+
+    if (grant == 0)
+        return;
+    s->released = 0;
     slots_set(s, s->slots + grant);
     s->max_cmd_sn += grant;
     look(s);
@@ -100,7 +142,11 @@ bool window_open_late(struct session *s)
     bool moved = s->exp_cmd_sn != s->ticked_cmd_sn;
 
     s->ticked_cmd_sn = s->exp_cmd_sn;
-    if (s->ended || s->leaving || s->late > 0 || moved || !window_shut(s))
+    if (s->ended || s->leaving || !window_shut(s))
+        return false;
+    if (grantable(s) > 0)
+        return true;
+    if (s->late > 0 || moved)
         return false;
     s->late = LATE_SLOTS;
     s->max_cmd_sn += LATE_SLOTS;
@@ -116,6 +162,34 @@ void window_release(struct session *s)
         s->late--;
     else
         slots_set(s, s->slots - 1);
+    s->released++;
+}
+
+void window_burden(struct command *c)
+{
+    struct session *s = c->session;
+
+    c->burdens = true;
+    if (s->burden++ > 0)
+        return;
+    s->unit->busy++;
+    s->target->busy++;
+}
+
+void window_relieve(struct command *c)
+{
+    struct session *s = c->session;
+
+    if (!c->burdens || --s->burden > 0)
+        return;
+    s->unit->busy--;
+    s->target->busy--;
+}
+
+bool window_is_crowded(const struct session *s)
+{
+    return s->deadline_us > 0 && s->burden > unit_share(s->unit) &&
+           unit_is_crowded(s->unit, s->deadline_us * 3 / 5, now_us(&s->target->env->clock));
 }
 
 /* 4.2.2.1: what is outside the window, or came before, is ignored in silence. */

@@ -86,6 +86,12 @@ bool scsi_decode(struct scsi_command *c)
     return c->operation->decode(c);
 }
 
+/* UNMAP says in its data where. */
+bool scsi_asks_block(const struct scsi_command *c)
+{
+    return c->extent.count > 0 || (c->operation->traits & PROTECTED);
+}
+
 bool scsi_changes(const struct scsi_command *c)
 {
     return c->operation->traits & (PROTECTED | CHANGES_UNIT);

@@ -124,6 +124,9 @@ must_check bool scsi_decode(struct scsi_command *c);
  * may call it again when there is memory, instead of giving the answer. */
 must_check bool scsi_perform(struct scsi_command *c);
 
+/* Decoded: performing it is more than giving an answer. */
+bool scsi_asks_block(const struct scsi_command *c);
+
 /* Decoded: it changes data, or the unit for others. */
 bool scsi_changes(const struct scsi_command *c);
 

@@ -115,12 +115,28 @@ static enum err perform(struct ram_block *b, struct block_request *r)
     unreachable();
 }
 
+static void next_is_due(struct timer *t)
+{
+    task_run(&container_of(t, struct ram_block, next)->task);
+}
+
+/* Is it too early for the next? */
+static bool ram_waits(struct ram_block *b)
+{
+    if (b->rate > 0 && timer_running(&b->next))
+        return true;
+    if (b->rate > 0)
+        timer_start(&b->env->clock, &b->next, 1000000 / b->rate, next_is_due);
+    return false;
+}
+
 static enum task_next ram_step(struct task *t)
 {
     struct ram_block *b = container_of(t, struct ram_block, task);
     struct list *l;
 
-    while (!b->stalled && (l = list_take(&b->requests))) {
+    while (!b->stalled && !list_empty(&b->requests) && !ram_waits(b) &&
+           (l = list_take(&b->requests))) {
         struct block_request *r = container_of(l, struct block_request, link);
 
         block_answer(r, perform(b, r));
@@ -154,6 +170,7 @@ enum err ram_block_open(struct env *env, uint64_t size_bytes, struct ram_block *
     if (!ret->bytes || !ret->mapped)
         return E_NO_MEMORY;
     list_init(&ret->requests);
+    ret->env = env;
     task_start(&ret->task, &ram_kind, &env->tasks, 0);
     return E_OK;
 }
@@ -161,6 +178,7 @@ enum err ram_block_open(struct env *env, uint64_t size_bytes, struct ram_block *
 void ram_block_close(struct ram_block *b)
 {
     b->closing = true;
+    timer_stop(&b->env->clock, &b->next);
     task_run(&b->task);
     free(b->bytes);
     free(b->mapped);

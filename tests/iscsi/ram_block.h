@@ -3,7 +3,8 @@
  * tests/iscsi/ram_block.h — a `struct block` in memory, and a directory that knows only it.
  *
  * For tests of the target: every operation of the doorway, answered from the loop.  `stalled`
- * holds all answers back, as a slow disk would, until ram_block_go_on().
+ * holds all answers back, as a disk that hangs would, until ram_block_go_on(); `rate` answers so
+ * many in a second, one after the other.
  */
 #ifndef TESTS_ISCSI_RAM_BLOCK_H
 #define TESTS_ISCSI_RAM_BLOCK_H
@@ -19,6 +20,9 @@ struct ram_block {
     uint8_t *bytes;
     bool *mapped; /* per unmap grain */
     bool stalled, closing;
+    uint32_t rate; /* 0: all at once; set before requests come */
+    struct timer next;
+    struct env *env;
     uint32_t writes; /* that were submitted */
 };
 
