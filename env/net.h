@@ -29,6 +29,9 @@ struct net_send {
     const struct iovec *pieces;
     uint32_t piece_count;
     void (*done)(struct net_send *, enum err); /* E_OK: handed to the network, not "arrived" */
+    /* Optional, asked when there is nothing else to do: true when nobody waits for `done`, which
+     * may then come with whatever happens next instead of waking anybody for it. */
+    bool (*can_wait)(const struct net_send *);
     /* the world's own */
     struct list link;
     uint64_t bytes, bytes_done;

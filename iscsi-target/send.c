@@ -179,13 +179,35 @@ static void batch_done(struct net_send *send, enum err err)
     task_run(&s->task);
 }
 
+/* What gathers behind the batch waits for its end, and whoever waits for what its commands have. */
+static bool somebody_waits(const struct connection *c)
+{
+    const struct session *s = c->session;
+    const struct iscsi_target *t = c->target;
+
+    return !list_empty(&c->sender.urgent) || !list_empty(&c->sender.bulk) ||
+           c->phase != PHASE_FULL || c->text_spent || s->ended || s->leaving || s->logout ||
+           window_shut(s) || t->leaving == target_sizes(&t->limits).leaving ||
+           !list_empty(&t->starved) || !list_empty(&t->drains) || t->closing;
+}
+
+static bool batch_can_wait(const struct net_send *send)
+{
+    const struct batch *b = container_of(send, struct batch, send);
+    const struct sender *s = container_of(b, struct sender, batch);
+
+    return !somebody_waits(container_of(s, struct connection, sender));
+}
+
 static void batch_send(struct connection *c)
 {
     struct batch *b = &c->sender.batch;
 
     b->under_way = true;
-    b->send =
-        (struct net_send){.pieces = b->pieces, .piece_count = b->piece_count, .done = batch_done};
+    b->send = (struct net_send){.pieces = b->pieces,
+                                .piece_count = b->piece_count,
+                                .done = batch_done,
+                                .can_wait = batch_can_wait};
     c->sender.sent_us = now_us(&c->target->env->clock);
     net_send(c->net, &b->send);
 }

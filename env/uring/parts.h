@@ -104,6 +104,10 @@ struct connection {
     struct timer bound;          /* of the handshake, then of the flush */
 
     struct list sends; /* struct net_send, first is being sent */
+    struct list silent_link;
+    uint64_t silent_entry; /* the send under way, in the reactor's `silent` */
+    uint64_t silent_bytes;
+    bool full; /* the socket took less than it was given: the next send waits for room */
     struct iovec gather[GATHER_MAX];
     struct msghdr message;
     union socket_address peer;
@@ -129,6 +133,8 @@ void connection_unpack(struct connection *c,
 void connection_connected(const struct completion *c);
 void connection_received(const struct completion *c);
 void connection_sent(const struct completion *c);
+void connections_sent_silently(struct reactor *r);  /* what was sent without a word is done */
+bool connections_can_wait(const struct reactor *r); /* nobody waits for what is sent so */
 void connection_cancelled(const struct completion *c);
 
 /* ---- chance.c ---- */
@@ -146,6 +152,7 @@ struct reactor {
     struct pool connections;
     struct list listeners;
     struct list late_writes; /* struct disk_io: they go out at the end of the turn */
+    struct list silent;      /* struct connection, by their entries: connection.c */
     uint32_t listener_count, disk_count;
     atomic_bool stopping;
     struct reactor_metrics metrics;

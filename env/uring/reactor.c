@@ -53,14 +53,24 @@ static void dispatch(struct reactor *r, const struct completion *c)
     case RING_RECEIVE:
         connection_received(c);
         return;
-    case RING_SEND:
-        connection_sent(c);
+    case RING_SEND: /* sends_first() */
         return;
     case RING_CANCEL:
         connection_cancelled(c);
         return;
     }
     unreachable();
+}
+
+/* Sends that failed or had to wait have a completion; those without one are done then: before
+ * anything else is heard of, so that it finds what they had. */
+static void sends_first(struct reactor *r)
+{
+    for (uint32_t i = 0; i < r->ring.count; i++)
+        if (r->ring.completions[i].kind == RING_SEND)
+            connection_sent(&r->ring.completions[i]);
+    if (!r->ring.withheld)
+        connections_sent_silently(r);
 }
 
 static void turn(struct reactor *r)
@@ -70,6 +80,7 @@ static void turn(struct reactor *r)
     r->env.clock.now_us = r->env.tasks.now_us = boottime_us();
     mailbox_empty(&r->mailbox);
     ring_collect(&r->ring);
+    sends_first(r);
     while ((c = ring_next(&r->ring)))
         dispatch(r, c);
     clock_fire(&r->env.clock);
@@ -99,7 +110,7 @@ static uint64_t wait_allowed_us(const struct reactor *r, uint64_t now)
 {
     uint64_t due;
 
-    if (!list_empty(&r->env.tasks.ready))
+    if (!list_empty(&r->env.tasks.ready) || !connections_can_wait(r))
         return 0;
     due = clock_next_us(&r->env.clock);
     if (due == UINT64_MAX)
@@ -237,6 +248,7 @@ enum err reactor_open(const struct reactor_config *config, struct log *log, stru
     r->mailbox.bell = -1;
     list_init(&r->listeners);
     list_init(&r->late_writes);
+    list_init(&r->silent);
     task_queue_init(&r->env.tasks);
     atomic_init(&r->stopping, false);
     err = parts_open(r, config, reterr_text);

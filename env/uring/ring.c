@@ -11,6 +11,9 @@
  *   the completion queue is full    the kernel keeps the rest and hands it over when there is room
  *                                   (NODROP, probed at open)
  *   the kernel lacks memory now     entries stay queued and go with the next submission
+ *
+ * A request that cannot wait (a send that takes what the socket has room for) is over when its
+ * entry was taken, so one that succeeds needs no completion: `taken`, `withheld`.
  */
 #include "env/uring/ring.h"
 
@@ -55,6 +58,8 @@ static const char *missing_from(struct io_uring *uring)
 
     if (!(uring->features & IORING_FEAT_NODROP))
         return "io_uring: completions may be dropped (no NODROP)";
+    if (!(uring->features & IORING_FEAT_CQE_SKIP))
+        return "io_uring: no completion can be left out (no CQE_SKIP)";
     if (!(uring->features & IORING_FEAT_EXT_ARG))
         return "io_uring: cannot wait with a time-out (no EXT_ARG)";
     if (!(uring->features & IORING_FEAT_FAST_POLL))
@@ -148,6 +153,7 @@ struct io_uring_sqe *ring_entry(struct ring *g)
     while (!(sqe = io_uring_get_sqe(&g->uring)))
         ring_submit(g);
     g->unsubmitted++;
+    g->prepared++;
     return sqe;
 }
 
@@ -191,6 +197,7 @@ void ring_wait(struct ring *g, uint64_t wait_us)
         check_entered(io_uring_submit_and_wait_timeout(
             &g->uring, &first, 1, wait_us == UINT64_MAX ? NULL : &bound, NULL));
     g->unsubmitted = io_uring_sq_ready(&g->uring);
+    g->taken = g->prepared - g->unsubmitted;
 }
 
 void ring_collect(struct ring *g)
@@ -214,6 +221,8 @@ void ring_collect(struct ring *g)
         };
         seen++;
     }
+    g->withheld = g->count == g->completions_max ||
+                  (IO_URING_READ_ONCE(*g->uring.sq.kflags) & IORING_SQ_CQ_OVERFLOW);
     io_uring_cq_advance(&g->uring, seen);
 }
 

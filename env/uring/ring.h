@@ -40,7 +40,10 @@ struct ring {
     struct io_uring uring;
     bool opened, enabled;
     uint32_t unsubmitted; /* prepared since the last submission */
-    uint64_t enters;      /* system calls so far */
+    uint64_t prepared;    /* entries so far … */
+    uint64_t taken;  /* … and how many of them the kernel had begun at the last ring_wait() */
+    bool withheld;   /* it had more completions than were collected */
+    uint64_t enters; /* system calls so far */
     struct completion *completions;
     uint32_t completions_max, count, next;
 };
