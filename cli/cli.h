@@ -72,6 +72,7 @@ bool command_noun_known(const char *noun);
 enum cli_exit up_run(struct cli *cli, const struct arguments *a);
 enum cli_exit down_run(struct cli *cli, const struct arguments *a);
 enum cli_exit status_run(struct cli *cli, const struct arguments *a);
+enum cli_exit top_run(struct cli *cli, const struct arguments *a);
 enum cli_exit volume_create(struct cli *cli, const struct arguments *a);
 enum cli_exit volume_list(struct cli *cli, const struct arguments *a);
 enum cli_exit volume_show(struct cli *cli, const struct arguments *a);

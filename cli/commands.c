@@ -28,6 +28,20 @@ const struct command commands[] = {
      "is everything well?",
      "Nodes and volumes in a few lines, and what is wrong.  Exit code 1 when something is.\n",
      status_run},
+    {"top", NULL, "", 0, 0,
+     {{"--interval", "SECONDS", "how long a page looks at (default 1)"},
+      {"--count", "N", "end after so many pages (default: never)"}},
+     "what volumes and sessions do now",
+     "A page a second: requests and bytes a second, mean time to answer, 99th percentile, what is\n"
+     "outstanding, for each volume and each session, the busiest first, and sums.  On a terminal a\n"
+     "page replaces the one before; --json prints one object a line.  WAIT and P99 are of all that\n"
+     "was answered in that time; P99 is exact within its power of two.  A node that cannot be asked\n"
+     "is named.  docs/metrics.md tells where the numbers come from.\n\n"
+     "  VOLUME   WAIT from the request at the volume to its answer; QUEUE: requests under way\n"
+     "  SESSION  WAIT from the command's PDU to its status; QUEUE: commands outstanding, of WINDOW;\n"
+     "           SHUT: how much of the time the window was shut; AGAIN: told BUSY or TASK SET FULL\n\n"
+     "  dolmen top\n  dolmen top --interval 10 --count 1 --json | jq .sums\n",
+     top_run},
     {"volume", "create", "NAME SIZE", 2, 2,
      {{"--block", "512|4096", "logical block an initiator sees (default 512)"}},
      "make a volume",

@@ -55,14 +55,20 @@ static void problem_read(struct http_answer *a)
     say(a, title ? title : status, detail);
 }
 
-static void prepare(CURL *curl, const char *method, struct text *out, struct text *in)
+struct call {
+    const char *url, *method, *path;
+    const json_t *body; /* NULL: none */
+    long timeout_ms;
+};
+
+static void prepare(CURL *curl, const struct call *c, struct text *out, struct text *in)
 {
-    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
+    curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, c->method);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_NOPROXY, "*"); /* metad is ours: no stranger in between */
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, 3000L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, 70000L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, c->timeout_ms);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, received);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, in);
     if (!out->bytes)
@@ -96,8 +102,7 @@ static void perform(CURL *curl, const char *url, struct text *in, struct http_an
     }
 }
 
-bool http_call(const char *url, const char *method, const char *path, const json_t *body,
-               struct http_answer *ret)
+static bool call(const struct call *c, struct http_answer *ret)
 {
     struct text out = {0}, in = {0};
     struct curl_slist *headers;
@@ -105,21 +110,21 @@ bool http_call(const char *url, const char *method, const char *path, const json
     CURL *curl;
 
     memset(ret, 0, sizeof *ret);
-    if ((size_t)snprintf(whole, sizeof whole, "%s%s", url, path) >= sizeof whole) {
-        say(ret, "the address is too long", url);
+    if ((size_t)snprintf(whole, sizeof whole, "%s%s", c->url, c->path) >= sizeof whole) {
+        say(ret, "the address is too long", c->url);
         return false;
     }
-    if (body) {
-        out.bytes = json_dumps(body, JSON_COMPACT);
+    if (c->body) {
+        out.bytes = json_dumps(c->body, JSON_COMPACT);
         out.length = out.bytes ? strlen(out.bytes) : 0;
     }
     headers = curl_slist_append(NULL, "Content-Type: application/json");
     curl = curl_easy_init();
     if (curl) {
-        prepare(curl, method, &out, &in);
+        prepare(curl, c, &out, &in);
         curl_easy_setopt(curl, CURLOPT_URL, whole);
         curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-        perform(curl, url, &in, ret);
+        perform(curl, c->url, &in, ret);
     } else {
         say(ret, "no memory for an HTTP call", NULL);
     }
@@ -128,6 +133,17 @@ bool http_call(const char *url, const char *method, const char *path, const json
     free(out.bytes);
     free(in.bytes);
     return ret->status >= 200 && ret->status <= 299;
+}
+
+bool http_call(const char *url, const char *method, const char *path, const json_t *body,
+               struct http_answer *ret)
+{
+    return call(&(struct call){url, method, path, body, 70000}, ret);
+}
+
+bool http_get(const char *url, const char *path, uint32_t timeout_ms, struct http_answer *ret)
+{
+    return call(&(struct call){url, "GET", path, NULL, (long)timeout_ms}, ret);
 }
 
 void http_answer_done(struct http_answer *a)

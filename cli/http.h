@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/http.h — one call to metad: JSON there, JSON or a problem back (RFC 9457). */
+/* cli/http.h — one call to metad, or to a node: JSON there, JSON or a problem back (RFC 9457). */
 #ifndef CLI_HTTP_H
 #define CLI_HTTP_H
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct http_answer {
     long status;  /* 0: no answer came */
@@ -19,6 +20,8 @@ struct http_answer {
  */
 bool http_call(const char *url, const char *method, const char *path, const json_t *body,
                struct http_answer *ret);
+/* A GET that takes so long at most: of a node, which may stand still. */
+bool http_get(const char *url, const char *path, uint32_t timeout_ms, struct http_answer *ret);
 void http_answer_done(struct http_answer *a);
 
 /* One path segment, with everything but unreserved characters escaped; free() it. */
