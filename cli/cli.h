@@ -87,6 +87,7 @@ enum cli_exit node_list(struct cli *cli, const struct arguments *a);
 enum cli_exit disk_list(struct cli *cli, const struct arguments *a);
 enum cli_exit disk_check(struct cli *cli, const struct arguments *a);
 enum cli_exit disk_show(struct cli *cli, const struct arguments *a);
+enum cli_exit disk_remove(struct cli *cli, const struct arguments *a);
 enum cli_exit keeper_backup(struct cli *cli, const struct arguments *a);
 enum cli_exit keeper_restore(struct cli *cli, const struct arguments *a);
 enum cli_exit help_run(struct cli *cli, const struct arguments *a);

@@ -119,6 +119,14 @@ const struct command commands[] = {
      "how far this round has come, its pace, and what this round or the one before found.\n"
      "`dolmen disk list` shows the ids.\n",
      disk_show},
+    {"disk", "remove", "ID", 1, 1, {{NULL, NULL, NULL}},
+     "forget a disk that does not come back",
+     "For a disk that is `silent` for good.  Refused while a node has it open, and while a volume\n"
+     "lies on it that is not being deleted: a volume is given up by its own delete alone.  Should\n"
+     "the disk come back, it is listed again, and what is on it are orphans.\n\n"
+     "  dolmen disk list\n"
+     "  dolmen disk remove 323568e3f02b34f0\n",
+     disk_remove},
     {"disk", "check", "PATH", 1, 1,
      {{"--data", NULL, "read all data too, and hold every block against its checksum"}},
      "look at a disk that no storaged uses",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/disk_show.c — dolmen disk show. */
+/* cli/disk_show.c — dolmen disk show, remove. */
 #include "base/size.h"
 #include "cli/api.h"
 #include "cli/cli.h"
@@ -55,5 +55,24 @@ enum cli_exit disk_show(struct cli *cli, const struct arguments *a)
     else
         print_disk(cli, disk);
     json_decref(disk);
+    return CLI_OK;
+}
+
+enum cli_exit disk_remove(struct cli *cli, const struct arguments *a)
+{
+    char path[1024];
+    json_t *answer;
+
+    if (!api_path(cli, "/v1/disks/", a->words[0], path))
+        return CLI_USAGE;
+    cli->list = "disk list";
+    if (!api_call(cli, "DELETE", path, NULL, &answer))
+        return CLI_FAILED;
+    json_decref(answer);
+    if (!cli->json)
+        fprintf(cli->out,
+                api_status() == 202 ? "disk %s: it goes with the last deleted volume on it\n"
+                                    : "disk %s removed\n",
+                a->words[0]);
     return CLI_OK;
 }

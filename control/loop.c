@@ -16,6 +16,7 @@ static void log_change(struct control *c, const struct change *change)
     char subject[48];
     const char *what = change->kind == CHANGE_DETACH      ? "attachment"
                        : change->kind == CHANGE_CONFIRMED ? "replica"
+                       : change->kind == CHANGE_FORGOTTEN ? "disk"
                                                           : "volume";
 
     snprintf(subject, sizeof subject, "%s=%s", what, identity_show(change->subject).text);

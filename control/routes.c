@@ -21,6 +21,7 @@ const struct route control_routes[] = {
     {"GET",    "/v1/nodes/{}",          "",                     0,                  node_show},
     {"GET",    "/v1/disks",             "limit after",          0,                  disks_list},
     {"GET",    "/v1/disks/{}",          "",                     0,                  disk_show},
+    {"DELETE", "/v1/disks/{}",          "",                     0,                  disk_remove},
     {"GET",    "/metrics",              "",                     0,                  metrics_show},
     {"GET",    "/healthz",              "",                     0,                  health_show},
     {"POST",   "/node/v1/heartbeat",    "",                     HEARTBEAT_BODY_MAX, node_heartbeat},

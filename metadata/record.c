@@ -65,7 +65,7 @@ enum err disk_read(const char *json, struct disk_record *ret)
     if (err)
         return err;
     if (!member_identity(d, "disk", &r.disk) || !member_identity(d, "node", &r.node) ||
-        !member_u64(d, "bytes", &r.bytes))
+        !member_u64(d, "bytes", &r.bytes) || !member_flag(d, "removed", &r.removed))
         return E_DAMAGED;
     *ret = r;
     return E_OK;
@@ -78,6 +78,7 @@ char *disk_write(const struct disk_record *r, const char *former)
     set_identity(&d, "disk", r->disk);
     set_identity(&d, "node", r->node);
     set_u64(&d, "bytes", r->bytes);
+    set_flag(&d, "removed", r->removed);
     return document_finish(&d);
 }
 

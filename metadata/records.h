@@ -53,6 +53,7 @@ struct node_record {
 struct disk_record {
     struct identity disk, node;
     uint64_t bytes; /* of the device */
+    bool removed;   /* a human said that it does not come back; it goes when nothing names it */
 };
 
 struct volume_record {

@@ -111,7 +111,8 @@ static void plan_registration(struct planner *p)
         const struct view_entry *e = view_find(p->view, disk_key(f->disks[i].disk));
         const struct disk_record *disk = e ? e->decoded : NULL;
 
-        if (!disk || !identity_equal(disk->node, f->node.node) || disk->bytes != f->disks[i].bytes)
+        if (!disk || disk->removed || !identity_equal(disk->node, f->node.node) ||
+            disk->bytes != f->disks[i].bytes)
             act(p, (struct action){.kind = ACTION_REGISTER_DISK,
                                    .disk = f->disks[i].disk,
                                    .size_blocks = f->disks[i].bytes >> BLOCK_SHIFT});

@@ -44,13 +44,16 @@ static json_t *disk_json(const struct disk_record *r, const struct heartbeat_set
     json_int_t replicas, orphans;
 
     replicas_count(h, r->disk, &replicas, &orphans);
-    return json_pack("{ss ss ss? ss? sI so sb sI sI ss so}", "id", identity_show(r->disk).text,
-                     "node", identity_show(r->node).text, "node_name", h ? h->name : NULL, "path",
-                     d ? d->path : NULL, "size_bytes", (json_int_t)(d ? d->bytes : r->bytes),
-                     "free_bytes",
-                     d ? json_integer((json_int_t)d->chunks_free * CHUNK_BYTES) : json_null(),
-                     "read_only", d && d->read_only, "replicas", replicas, "orphans", orphans,
-                     "state", open ? "open" : "silent", "scrub", d ? scrub_json(d) : json_null());
+    return json_pack(
+        "{ss ss ss? ss? sI so sb sI sI ss so}", "id", identity_show(r->disk).text, "node",
+        identity_show(r->node).text, "node_name", h ? h->name : NULL, "path", d ? d->path : NULL,
+        "size_bytes", (json_int_t)(d ? d->bytes : r->bytes), "free_bytes",
+        d ? json_integer((json_int_t)d->chunks_free * CHUNK_BYTES) : json_null(), "read_only",
+        d && d->read_only, "replicas", replicas, "orphans", orphans, "state",
+        open         ? "open"
+        : r->removed ? "removed"
+                     : "silent",
+        "scrub", d ? scrub_json(d) : json_null());
 }
 
 static void list_answer(const struct record_list *disks, const struct heartbeat_set *set,

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define WHY_MAX     16u
+#define LISTS       4u  /* nodes, volumes, heads, disks */
 #define NEARLY_FULL 20u /* less than one part in so many is free */
 
 struct health {
@@ -108,7 +109,24 @@ static void look_at_volumes(struct health *h, const struct record_list *volumes,
     }
 }
 
-static void look(struct control *c, struct health *h, const struct record_list lists[3],
+/* Of a node that speaks: of a silent one, that says enough. */
+static void look_for_disks(struct health *h, const struct record_list *disks,
+                           const struct heartbeat_set *set)
+{
+    for (uint32_t i = 0; i < disks->count; i++) {
+        const struct heartbeat *node;
+        struct disk_record r;
+
+        if (disk_read(disks->records[i].value, &r) != E_OK)
+            continue;
+        node = heartbeats_alive(set, r.node);
+        if (node && !r.removed && !heartbeat_disk(node, r.disk))
+            health_say(h, json_sprintf("disk %s of node %s is not open there",
+                                       identity_show(r.disk).text, node->name));
+    }
+}
+
+static void look(struct control *c, struct health *h, const struct record_list lists[LISTS],
                  struct http_answer *a)
 {
     struct heartbeat_set set;
@@ -120,6 +138,7 @@ static void look(struct control *c, struct health *h, const struct record_list l
                                   "nothing is changed"));
     look_at_nodes(h, &lists[0], &set);
     look_at_disks(h, &set);
+    look_for_disks(h, &lists[3], &set);
     look_at_volumes(h, &lists[1], &lists[2], &set);
     board_release(&set);
     answer_json(a, 200,
@@ -132,18 +151,18 @@ static void look(struct control *c, struct health *h, const struct record_list l
 
 void health_show(struct control *c, const struct http_request *r, struct http_answer *a)
 {
-    struct record_list lists[3] = {{0}, {0}, {0}};
+    struct record_list lists[LISTS] = {{0}};
     struct health h = {0};
     struct problem p;
 
     (void)r;
     if (control_range(c, "node/", &lists[0], &p) && control_range(c, "volume/", &lists[1], &p) &&
-        control_range(c, "head/", &lists[2], &p)) {
+        control_range(c, "head/", &lists[2], &p) && control_range(c, "disk/", &lists[3], &p)) {
         h.why = json_array();
         look(c, &h, lists, a);
     } else {
         answer_problem(a, &p);
     }
-    for (uint32_t i = 0; i < 3; i++)
+    for (uint32_t i = 0; i < LISTS; i++)
         record_list_free(&lists[i]);
 }

@@ -13,6 +13,8 @@
  *   C2  a volume being deleted: nobody serves it → graves → all confirmed → its records go.
  *   C3  an attachment that is ending goes when the primary has drained it.
  *   C4  a grave of no volume being deleted goes when it is confirmed.
+ *   C10 what lies on a removed disk that no node lists counts as confirmed; the disk's record goes
+ *       when no page and no grave names it any more.
  *
  * Promises: C5  an in-sync set is never touched.
  *           C6  a grave is only written for a replica that a volume being deleted names (P8, P10).
@@ -28,18 +30,19 @@
 #include "control/controller/heartbeat.h"
 
 enum change_kind {
-    CHANGE_PROMOTE,  /* a primary is named            */
-    CHANGE_DEMOTE,   /* the epoch names nobody        */
-    CHANGE_BURY,     /* graves are written            */
-    CHANGE_DELETE,   /* a page, or the rest, goes     */
-    CHANGE_DETACH,   /* an attachment goes            */
-    CHANGE_CONFIRMED /* a grave goes                  */
+    CHANGE_PROMOTE,   /* a primary is named            */
+    CHANGE_DEMOTE,    /* the epoch names nobody        */
+    CHANGE_BURY,      /* graves are written            */
+    CHANGE_DELETE,    /* a page, or the rest, goes     */
+    CHANGE_DETACH,    /* an attachment goes            */
+    CHANGE_CONFIRMED, /* a grave goes                  */
+    CHANGE_FORGOTTEN, /* the record of a removed disk goes */
 };
 const char *change_name(enum change_kind kind); /* for the log: "promoted" … */
 
 struct change {
     enum change_kind kind;
-    struct identity subject; /* volume, attachment or replica */
+    struct identity subject; /* volume, attachment, replica or disk */
     uint64_t epoch;          /* CHANGE_PROMOTE, CHANGE_DEMOTE  */
     struct identity node;    /* CHANGE_PROMOTE                 */
     struct record_transaction transaction;

@@ -83,6 +83,8 @@ static bool page_confirmed(struct pass *p, bool *ret_missing)
 
             if (!grave_find(p, &g))
                 *ret_missing = true;
+            if (disk_removed(p, g.disk))
+                continue;
             if (!known || !h || !heartbeat_buried(h, g.replica))
                 confirmed = false;
         }

@@ -44,6 +44,10 @@ void change_end(struct pass *p, enum err err);
 
 void delete_volume(struct pass *p, const struct volume_view *v); /* C2 */
 
+/* The disk was removed from the cluster, and no node that speaks has it after all (C10). */
+bool disk_removed(const struct pass *p, struct identity disk);
+void disks_forget(struct pass *p);
+
 /* Changes the head: a new epoch, for this process or (none) for nobody. */
 void raise_epoch(struct pass *p, const struct volume_view *v, struct identity node,
                  struct identity incarnation);

@@ -25,6 +25,8 @@ const char *change_name(enum change_kind kind)
         return "detached";
     case CHANGE_CONFIRMED:
         return "confirmed";
+    case CHANGE_FORGOTTEN:
+        return "forgotten";
     }
     unreachable();
 }
@@ -314,7 +316,7 @@ static bool grave_over(struct pass *p, const struct named *n, const struct grave
 
     if (n->count > 0 && bsearch(&g->replica, n->replicas, n->count, sizeof g->replica, by_bits))
         return false;
-    return h && heartbeat_buried(h, g->replica);
+    return disk_removed(p, g->disk) || (h && heartbeat_buried(h, g->replica));
 }
 
 static void graves_clear(struct pass *p, const struct named *n)
@@ -377,4 +379,5 @@ void reconcile(const struct record_list *records, const struct heartbeat_set *he
     volumes_reconcile(&p);
     attachments_reconcile(&p);
     graves_reconcile(&p);
+    disks_forget(&p);
 }

@@ -206,6 +206,7 @@ static void what_is_not_there_is_looked_for(void **state)
         {"volume delete web02", "`dolmen volume list` shows what there is"},
         {"attachment delete web02", "`dolmen attachment list` shows what there is"},
         {"disk show disk0", "`dolmen disk list` shows what there is"},
+        {"disk remove disk0", "`dolmen disk list` shows what there is"},
     };
     struct fake_metad m;
     struct run r;
@@ -293,6 +294,11 @@ static void delete_tells_done_from_under_way(void **state)
     contains(m.requests[0], "DELETE /v1/volumes/web01 HTTP/1.1");
     with(&r, &m, ANSWERS("202\n{}"), "volume delete web01");
     contains(r.out, "still being deleted");
+    with(&r, &m, ANSWERS("204\n"), "disk remove 0b");
+    assert_string_equal(r.out, "disk 0b removed\n");
+    contains(m.requests[0], "DELETE /v1/disks/0b HTTP/1.1");
+    with(&r, &m, ANSWERS("202\n{}"), "disk remove 0b");
+    contains(r.out, "it goes with the last deleted volume on it");
 }
 
 static void an_attachment_comes_with_its_forms(void **state)

@@ -156,6 +156,28 @@ static void a_disk_that_wants_somebody_is_reported(void **state)
     assert_true(is_well(*state));
 }
 
+static void a_disk_that_is_gone_is_removed(void **state)
+{
+    struct node n = {.metad = *state, .id = 0xa1, .incarnation = 0x20a1, .name = "n1", .chunks = 9};
+    const char *path = "/v1/disks/00000000000010a1";
+    struct reply r;
+
+    node_register(&n);
+    node_beat(&n);
+    expect_problem(call(*state, "DELETE", path, NULL), 409, "conflict",
+                   "is open on node n1: take it out");
+    n.disk = 0x77;
+    node_beat(&n);
+    assert_true(health_says(*state, "disk 00000000000010a1 of node n1 is not open there"));
+    r = call(*state, "DELETE", path, NULL);
+    assert_int_equal(r.status, 204);
+    reply_done(&r);
+    expect_problem(call(*state, "GET", path, NULL), 404, "not-found", "10a1");
+    expect_problem(call(*state, "DELETE", path, NULL), 404, "not-found", "10a1");
+    expect_problem(call(*state, "DELETE", "/v1/disks/sdb", NULL), 404, "not-found", "sdb");
+    assert_true(is_well(*state));
+}
+
 /* So that whoever wants its numbers finds them. */
 static void a_node_says_where_its_status_port_is(void **state)
 {
@@ -262,6 +284,7 @@ int main(void)
         TEST(a_node_that_has_seen_the_founding_holds_nothing),
         TEST(a_keeper_older_than_a_node_is_reported),
         TEST(a_disk_that_wants_somebody_is_reported),
+        TEST(a_disk_that_is_gone_is_removed),
         TEST(a_node_says_where_its_status_port_is),
         TEST(a_held_node_is_reported),
         TEST(a_disk_in_two_nodes_is_nobodys),

@@ -252,6 +252,22 @@ static void one_that_cannot_be_made_is_reported(void **state)
     c->node.fails = NULL;
 }
 
+static void a_disk_with_a_volume_is_not_removed(void **state)
+{
+    struct cluster *c = *state;
+
+    expect_status(create(c, "web", GIB, ""), 201);
+    node_stop(&c->node);
+    c->node.disk = 0x77; /* its disk is gone, and another one there */
+    c->node.stopping = false;
+    node_beat(&c->node);
+    assert_int_equal(pthread_create(&c->node.thread, NULL, node_run, &c->node), 0);
+    expect_problem(call(c->metad, "DELETE", "/v1/disks/00000000000010a1", NULL), 409, "conflict",
+                   "volume web lies on it");
+    expect_status(call(c->metad, "DELETE", "/v1/volumes/web", NULL), 204);
+    expect_status(call(c->metad, "DELETE", "/v1/disks/00000000000010a1", NULL), 204);
+}
+
 static void a_deleted_volume_leaves_nothing(void **state)
 {
     struct cluster *c = *state;
@@ -357,6 +373,7 @@ int main(void)
         TEST(a_volume_that_nobody_serves_is_not_resized),
         TEST(a_node_takes_so_many_volumes),
         TEST(one_that_cannot_be_made_is_reported),
+        TEST(a_disk_with_a_volume_is_not_removed),
         TEST(a_deleted_volume_leaves_nothing),
         TEST(a_restarted_node_gets_its_volumes_back),
         TEST(lists_are_paged),

@@ -224,6 +224,68 @@ static void graves_go_where_the_disk_is_now(void **state)
     assert_false(stage_has(s, grave_key(ID(1), stage_replica(7, 0))));
 }
 
+static void stage_remove(struct stage *s, uint64_t home)
+{
+    struct disk_record r = {
+        .disk = ID(home + 0x1000), .node = ID(home), .bytes = 1 << 20, .removed = true};
+
+    stage_put(s, disk_key(r.disk), disk_write(&r, NULL));
+}
+
+static void a_volume_on_a_removed_disk_goes_and_then_the_disk(void **state)
+{
+    struct stage *s = *state;
+    struct record_key disk = disk_key(ID(1 + 0x1000));
+
+    stage_volume(s, 7, 1, 11);
+    stage_mark(s, 7, true);
+    stage_heartbeat(s, 1, 11);
+    expect_one(s, CHANGE_BURY, 7);
+    stage_act(s);
+    assert_int_equal(stage_look(s), 0); /* nobody confirms: absence is no order (C7) */
+    stage_remove(s, 1);
+    expect_one(s, CHANGE_DELETE, 7);
+    stage_act(s);
+    assert_false(stage_has(s, volume_key(ID(7))));
+    assert_false(stage_has(s, grave_key(ID(1), stage_replica(7, 0))));
+    assert_true(stage_has(s, disk));
+    expect_one(s, CHANGE_FORGOTTEN, 1 + 0x1000);
+    stage_act(s);
+    assert_false(stage_has(s, disk));
+    assert_int_equal(stage_look(s), 0);
+}
+
+static void a_removed_disk_that_a_node_lists_is_believed(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    stage_mark(s, 7, true);
+    stage_remove(s, 1);
+    h = stage_heartbeat(s, 1, 11);
+    says_disk(h, 1);
+    expect_one(s, CHANGE_BURY, 7);
+    stage_act(s);
+    assert_int_equal(stage_look(s), 0); /* not forgotten, and its graves are its node's affair */
+    h->disk_count = 0;
+    expect_one(s, CHANGE_DELETE, 7);
+}
+
+static void a_removed_disk_stays_while_a_volume_lies_on_it(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    stage_remove(s, 1);
+    h = stage_heartbeat(s, 1, 11);
+    says_open(h, 7);
+    assert_int_equal(stage_look(s), 0);
+    stage_grave(s, 1, ID(0x123)); /* of nobody: it goes first */
+    expect_one(s, CHANGE_CONFIRMED, 0x123);
+}
+
 static void a_silent_primary_is_demoted_before_graves(void **state)
 {
     struct stage *s = *state;
@@ -502,6 +564,9 @@ int main(void)
         TEST(a_deleted_volume_goes_step_by_step),
         TEST(a_heartbeat_from_before_the_mark_is_no_consent),
         TEST(graves_go_where_the_disk_is_now),
+        TEST(a_volume_on_a_removed_disk_goes_and_then_the_disk),
+        TEST(a_removed_disk_that_a_node_lists_is_believed),
+        TEST(a_removed_disk_stays_while_a_volume_lies_on_it),
         TEST(a_silent_primary_is_demoted_before_graves),
         TEST(a_restarted_primary_is_demoted_before_graves),
         TEST(a_large_volume_goes_page_by_page),

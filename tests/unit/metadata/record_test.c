@@ -36,7 +36,8 @@ static void a_node_survives_the_way_there_and_back(void **state)
 
 static void a_disk_survives_the_way_there_and_back(void **state)
 {
-    struct disk_record r = {.disk = ID(1), .node = ID(2), .bytes = 1ull << 40}, back;
+    struct disk_record r = {.disk = ID(1), .node = ID(2), .bytes = 1ull << 40, .removed = true},
+                       back;
     char *json = disk_write(&r, NULL);
 
     (void)state;

@@ -148,6 +148,9 @@ static void the_node_registers_itself_and_its_disks(void **state)
     s->without_disk = true;
     assert_int_equal(only(s, ACTION_REGISTER_DISK)->disk.bits, DISK.bits);
     s->without_disk = false;
+    s->disk.removed = true; /* and it came back */
+    only(s, ACTION_REGISTER_DISK);
+    s->disk.removed = false;
     s->disk.node = OTHER_NODE; /* the disk was moved to us */
     only(s, ACTION_REGISTER_DISK);
 }
