@@ -30,7 +30,7 @@ const struct command commands[] = {
      status_run},
     {"top", NULL, "", 0, 0,
      {{"--interval", "SECONDS", "how long a page looks at (default 1)"},
-      {"--count", "N", "end after so many pages (default: never)"}},
+      {"--count", "N", "end after so many pages; 0: never (default: never on a terminal, else 1)"}},
      "what volumes and sessions do now",
      "A page a second: requests and bytes a second, mean time to answer, 99th percentile, what is\n"
      "outstanding, for each volume and each session, the busiest first, and sums.  On a terminal a\n"
@@ -40,7 +40,7 @@ const struct command commands[] = {
      "  VOLUME   WAIT from the request at the volume to its answer; QUEUE: requests under way\n"
      "  SESSION  WAIT from the command's PDU to its status; QUEUE: commands outstanding, of WINDOW;\n"
      "           SHUT: how much of the time the window was shut; AGAIN: told BUSY or TASK SET FULL\n\n"
-     "  dolmen top\n  dolmen top --interval 10 --count 1 --json | jq .sums\n",
+     "  dolmen top\n  dolmen top --interval 10 --json | jq .sums\n",
      top_run},
     {"volume", "create", "NAME SIZE", 2, 2,
      {{"--block", "512|4096", "logical block an initiator sees (default 512)"}},

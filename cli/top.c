@@ -150,6 +150,7 @@ static bool options(struct top *t, const struct arguments *a)
     char *end;
 
     t->interval = 1;
+    t->count = t->terminal ? 0 : 1;
     if (a->options[0]) {
         t->interval = strtod(a->options[0], &end);
         if (*end || end == a->options[0] || !(t->interval >= INTERVAL_LEAST) ||
@@ -160,9 +161,8 @@ static bool options(struct top *t, const struct arguments *a)
     }
     if (a->options[1]) {
         t->count = strtoul(a->options[1], &end, 10);
-        if (*a->options[1] < '0' || *a->options[1] > '9' || *end || t->count == 0 ||
-            t->count > COUNT_MOST) {
-            fprintf(t->cli->err, "dolmen: --count is a number from 1 to %lu\n", COUNT_MOST);
+        if (*a->options[1] < '0' || *a->options[1] > '9' || *end || t->count > COUNT_MOST) {
+            fprintf(t->cli->err, "dolmen: --count is a number from 0 to %lu\n", COUNT_MOST);
             return false;
         }
     }
@@ -175,9 +175,9 @@ enum cli_exit top_run(struct cli *cli, const struct arguments *a)
     struct top_sample before, now;
     bool ok, asked;
 
+    t.terminal = !cli->json && isatty(fileno(cli->out)) == 1;
     if (!options(&t, a))
         return CLI_USAGE;
-    t.terminal = !cli->json && isatty(fileno(cli->out)) == 1;
     ok = sample_take(&t, &before);
     asked = json_object_size(before.asked) > 0;
     for (unsigned long shown = 0; ok && (t.count == 0 || shown < t.count); shown++) {

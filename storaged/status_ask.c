@@ -2,14 +2,17 @@
 /* storaged/status_ask.c — the reactor's side is one call and one sem_post: it waits for nobody. */
 #include "storaged/status_ask.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
 struct question {
     struct mail mail;
-    sem_t answered;
+    atomic_bool done; /* what the answer wrote can be seen by who reads this … */
+    sem_t answered;   /* … and this wakes him */
     void (*answer)(void *memory);
     void *memory;
     struct list link; /* in asks->late */
@@ -20,11 +23,16 @@ static void opened(struct mail *mail)
     struct question *q = container_of(mail, struct question, mail);
 
     q->answer(q->memory);
+    atomic_store_explicit(&q->done, true, memory_order_release);
     sem_post(&q->answered); /* it may be freed from here on */
 }
 
+/* It was answered. */
 static void question_free(struct question *q)
 {
+    bool done = atomic_load_explicit(&q->done, memory_order_acquire);
+
+    assert(done);
     sem_destroy(&q->answered);
     free(q);
 }
@@ -38,10 +46,12 @@ void asks_open(struct asks *a)
 
 static void late_free(struct asks *a, struct question *q)
 {
+    void *memory = q->memory;
+
     list_remove(&q->link);
     a->late_count--;
-    free(q->memory);
     question_free(q);
+    free(memory);
 }
 
 void asks_close(struct asks *a)

@@ -233,7 +233,7 @@ static void a_node_that_cannot_be_asked_is_named(void **state)
     (void)state;
     fake_metad_start(&m, answers);
     setenv("no_proxy", "*", 1);
-    assert_int_equal(run(m.url, "--count=1", said, sizeof said), CLI_FAILED);
+    assert_int_equal(run(m.url, "--interval=0.1", said, sizeof said), CLI_FAILED);
     assert_non_null(strstr(said, "node n1 cannot be asked: it is silent\n"));
     assert_non_null(strstr(said, "node n2 cannot be asked: it has no status port\n"));
     assert_non_null(strstr(said, "node n3 cannot be asked: http://127.0.0.1:1: "));
@@ -242,9 +242,9 @@ static void a_node_that_cannot_be_asked_is_named(void **state)
 
 static void what_makes_no_sense_is_refused(void **state)
 {
-    static const char *const options[] = {"--count=0",    "--count=x",     "--count=-1",
-                                          "--interval=0", "--interval=1x", "--interval=nan",
-                                          "--interval=",  "--interval=1e9"};
+    static const char *const options[] = {"--count=9999999", "--count=x",     "--count=-1",
+                                          "--interval=0",    "--interval=1x", "--interval=nan",
+                                          "--interval=",     "--interval=1e9"};
     char url[] = "http://127.0.0.1:1";
 
     (void)state;
