@@ -241,7 +241,7 @@ static void tick(struct timer *t)
     struct connection *c = container_of(t, struct connection, timer);
     uint64_t now = now_us(&c->target->env->clock);
 
-    if (now - c->received_us >= SILENT_US) {
+    if (now - c->received_us >= SILENT_US || sender_stuck(&c->sender, SILENT_US, now)) {
         metric_add(&c->target->metrics.silent_ends, 1);
         connection_end_now(c);
         return;

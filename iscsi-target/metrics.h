@@ -40,7 +40,7 @@
     X(COUNTER,   logins_refused,   "Logins that were refused for any other mistake (02xx).")      \
     X(COUNTER,   logins_unavailable, "Logins that found us starting, or full (03xx).")            \
     X(COUNTER,   connections_refused, "Connections that found no room and were closed.")          \
-    X(COUNTER,   silent_ends,      "Sessions that ended after a minute without a byte.")          \
+    X(COUNTER,   silent_ends,      "Sessions that ended after a minute in which not a byte came, or none was taken.")          \
     X(COUNTER,   unproved_ends,    "Sessions that ended because a ping stayed unanswered: a newer one of the name was there, or for a minute.") \
     X(COUNTER,   rejects,          "PDUs that were answered with a Reject.")
 

@@ -67,6 +67,17 @@ bool sender_idle(const struct connection *c)
     return list_empty(&s->urgent) && list_empty(&s->bulk) && !s->batch.under_way;
 }
 
+bool sender_stuck(struct sender *s, uint64_t us, uint64_t now)
+{
+    const struct net_send *send = &s->batch.send;
+
+    if (!s->batch.under_way || s->taken_us < s->sent_us || s->taken != send->bytes_done) {
+        s->taken = send->bytes_done;
+        s->taken_us = now;
+    }
+    return now - s->taken_us >= us;
+}
+
 /* ---- one PDU ---- */
 
 /* Sequence numbers of this moment: ExpCmdSN and MaxCmdSN ride on all that we send. */

@@ -69,6 +69,8 @@ struct sender {
     struct batch batch;
     uint32_t stat_sn;
     uint64_t sent_us; /* when a batch last left */
+    uint64_t taken,
+        taken_us; /* of the one under way: by the network, as of the tick that saw more */
 };
 
 /* Runs until the connection has lost its net; then drops what is queued: connection_over(). */
@@ -79,6 +81,9 @@ void send_bulk(struct connection *c, struct source *s);   /* after what is queue
 
 /* Out of its queue: what is under way stays under way. */
 void send_cancel(struct source *s);
+
+/* At each tick: the network has taken nothing of a batch for `us`. */
+bool sender_stuck(struct sender *s, uint64_t us, uint64_t now);
 
 /* Nothing is queued or under way. */
 bool sender_idle(const struct connection *c);

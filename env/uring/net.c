@@ -18,8 +18,9 @@
 
 #define BACKLOG          1024
 #define ACCEPT_AGAIN_US  100000u
-#define USER_TIMEOUT_MS  60000 /* without progress (design 14) */
-#define KEEPALIVE_IDLE_S 30    /* idle, then three probes: 60 s as well */
+#define USER_TIMEOUT_MS  60000        /* without progress (design 14) */
+#define UNSENT_MAX       (128 * 1024) /* in the socket: what comes next does not wait behind more */
+#define KEEPALIVE_IDLE_S 30           /* idle, then three probes: 60 s as well */
 #define KEEPALIVE_EACH_S 10
 #define KEEPALIVE_PROBES 3
 
@@ -33,6 +34,7 @@ static bool options_set(int socket)
 {
     return set(socket, IPPROTO_TCP, TCP_NODELAY, 1) &&
            set(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, USER_TIMEOUT_MS) &&
+           set(socket, IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT_MAX) &&
            set(socket, SOL_SOCKET, SO_KEEPALIVE, 1) &&
            set(socket, IPPROTO_TCP, TCP_KEEPIDLE, KEEPALIVE_IDLE_S) &&
            set(socket, IPPROTO_TCP, TCP_KEEPINTVL, KEEPALIVE_EACH_S) &&

@@ -22,6 +22,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define HELD_BYTES (256u * 1024) /* that the network takes while it delivers nothing */
+
 enum last_word { NONE, FIN, RESET };
 
 struct sim_end {
@@ -45,6 +47,7 @@ struct sim_end {
     struct sim_event deliver; /* from here to the other end */
     uint8_t *stream;
     size_t length, max;
+    bool held; /* sim_net_hold(): nothing of it is delivered */
     enum last_word last_word;
 };
 
@@ -96,7 +99,7 @@ static void deliver_soon(struct sim_end *end)
 {
     struct sim_end *to = end->other;
 
-    if (!to->process || to->over || to->detached || to->arriving ||
+    if (!to->process || to->over || end->held || to->detached || to->arriving ||
         (end->length == 0 && end->last_word == NONE))
         return;
     if (end->deliver.link.next && !list_empty(&end->deliver.link))
@@ -168,6 +171,8 @@ static void stream_append(struct sim_end *end, const void *bytes, size_t length)
 
 static void push_soon(struct sim_end *end)
 {
+    if (end->held && end->length >= HELD_BYTES)
+        return;
     event_schedule(end->pair->sim, &end->push, world_delay(end->pair->sim, 1, 40));
 }
 
@@ -348,6 +353,22 @@ void world_discard(struct env *e, struct net_parcel *p)
     assert(end->detached);
     say_last_word(end, RESET);
     end_is_over(end);
+}
+
+void sim_net_hold(struct net_conn *c, enum sim_way way, bool held)
+{
+    struct sim_end *end = container_of(c, struct sim_end, conn);
+
+    if (way == SIM_RECEIVED)
+        end = end->other;
+    end->held = held;
+    if (held) {
+        event_cancel(&end->deliver);
+        return;
+    }
+    deliver_soon(end);
+    if (!list_empty(&end->sends))
+        push_soon(end);
 }
 
 /* ---- coming together ---- */

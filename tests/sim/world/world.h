@@ -90,6 +90,16 @@ bool sim_run_until(struct sim *s, bool (*is_true)(void *), void *arg, uint64_t b
 void sim_run_for(struct sim *s, uint64_t us);
 uint64_t sim_now_us(const struct sim *s);
 
+/* ---- the network ---- */
+
+/*
+ * What goes one way on a connection, from or to the owner of `c`, stays on its way until it is held
+ * no more, the end of the connection with it; the network takes some 256 KiB, then it is full.  So
+ * a peer reads nothing, or bytes come late.
+ */
+enum sim_way { SIM_SENT, SIM_RECEIVED };
+void sim_net_hold(struct net_conn *c, enum sim_way way, bool held);
+
 /* ---- disks: they outlive the processes ---- */
 
 /*

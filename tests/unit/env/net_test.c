@@ -632,6 +632,25 @@ static void a_peer_that_talks_on_still_gets_what_was_flushed(void **state)
     free(bytes);
 }
 
+/* What is said next waits behind what the socket has taken: of 8 MiB that is little. */
+static void a_socket_takes_little_for_a_peer_that_does_not_read(void **state)
+{
+    static struct sending sendings[9];
+    uint8_t *bytes = noise(MIB);
+    int reads_nothing = stranger();
+
+    (void)state;
+    run_while(accepted_count == 0);
+    send_bytes(&there[0], &sendings[0], bytes, 1);
+    for (uint32_t n = 1; n < array_length(sendings); n++)
+        send_bytes(&there[0], &sendings[n], bytes, MIB);
+    run_while(there[0].sends_done == 0); /* the first, and all that went with it */
+    assert_int_equal(there[0].sends_done, 1);
+    close(reads_nothing);
+    run_while(there[0].closed_count == 0);
+    free(bytes);
+}
+
 /* All that only a peer could end is ended by the world's own bounds; they run side by side. */
 static void no_peer_can_hold_us_for_ever(void **state)
 {
@@ -729,6 +748,7 @@ int main(void)
         TEST(a_peers_reset_closes),
         TEST(a_close_ends_a_handshake_that_hangs),
         TEST(a_peer_that_talks_on_still_gets_what_was_flushed),
+        TEST(a_socket_takes_little_for_a_peer_that_does_not_read),
         TEST(no_peer_can_hold_us_for_ever),
         TEST(a_failed_send_may_close),
         TEST(a_wrong_address_is_refused),
