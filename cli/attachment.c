@@ -11,13 +11,35 @@
 
 #define DEADLINE_S_MAX 3600u
 
-static void print_form(FILE *to, const json_t *forms, const char *member, const char *title)
-{
-    const char *form = json_string_value(json_object_get(forms, member));
+/* A form is one long line; for people it breaks at `at`, so that it can be pasted all the same. */
+struct form {
+    const char *member, *title, *at, *broken;
+};
 
-    if (form)
-        fprintf(to, "\n%s:\n%s%s", title, form,
-                form[strlen(form) - (*form != 0)] == '\n' ? "" : "\n");
+static const struct form forms[] = {
+    {"qemu", "QEMU", " -", " \\\n  -"},
+    {"libvirt", "libvirt", "><", ">\n<"},
+    {"open_iscsi", "open-iscsi", " && ", " &&\n"},
+};
+
+static void print_form(FILE *to, const struct form *f, const char *text)
+{
+    const char *next;
+
+    fprintf(to, "\n%s:\n", f->title);
+    for (; (next = strstr(text, f->at)) != NULL; text = next + strlen(f->at))
+        fprintf(to, "%.*s%s", (int)(next - text), text, f->broken);
+    fprintf(to, "%s\n", text);
+}
+
+static void print_forms(FILE *to, const json_t *all)
+{
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        const char *text = json_string_value(json_object_get(all, forms[i].member));
+
+        if (text)
+            print_form(to, &forms[i], text);
+    }
 }
 
 /* Secrets are there in the answer that made them, and never again. */
@@ -47,7 +69,6 @@ static const char *deadline_of(const json_t *a, char ret[32])
 
 static void print_attachment(struct cli *cli, const json_t *a)
 {
-    const json_t *forms = json_object_get(a, "forms");
     char portals[256], deadline[32];
     FILE *to = cli->out;
 
@@ -62,9 +83,7 @@ static void print_attachment(struct cli *cli, const json_t *a)
     fprintf(to, "portals    %s\n", texts_of(a, "portals", portals));
     fprintf(to, "lun        %" PRIu64 "\n", number_of(a, "lun"));
     print_chap(to, json_object_get(a, "chap"));
-    print_form(to, forms, "qemu", "QEMU");
-    print_form(to, forms, "libvirt", "libvirt");
-    print_form(to, forms, "open_iscsi", "open-iscsi");
+    print_forms(to, json_object_get(a, "forms"));
 }
 
 static enum cli_exit show(struct cli *cli, json_t *attachment)
