@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define COUNT_MOST 1e18
+
 void top_sample_init(struct top_sample *s)
 {
     *s = (struct top_sample){.unasked = json_array(), .asked = json_object()};
@@ -40,12 +42,17 @@ static struct top_row *row_new(struct top_rows *rows)
     return &rows->items[rows->count++];
 }
 
-/* A count is not negative, and no member is there without being a number. */
+/* A count is not negative, and none comes near the bound: so sums stay numbers. */
+static double count_of(const json_t *value)
+{
+    double n = json_number_value(value);
+
+    return n > 0 && n < COUNT_MOST ? n : 0;
+}
+
 static double number(const json_t *object, const char *member)
 {
-    double value = json_number_value(json_object_get(object, member));
-
-    return value > 0 ? value : 0;
+    return count_of(json_object_get(object, member));
 }
 
 /* Text for a terminal: nothing but what can be seen. */
@@ -63,11 +70,8 @@ static void add_histogram(struct top_counts *c, const json_t *histogram)
 {
     const json_t *buckets = json_object_get(histogram, "buckets");
 
-    for (uint32_t i = 0; i < TOP_BUCKETS; i++) {
-        double n = json_number_value(json_array_get(buckets, i));
-
-        c->buckets[i] += n > 0 ? n : 0;
-    }
+    for (uint32_t i = 0; i < TOP_BUCKETS; i++)
+        c->buckets[i] += count_of(json_array_get(buckets, i));
 }
 
 static void counts(struct top_counts *c, const json_t *metrics)

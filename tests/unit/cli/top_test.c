@@ -137,7 +137,7 @@ static void nonsense_counts_as_nothing(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof answers / sizeof *answers; i++) {
-        json_t *answer = json_loads(answers[i], JSON_DECODE_ANY, NULL);
+        json_t *answer = json_loads(answers[i], JSON_DECODE_ANY, NULL), *page;
         struct top_sample before, now;
         struct top_page p = {.sample = &now};
         char *text = NULL;
@@ -158,7 +158,9 @@ static void nonsense_counts_as_nothing(void **state)
         top_print(to, &p, 24);
         fclose(to);
         assert_null(strchr(text, '\033'));
-        json_decref(top_json(&p));
+        page = top_json(&p);
+        assert_non_null(page);
+        json_decref(page);
         free(text);
         free(p.volumes);
         free(p.sessions);
