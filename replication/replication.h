@@ -36,6 +36,12 @@ struct set_change {
     void (*done)(struct set_change *, enum err);
     uint64_t generation; /* E_OK: the one it was recorded with */
     struct list link;    /* the arbiter's */
+
+    /* of who carries it to an arbiter that lives at another home, and back */
+    void *carrier;
+    void (*asker)(struct set_change *, enum err);
+    enum err answer;
+    struct mail mail;
 };
 
 /*

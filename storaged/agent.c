@@ -6,9 +6,9 @@
  * anew.  While metad is away it pauses, longer each time up to 2 s, and goes on from the revision
  * that it knows.  It never goes back to an older revision.
  *
- * The actor sleeps until it is woken: facts, plan, and for each action that is not under way
- * already the call that begins it.  It plans again until a plan brings nothing new, because one
- * action makes the next possible.
+ * The actor sleeps until it is woken: a census of the disks, facts, plan, and for each action that
+ * is not under way already the call that begins it.  It plans again until a plan brings nothing
+ * new, because one action makes the next possible.
  */
 #include "storaged/agent.h"
 
@@ -31,7 +31,12 @@ enum reader_state {
     STOPPED, /* nothing is read any more              */
 };
 
-enum actor_state { ACT, ENDED };
+enum actor_state {
+    WANTED, /* until something may have changed  */
+    COUNT,  /* until the disks are told          */
+    ACT,    /* facts, plan, actions              */
+    ENDED,
+};
 
 /* ---- the reader ---- */
 
@@ -221,13 +226,29 @@ static void retry_due(struct timer *t)
     agent_wake(container_of(t, struct agent, retry));
 }
 
+static void counted(struct census_wait *w, enum err err)
+{
+    struct agent *a = container_of(w, struct agent, count);
+
+    a->counted = true;
+    a->count_err = err;
+    task_run(&a->actor);
+}
+
+static enum task_next count(struct agent *a)
+{
+    a->wanted = a->counted = false;
+    a->count.taken = counted;
+    census_take(a->census, &a->count);
+    return task_wait_in(&a->actor, COUNT);
+}
+
 static void act(struct agent *a)
 {
     uint64_t again_at;
 
-    a->wanted = false;
     operations_forget(a);
-    if (!agent_gather(a))
+    if (a->count_err || !agent_gather(a))
         return;
     if (a->held || a->suspect) {
         a->acted(a);
@@ -254,12 +275,20 @@ static enum task_next actor_step(struct task *t)
     struct agent *a = container_of(t, struct agent, actor);
 
     switch ((enum actor_state)t->state) {
-    case ACT:
+    case WANTED:
         if (a->stopping)
             return at_rest(a) ? task_goto(t, ENDED) : TASK_WAIT;
-        if (a->wanted)
+        return a->wanted ? count(a) : TASK_WAIT;
+
+    case COUNT:
+        if (!a->counted)
+            return TASK_WAIT;
+        return !a->stopping && !census_fresh(a->census) ? count(a) : task_goto(t, ACT);
+
+    case ACT:
+        if (!a->stopping)
             act(a);
-        return TASK_WAIT;
+        return task_goto(t, WANTED);
 
     case ENDED:
         return TASK_DONE;
@@ -290,8 +319,10 @@ static const struct task_state reader_states[] = {
                             TASK_AFTER(APPLY) | TASK_AFTER(PAUSE)},
 };
 static const struct task_state actor_states[] = {
-    [ACT]   = {"act", TASK_FIRST},
-    [ENDED] = {"ended", TASK_AFTER(ACT)},
+    [WANTED] = {"wanted", TASK_FIRST | TASK_AFTER(ACT)},
+    [COUNT]  = {"count", TASK_AFTER(WANTED) | TASK_AFTER(COUNT)},
+    [ACT]    = {"act", TASK_AFTER(COUNT)},
+    [ENDED]  = {"ended", TASK_AFTER(WANTED)},
 };
 /* clang-format on */
 
@@ -355,6 +386,14 @@ void agent_trust(struct agent *a, uint64_t revision)
     a->trusted = revision;
 }
 
+void agent_open_failed(struct agent *a, struct identity volume, enum err err)
+{
+    struct action action = {.kind = ACTION_OPEN_VOLUME, .volume = volume};
+
+    (void)operation_failed(a, &action, err); /* no room: the next plan tries it again */
+    agent_wake(a);
+}
+
 const char *agent_trouble(const struct agent *a, struct identity volume)
 {
     list_for_each(link, &a->under_way) {
@@ -385,7 +424,7 @@ enum err agent_init(struct agent *a)
 void agent_start(struct agent *a)
 {
     task_start(&a->reader, &reader_kind, &a->env->tasks, READ);
-    task_start(&a->actor, &actor_kind, &a->env->tasks, ACT);
+    task_start(&a->actor, &actor_kind, &a->env->tasks, WANTED);
 }
 
 void agent_stop(struct agent *a)

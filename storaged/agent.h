@@ -10,7 +10,7 @@
 #ifndef STORAGED_AGENT_H
 #define STORAGED_AGENT_H
 
-#include "storaged/plan.h"
+#include "storaged/census.h"
 #include "storaged/volumes.h"
 
 struct operation;
@@ -18,7 +18,7 @@ struct operation;
 struct agent {
     struct env *env;
     struct records *records;
-    struct node_disks *disks;
+    struct census *census; /* of the disks */
     struct node_volumes *volumes;
     struct node_record node; /* as its record should be */
     struct identity incarnation;
@@ -29,6 +29,9 @@ struct agent {
     /* its own */
     struct view view;
     struct facts facts; /* as of the last plan */
+    struct census_wait count;
+    bool counted;
+    enum err count_err;
     uint32_t replica_room;
     struct plan plan;
     struct task reader, actor;
@@ -70,8 +73,11 @@ void agent_trust(struct agent *a, uint64_t revision);
 void agent_stop(struct agent *a);
 void agent_done(struct agent *a);
 
-/* The facts as they are now, sorted, in agent->facts; false: no memory. */
+/* The facts as of the last census, and of now, sorted, in agent->facts; false: no memory. */
 bool agent_gather(struct agent *a);
+
+/* A volume could not be opened: it is tried again after a pause. */
+void agent_open_failed(struct agent *a, struct identity volume, enum err err);
 
 /* Why a volume that should be open here is not: the last failure of its operations, or "". */
 const char *agent_trouble(const struct agent *a, struct identity volume);

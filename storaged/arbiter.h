@@ -3,7 +3,8 @@
  * storaged/arbiter.h — replication's `struct arbiter` over `struct records` (design 6.1).
  *
  * For each volume that is open here there is an `arbiter_volume`: its tenure, and a task while a
- * change is wanted.  All calls belong to the loop of the env that it was opened with.
+ * change is wanted.  All calls belong to the loop of the env that it was opened with; volumes that
+ * live at a home ask through the `arbiter_door` of that home.
  *
  * Promises: A1  head and pages change only in a transaction that compares their revisions, and
  *               while the head names this process and this epoch (P3).
@@ -61,6 +62,15 @@ void arbiter_begin(struct node_arbiter *a, struct arbiter_volume *v, struct iden
 /* The tenure is over as far as this process is concerned: from now on what is wanted is answered
  * E_NOT_PRIMARY, also what is in doubt. */
 void arbiter_supersede(struct arbiter_volume *v);
+
+/* The arbiter as it is asked from a home: a change goes to the arbiter by mail, and so does its
+ * answer.  Lives as long as any volume of that home. */
+struct arbiter_door {
+    struct arbiter arbiter;
+    struct node_arbiter *behind;
+    struct env *home;
+};
+void arbiter_door_init(struct arbiter_door *d, struct node_arbiter *behind, struct env *home);
 
 /* No change will be wanted any more; `ended` comes from the loop when nothing of it is left. */
 void arbiter_end(struct arbiter_volume *v, void (*ended)(struct arbiter_volume *));

@@ -25,6 +25,7 @@
 
 #define CONFIG_PATH_MAX    512u
 #define CONFIG_DISKS_MAX   24u
+#define HOMES_MAX          64u /* reactors */
 #define DISK_BYTES_LEAST   (UINT64_C(512) << 20)
 #define IQN_PREFIX_MAX     200u
 #define CONFIG_PROBLEM_MAX 700u
@@ -43,6 +44,7 @@ struct node_config {
     char iqn_prefix[IQN_PREFIX_MAX];
     char profile[16];
     uint64_t lock_memory; /* 0 or 1 */
+    uint64_t reactors;
     uint64_t sessions, commands, window, volumes;
     uint64_t buffer_bytes;             /* data of commands           */
     uint64_t stage_bytes, cache_bytes; /* of each disk; cache 0: what design 7 leaves */

@@ -38,13 +38,15 @@ static enum directory_where where(const struct node_directory *d, struct identit
                                   struct directory_answer *ret)
 {
     const struct head_record *head = view_head(d->view, volume);
+    const struct hosted *hosted;
 
     if (portal_elsewhere(d, head, &ret->address))
         return DIRECTORY_ELSEWHERE;
     if (!head || !identity_equal(head->primary, d->node))
         return DIRECTORY_STARTING;
-    ret->block = d->open_here(d->owner, volume);
-    return ret->block ? DIRECTORY_HERE : DIRECTORY_STARTING;
+    hosted = d->open_here(d->owner, volume);
+    ret->block = hosted ? hosted->block : NULL;
+    return hosted ? DIRECTORY_HERE : DIRECTORY_STARTING;
 }
 
 static void chap_of(const struct attachment_record *a, struct iscsi_chap *ret)

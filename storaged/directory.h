@@ -13,6 +13,7 @@
 #define STORAGED_DIRECTORY_H
 
 #include "iscsi-target/iscsi_target.h"
+#include "storaged/hosted.h"
 #include "storaged/view.h"
 
 struct node_directory {
@@ -22,8 +23,8 @@ struct node_directory {
     const char *prefix; /* of target names */
     uint32_t portal_count;
     const struct net_address *portals; /* our own, for SendTargets */
-    /* The volume's block while it is open here and takes logins, else NULL. */
-    struct block *(*open_here)(void *owner, struct identity volume);
+    /* The volume while it is open here and takes logins, else NULL. */
+    const struct hosted *(*open_here)(void *owner, struct identity volume);
     void *owner;
 };
 

@@ -138,7 +138,7 @@ static void look_again(struct timer *t)
 /* Why the disk cannot be used as it is; false: it is refused (said). */
 static bool content_allows(struct node_disks *d, enum disk_content content, const char *what)
 {
-    const struct node_disk_config *c = &d->config->disks[d->at];
+    const struct node_disk_config *c = current(d)->config;
     char why[400];
 
     switch (content) {
@@ -201,12 +201,13 @@ static void close_disk(struct node_disk *disk)
 
 static enum task_next look(struct node_disks *d)
 {
-    const struct node_disk_config *c = &d->config->disks[d->at];
+    const struct node_disk_config *c;
     enum disk_content content;
     char what[80], why[120];
 
     if (d->at == d->count || d->stopping)
         return task_goto(&d->task, ALL);
+    c = current(d)->config;
     content = disk_content(c->path, what);
     if (!content_allows(d, content, what))
         return task_goto(&d->task, NEXT);
@@ -368,16 +369,12 @@ static const struct task_kind disks_kind = {
 /* ---- the door ---- */
 
 void disks_open(struct node_disks *d, struct env *env, const struct node_config *config,
-                void (*done)(struct node_disks *))
+                struct disks_share share, void (*done)(struct node_disks *))
 {
-    *d = (struct node_disks){
-        .env = env,
-        .count = config->disk_count,
-        .done = done,
-        .config = config,
-    };
-    for (uint32_t i = 0; i < d->count; i++)
-        d->disks[i].path = config->disks[i].path;
+    *d = (struct node_disks){.env = env, .done = done, .config = config};
+    for (uint32_t i = share.first; i < config->disk_count; i += share.step)
+        d->disks[d->count++] =
+            (struct node_disk){.config = &config->disks[i], .path = config->disks[i].path};
     task_start(&d->task, &disks_kind, &env->tasks, LOOK);
 }
 
@@ -402,27 +399,4 @@ uint32_t disks_opened(const struct node_disks *d)
     for (uint32_t i = 0; i < d->count; i++)
         opened_count += d->disks[i].store != NULL;
     return opened_count;
-}
-
-struct node_disk *disks_find(struct node_disks *d, struct identity disk)
-{
-    for (uint32_t i = 0; i < d->count; i++)
-        if (d->disks[i].store && identity_equal(store_identity(d->disks[i].store), disk))
-            return &d->disks[i];
-    return NULL;
-}
-
-struct store_replica *disks_replica(struct node_disks *d, struct identity replica,
-                                    struct store **ret_store)
-{
-    for (uint32_t i = 0; i < d->count; i++) {
-        struct store *store = d->disks[i].store;
-        struct store_replica *found = store ? store_find(store, replica) : NULL;
-
-        if (found) {
-            *ret_store = store;
-            return found;
-        }
-    }
-    return NULL;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storaged/disks.h — this node's disks: opened at start, formatted where they are blank.
+ * storaged/disks.h — the disks of one home: opened at start, formatted where they are blank.
  *
  * A disk that cannot be opened is said in one line, with the way out, and left aside; the others
  * go on.  All calls belong to the env's loop; opening blocks where store_probe() does.
@@ -13,6 +13,7 @@
 #include "store/store.h"
 
 struct node_disk {
+    const struct node_disk_config *config;
     const char *path;
     struct disk *disk;
     struct store *store; /* NULL: not open */
@@ -38,18 +39,17 @@ struct node_disks {
     struct timer progress;
 };
 
+/* Which of the configuration's: every `step`-th from `first` on. */
+struct disks_share {
+    uint32_t first, step;
+};
+
 /* Opens one after the other, then `done`.  config is the caller's, for good. */
 void disks_open(struct node_disks *d, struct env *env, const struct node_config *config,
-                void (*done)(struct node_disks *));
+                struct disks_share share, void (*done)(struct node_disks *));
 /* While they are being opened: looks at no further one, breaks off a format; `done` comes soon. */
 void disks_stop(struct node_disks *d);
 uint32_t disks_opened(const struct node_disks *d);
-
-/* NULL: not open here. */
-struct node_disk *disks_find(struct node_disks *d, struct identity disk);
-/* The replica, wherever it lies; NULL: on none of the disks that are open. */
-struct store_replica *disks_replica(struct node_disks *d, struct identity replica,
-                                    struct store **ret_store);
 
 /* Nothing uses them any more; then `done`. */
 void disks_close(struct node_disks *d, void (*done)(struct node_disks *));

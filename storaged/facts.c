@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * storaged/facts.c — what this node does at this moment, gathered for the plan.
+ * storaged/facts.c — what this node does at this moment, gathered for the plan: the disks as the
+ * last census has them, the volumes as they are.
  *
  * The arrays of disks, volumes and attachments have the size of their limits; that of replicas
  * grows with what the stores hold.
@@ -9,26 +10,12 @@
 
 #include <stdlib.h>
 
-static void gather_replica(struct agent *a, struct identity disk, const struct store_replica *r)
+static bool replica_room(struct agent *a, uint32_t wanted)
 {
-    struct store_facts facts;
-
-    store_facts(r, &facts);
-    a->facts.replicas[a->facts.replica_count++] = (struct fact_replica){
-        .replica = facts.replica,
-        .volume = facts.volume,
-        .disk = disk,
-        .shard = facts.shard,
-        .size_blocks = facts.size_blocks,
-    };
-}
-
-static bool replica_room(struct agent *a)
-{
-    uint32_t room = a->replica_room ? a->replica_room * 2 : 256;
+    uint32_t room = max_u32(256, wanted + wanted / 2);
     struct fact_replica *grown;
 
-    if (a->facts.replica_count < a->replica_room)
+    if (wanted <= a->replica_room)
         return true;
     grown = realloc(a->facts.replicas, room * sizeof *grown);
     if (!grown)
@@ -38,22 +25,24 @@ static bool replica_room(struct agent *a)
     return true;
 }
 
+static bool gather_home(struct agent *a, const struct home_report *r)
+{
+    if (!replica_room(a, a->facts.replica_count + r->replica_count))
+        return false;
+    for (uint32_t i = 0; i < r->disk_count; i++)
+        a->facts.disks[a->facts.disk_count++] =
+            (struct fact_disk){r->disks[i].disk, r->disks[i].bytes};
+    for (uint32_t i = 0; i < r->replica_count; i++)
+        a->facts.replicas[a->facts.replica_count++] = r->replicas[i];
+    return true;
+}
+
 static bool gather_disks(struct agent *a)
 {
     a->facts.disk_count = a->facts.replica_count = 0;
-    for (uint32_t i = 0; i < a->disks->count; i++) {
-        const struct node_disk *d = &a->disks->disks[i];
-
-        if (!d->store)
-            continue;
-        a->facts.disks[a->facts.disk_count++] =
-            (struct fact_disk){store_identity(d->store), d->disk->size_bytes};
-        for (struct store_replica *r = NULL; (r = store_next(d->store, r)) != NULL;) {
-            if (!replica_room(a))
-                return false;
-            gather_replica(a, store_identity(d->store), r);
-        }
-    }
+    for (uint32_t i = 0; i < a->census->home_count; i++)
+        if (!gather_home(a, &a->census->asked[i].told))
+            return false;
     return true;
 }
 

@@ -95,7 +95,7 @@ static bool all_read(json_t *document, struct disk_faults *ret)
 /* ---- on the reactor: the disks are its own ---- */
 
 struct change {
-    const struct node_disks *disks;
+    const struct home *home;
     struct disk_faults faults;
     char disk[CONFIG_PATH_MAX];
     bool found;
@@ -118,13 +118,13 @@ static void change_here(void *memory)
 {
     struct change *c = memory;
     const struct disk_faults *f = &c->faults;
-    const struct node_disk *disk = disk_named(c->disks, c->disk);
+    const struct node_disk *disk = disk_named(&c->home->disks, c->disk);
 
     c->found = disk != NULL;
     if (!disk)
         return;
     faulty_disk_set(disk->disk, f);
-    log_event(c->disks->env->log, LOG_LEVEL_WARN, "storaged", "faults_set",
+    log_event(c->home->env->log, LOG_LEVEL_WARN, "storaged", "faults_set",
               "path=%s blocks_per_second=%" PRIu64 " delay_ms=%" PRIu64 " hang_ms=%" PRIu64
               " errors=%s vanished=%d",
               disk->path, f->blocks_per_second, f->delay_us / 1000, f->hang_us / 1000,
@@ -156,25 +156,40 @@ static struct change *change_read(const struct status_request *r, struct status_
     return c;
 }
 
+/* 0: there is no such disk at that home; else the status of the answer. */
+static unsigned change_at(struct status_node *n, const struct home *home, const struct change *wish)
+{
+    struct change *c = malloc(sizeof *c);
+    bool found;
+
+    if (!c)
+        return 503;
+    *c = *wish;
+    c->home = home;
+    if (!ask(&n->asks, home->env, change_here, c))
+        return 503;
+    found = c->found;
+    free(c);
+    return found ? 204 : 0;
+}
+
 void faults_change(struct status_node *n, const struct status_request *r, struct status_answer *a)
 {
-    struct change *c;
+    struct change *wish;
 
-    if (!n->disks->config->allow_faults) {
+    if (!n->homes[0].disks.config->allow_faults) {
         status_refuse(a, 403, "this storaged runs without --allow-faults");
         return;
     }
-    c = change_read(r, a);
-    if (!c)
+    wish = change_read(r, a);
+    if (!wish)
         return;
-    c->disks = n->disks;
-    if (!ask(&n->asks, n->disks->env, change_here, c)) {
-        status_refuse(a, 503, "the reactor does not answer within %u ms", ASK_MS);
-        return;
-    }
-    if (c->found)
-        a->status = 204;
-    else
+    a->status = 0;
+    for (uint32_t i = 0; i < n->home_count && !a->status; i++)
+        a->status = change_at(n, &n->homes[i], wish);
+    if (a->status == 0)
         status_refuse(a, 404, "no disk of that identity or path is open here");
-    free(c);
+    else if (a->status == 503)
+        status_refuse(a, 503, "the reactor does not answer within %u ms", ASK_MS);
+    free(wish);
 }

@@ -66,6 +66,33 @@ static void answered(struct metad_post *post, enum err err)
         timer_start(&h->env->clock, &h->timer, HEARTBEAT_US, due);
 }
 
+/* Without memory: once more, later. */
+static void post(struct heartbeat *h, enum err err)
+{
+    h->post = (struct metad_post){.done = answered};
+    h->revision = agent_revision(h->agent);
+    if (!err && agent_gather(h->agent))
+        h->post.body = heartbeat_write(h);
+    if (h->post.body) {
+        metad_heartbeat(h->metad, &h->post);
+        return;
+    }
+    h->sending = false;
+    timer_start(&h->env->clock, &h->timer, HEARTBEAT_US, due);
+}
+
+static void counted(struct census_wait *w, enum err err)
+{
+    struct heartbeat *h = container_of(w, struct heartbeat, count);
+
+    if (!h->stopping) {
+        post(h, err);
+        return;
+    }
+    h->sending = false;
+    h->stopped(h);
+}
+
 static void send(struct heartbeat *h)
 {
     if (h->sending || h->stopping) {
@@ -74,16 +101,9 @@ static void send(struct heartbeat *h)
     }
     timer_stop(&h->env->clock, &h->timer);
     h->again = false;
-    h->post = (struct metad_post){.done = answered};
-    h->revision = agent_revision(h->agent);
-    if (agent_gather(h->agent))
-        h->post.body = heartbeat_write(h);
-    if (!h->post.body) { /* no memory now */
-        timer_start(&h->env->clock, &h->timer, HEARTBEAT_US, due);
-        return;
-    }
     h->sending = true;
-    metad_heartbeat(h->metad, &h->post);
+    h->count.taken = counted;
+    census_take(h->agent->census, &h->count);
 }
 
 void heartbeat_start(struct heartbeat *h)

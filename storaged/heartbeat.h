@@ -23,7 +23,9 @@ struct heartbeat {
     /* its own */
     struct metad_post post;
     struct timer timer;
-    bool sending, again, stopping;
+    struct census_wait count;
+    bool sending; /* from the census to the answer */
+    bool again, stopping;
     bool strange;            /* metad's keeper is not the one that this process knew */
     uint64_t revision;       /* that the last one told */
     struct identity lineage; /* of the keeper, as metad first said; none: not yet */

@@ -24,58 +24,46 @@ static json_t *portals_json(const struct node_record *n)
 }
 
 /* The worse of two rounds: what was found stays visible while the next one is on its way. */
-static json_t *scrub_json(const struct store *s)
+static json_t *scrub_json(const struct store_scrub_status *st)
 {
-    struct store_scrub_status st;
     const struct scrub_pass *p;
     json_t *findings = json_array();
     char line[128];
 
-    store_scrub_status(s, &st);
-    p = st.last.finding_count > st.now.finding_count ? &st.last : &st.now;
+    p = st->last.finding_count > st->now.finding_count ? &st->last : &st->now;
     for (uint32_t i = 0; i < min_u32(p->finding_count, FINDINGS_TOLD); i++) {
         scrub_finding_show(&p->findings[i], line);
         json_array_append_new(findings, json_string(line));
     }
     return json_pack(
-        "{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "passes", (json_int_t)st.passes, "done_bytes",
-        (json_int_t)st.now.bytes_done, "total_bytes", (json_int_t)st.bytes_total,
-        "bytes_per_second", (json_int_t)st.bytes_per_second, "bad_blocks",
-        (json_int_t)max_u64(st.now.bad_blocks, st.last.bad_blocks), "bad_pages",
-        (json_int_t)max_u64(st.now.bad_pages, st.last.bad_pages), "findings", findings);
+        "{s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "passes", (json_int_t)st->passes, "done_bytes",
+        (json_int_t)st->now.bytes_done, "total_bytes", (json_int_t)st->bytes_total,
+        "bytes_per_second", (json_int_t)st->bytes_per_second, "bad_blocks",
+        (json_int_t)max_u64(st->now.bad_blocks, st->last.bad_blocks), "bad_pages",
+        (json_int_t)max_u64(st->now.bad_pages, st->last.bad_pages), "findings", findings);
+}
+
+static json_t *disk_json(const struct disk_report *d)
+{
+    const struct store_space *space = &d->space;
+
+    return json_pack("{s:o, s:s, s:I, s:I, s:I, s:b, s:o}", "disk", identity_json(d->disk), "path",
+                     d->path, "bytes", (json_int_t)d->bytes, "chunks", (json_int_t)space->chunks,
+                     "chunks_free", (json_int_t)(space->chunks_free + space->chunks_freed),
+                     "read_only", space->read_only, "scrub", scrub_json(&d->scrub));
 }
 
 static json_t *disks_json(const struct agent *a)
 {
     json_t *list = json_array();
 
-    for (uint32_t i = 0; i < a->disks->count; i++) {
-        const struct node_disk *d = &a->disks->disks[i];
-        struct store_space space;
+    for (uint32_t i = 0; i < a->census->home_count; i++) {
+        const struct home_report *r = &a->census->asked[i].told;
 
-        if (!d->store)
-            continue;
-        space = store_space(d->store);
-        json_array_append_new(
-            list, json_pack("{s:o, s:s, s:I, s:I, s:I, s:b, s:o}", "disk",
-                            identity_json(store_identity(d->store)), "path", d->path, "bytes",
-                            (json_int_t)d->disk->size_bytes, "chunks", (json_int_t)space.chunks,
-                            "chunks_free", (json_int_t)(space.chunks_free + space.chunks_freed),
-                            "read_only", space.read_only, "scrub", scrub_json(d->store)));
+        for (uint32_t j = 0; j < r->disk_count; j++)
+            json_array_append_new(list, disk_json(&r->disks[j]));
     }
     return list;
-}
-
-static bool replica_damaged(const struct agent *a, const struct fact_replica *f)
-{
-    struct store *store;
-    struct store_replica *r = disks_replica(a->disks, f->replica, &store);
-    struct store_facts facts;
-
-    if (!r)
-        return true;
-    store_facts(r, &facts);
-    return facts.damaged;
 }
 
 static json_t *replicas_json(const struct agent *a)
@@ -86,11 +74,10 @@ static json_t *replicas_json(const struct agent *a)
         const struct fact_replica *f = &a->facts.replicas[i];
         bool named = !view_ready(&a->view) || replica_named(&a->view, a->node.node, f);
 
-        json_array_append_new(list, json_pack("{s:o, s:o, s:i, s:o, s:b, s:b}", "replica",
-                                              identity_json(f->replica), "volume",
-                                              identity_json(f->volume), "shard", (int)f->shard,
-                                              "disk", identity_json(f->disk), "damaged",
-                                              replica_damaged(a, f), "named", named));
+        json_array_append_new(
+            list, json_pack("{s:o, s:o, s:i, s:o, s:b, s:b}", "replica", identity_json(f->replica),
+                            "volume", identity_json(f->volume), "shard", (int)f->shard, "disk",
+                            identity_json(f->disk), "damaged", f->damaged, "named", named));
     }
     return list;
 }
@@ -102,18 +89,26 @@ static json_t *volume_json(struct identity volume, uint64_t epoch, uint32_t shar
                      (json_int_t)0, "bytes", (json_int_t)0, "why", "");
 }
 
+static const char *why_not(const struct node_volume *n)
+{
+    if (n->closing)
+        return "it is being closed";
+    if (!n->opened)
+        return "it is being opened";
+    return n->hosted.told.why;
+}
+
 static json_t *open_volume_json(const struct agent *a, const struct node_volume *n)
 {
     const struct head_record *head = view_head(&a->view, n->volume);
     json_t *volume = volume_json(n->volume, n->epoch, volume_shards(n->bytes));
 
     json_object_set_new(volume, "serving",
-                        json_integer(n->closing ? 0 : (int)volume_shards_serving(n->v)));
+                        json_integer(n->closing ? 0 : (int)n->hosted.told.shards_serving));
     json_object_set_new(volume, "generation",
                         json_integer(head ? (json_int_t)head->generation : 0));
     json_object_set_new(volume, "bytes", json_integer((json_int_t)n->bytes));
-    json_object_set_new(volume, "why",
-                        json_string(n->closing ? "it is being closed" : volume_why(n->v)));
+    json_object_set_new(volume, "why", json_string(why_not(n)));
     return volume;
 }
 

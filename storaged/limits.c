@@ -13,6 +13,7 @@
 
 #define MIB               (UINT64_C(1) << 20)
 #define HALF_OPEN_SMALL   16u
+#define BUFFERS_LEAST     (16 * MIB) /* of one target */
 #define HALF_OPEN_NODE    64u
 #define SHARDS_A_DISK     256u /* … at least; one for each 2 GiB beyond (design 7) */
 #define BYTES_A_SHARD     (UINT64_C(2) << 30)
@@ -49,14 +50,21 @@ static uint32_t shards_of(const struct node_config *c)
     return (uint32_t)min_u64(shards, UINT32_MAX / 8);
 }
 
+static uint32_t homes_of(const struct node_config *c)
+{
+    return max_u32(1, min_u32((uint32_t)c->reactors, c->disk_count));
+}
+
+/* What the node may have is divided among its homes: each has the sessions of its volumes. */
 static struct iscsi_limits iscsi_of(const struct node_config *c)
 {
     struct iscsi_limits l = iscsi_limits_small();
+    uint32_t homes = homes_of(c);
 
-    l.sessions_max = (uint32_t)c->sessions;
-    l.commands_max = (uint32_t)c->commands;
+    l.sessions_max = (uint32_t)div_up(c->sessions, homes);
+    l.commands_max = max_u32((uint32_t)div_up(c->commands, homes), 2 * l.sessions_max);
     l.window = (uint32_t)c->window;
-    l.buffer_bytes = c->buffer_bytes;
+    l.buffer_bytes = max_u64(c->buffer_bytes / homes, BUFFERS_LEAST);
     l.half_open_max = is_small(c) ? HALF_OPEN_SMALL : HALF_OPEN_NODE;
     return l;
 }
@@ -89,7 +97,7 @@ static uint32_t files_of(const struct limits *l, const struct node_config *c)
 {
     uint32_t sum = 0;
 
-    sum += l->reactor.connections_max; /* sockets of initiators                     */
+    sum += l->homes * (l->reactor.connections_max + 2); /* sockets of initiators; ring and bell */
     sum += c->disk_count * 2;          /* a disk, and its look beforehand           */
     sum += STATUS_CONNECTIONS_MAX + 8; /* whoever reads its numbers; port, wakers   */
     sum += METAD_LANES * 4;            /* HTTP: a socket, its waker, name service   */
@@ -100,6 +108,7 @@ static uint32_t files_of(const struct limits *l, const struct node_config *c)
 struct limits limits_of(const struct node_config *c)
 {
     struct limits l = {
+        .homes = homes_of(c),
         .reactor = reactor_config_default(),
         .volume = volume_limits_default(),
         .iscsi = iscsi_of(c),
@@ -114,6 +123,8 @@ struct limits limits_of(const struct node_config *c)
     l.reactor.timers_max = timers_of(&l, c);
     l.reactor.receive_buffers = is_small(c) ? 256 : 1024;
     l.reactor.workers = METAD_LANES + 1; /* the links to metad, one to spare */
+    l.beside = l.reactor;
+    l.beside.workers = 0; /* all that blocks is control's */
     l.files_max = files_of(&l, c);
     return l;
 }
@@ -149,8 +160,8 @@ uint64_t limits_print(const struct limits *l, const struct node_config *c, uint6
     struct budget b = {.log = log};
 
     claim(&b, "process", 1, PROCESS_BYTES);
-    claim(&b, "reactor", 1, reactor_bytes);
-    claim(&b, "target", 1, iscsi_limits_bytes(&l->iscsi));
+    claim(&b, "reactors", 1, reactor_bytes);
+    claim(&b, "target", l->homes, iscsi_limits_bytes(&l->iscsi));
     for (uint32_t i = 0; i < c->disk_count; i++) {
         uint64_t bytes = disk_bytes(&c->disks[i]);
         struct store_limits store = limits_store(c, bytes);

@@ -16,14 +16,16 @@
 #include "volume/volume.h"
 
 struct limits {
-    struct reactor_config reactor;
-    struct volume_limits volume; /* of each volume */
-    struct iscsi_limits iscsi;
-    uint32_t volumes_max;     /* open here at once */
-    uint32_t attachments_max; /* of these together */
-    uint32_t operations_max;  /* of the agent: replicas made, grown, deleted at once */
-    uint32_t shards_max;      /* that the disks have room for */
-    uint32_t files_max;       /* handles */
+    uint32_t homes;                /* reactors, as many as there are disks at most */
+    struct reactor_config reactor; /* of home 0 */
+    struct reactor_config beside;  /* of each other one */
+    struct volume_limits volume;   /* of each volume */
+    struct iscsi_limits iscsi;     /* of each home's target: its share */
+    uint32_t volumes_max;          /* open here at once */
+    uint32_t attachments_max;      /* of these together */
+    uint32_t operations_max;       /* of the agent: replicas made, grown, deleted at once */
+    uint32_t shards_max;           /* that the disks have room for */
+    uint32_t files_max;            /* handles */
 };
 
 /* Looks at the disks' sizes: blocking, for start. */

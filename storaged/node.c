@@ -2,11 +2,14 @@
 /*
  * storaged/node.c — the roof: what is opened, in which order.
  *
- *   folder (lock, identity) → link to metad → disks and stores → target (it listens; every name is
- *   "starting" until records were read) → agent → status port → heartbeats
+ *   homes (reactors, and the targets of all but the first) → folder (lock, identity) → link to
+ * metad → disks and stores → target (it listens; every name is "starting" until records were read)
+ * → agent → status port → heartbeats
  *
- * Stopping goes the other way: no new actions, volumes closed (sessions drained), target, link,
- * stores with a last checkpoint, so that the next start is quick.
+ * All of it runs on home 0, but for what lives at other homes (home.h).  Stopping goes the other
+ * way: no new actions, volumes closed (sessions drained), link, targets (the one with portals
+ * first: it hands logins to the others), stores with a last checkpoint, so that the next start is
+ * quick; then the threads of the other homes end.
  */
 #include "storaged/node.h"
 
@@ -17,6 +20,7 @@
 #include "storaged/directory.h"
 #include "storaged/folder.h"
 #include "storaged/heartbeat.h"
+#include "storaged/homes.h"
 #include "storaged/process.h"
 #include "storaged/records_http.h"
 #include "storaged/status.h"
@@ -33,6 +37,7 @@ enum node_state {
     VOLUMES, /* closed, one and all                       */
     LINK,    /* agent, heartbeats and status port end     */
     TARGET,  /* its last sessions and its portals         */
+    TARGETS, /* those of the other homes                  */
     STORES,  /* closed with a checkpoint                  */
 };
 
@@ -44,12 +49,12 @@ enum node_state {
 struct node {
     const struct node_config *config;
     struct limits limits;
-    struct reactor *reactor;
-    struct env *env;
+    struct homes homes;
+    struct env *env; /* of home 0, as the target */
     struct folder folder;
     struct identity incarnation;
     struct metad *metad;
-    struct node_disks disks;
+    struct census census;
     struct node_volumes volumes;
     struct node_arbiter arbiter;
     struct node_directory directory;
@@ -60,7 +65,6 @@ struct node {
     struct iscsi_close target_close;
     struct agent agent;
     struct heartbeat heartbeat;
-    struct status_home home;
     struct status_node status_node;
     struct status *status; /* NULL: no such port */
     struct work status_end;
@@ -71,8 +75,8 @@ struct node {
     struct node_told {
         uint32_t disks, served;
     } told; /* the supervisor */
-    bool opened, stopping, agent_running, agent_gone, heartbeat_gone, target_gone, stores_gone;
-    bool status_gone;
+    bool opened, stopping, agent_running, agent_gone, heartbeat_gone, target_gone, targets_gone;
+    bool stores_gone, status_gone;
     int result;
 };
 
@@ -99,7 +103,7 @@ static void stop(struct mail *m)
 
     n->stopping = true;
     if (n->task.state == DISKS)
-        disks_stop(&n->disks);
+        homes_disks_stop(&n->homes);
     task_run(&n->task);
 }
 
@@ -116,14 +120,15 @@ static void watchdog_due(struct timer *t)
 
 static void supervisor_told(struct node *n)
 {
-    struct node_told now = {disks_opened(&n->disks), 0};
+    struct node_told now = {homes_disks_opened(&n->homes), 0};
 
     list_for_each(l, &n->volumes.open)
-        now.served += volume_serving(container_of(l, struct node_volume, link)->v);
+        now.served += container_of(l, struct node_volume, link)->hosted.told.serving;
     if (now.disks == n->told.disks && now.served == n->told.served)
         return;
     n->told = now;
-    notify("STATUS=disks %u of %u open, volumes %u served", now.disks, n->disks.count, now.served);
+    notify("STATUS=disks %u of %u open, volumes %u served", now.disks, n->config->disk_count,
+           now.served);
 }
 
 static void supervisor_ready(struct node *n)
@@ -146,16 +151,21 @@ static void volumes_changed(struct node_volumes *vs)
         task_run(&n->task);
 }
 
+static void volume_open_failed(struct node_volumes *vs, struct identity volume, enum err err)
+{
+    agent_open_failed(&container_of(vs, struct node, volumes)->agent, volume, err);
+}
+
 static void agent_acted(struct agent *a)
 {
     heartbeat_now(&container_of(a, struct node, agent)->heartbeat);
 }
 
-static struct block *open_here(void *owner, struct identity volume)
+static const struct hosted *open_here(void *owner, struct identity volume)
 {
     struct node *n = owner;
 
-    return volumes_block(&n->volumes, volume);
+    return volumes_hosted(&n->volumes, volume);
 }
 
 static void agent_stopped(struct agent *a)
@@ -182,17 +192,25 @@ static void target_closed(struct iscsi_close *c)
     task_run(&n->task);
 }
 
-static void disks_opened_all(struct node_disks *d)
+static void disks_are_open(struct homes *h)
 {
-    struct node *n = container_of(d, struct node, disks);
+    struct node *n = container_of(h, struct node, homes);
 
     n->opened = true;
     task_run(&n->task);
 }
 
-static void disks_closed_all(struct node_disks *d)
+static void targets_closed(struct homes *h)
 {
-    struct node *n = container_of(d, struct node, disks);
+    struct node *n = container_of(h, struct node, homes);
+
+    n->targets_gone = true;
+    task_run(&n->task);
+}
+
+static void disks_are_closed(struct homes *h)
+{
+    struct node *n = container_of(h, struct node, homes);
 
     n->stores_gone = true;
     task_run(&n->task);
@@ -229,6 +247,8 @@ static enum err target_open(struct node *n)
         log_event(n->env->log, LOG_LEVEL_WARN, "storaged", "portal_busy",
                   "portal=%s the port is taken; waits %u s for it", c->portals[which].text,
                   PATIENCE_MS / 1000);
+    if (!err)
+        n->homes.list[0].target = n->target;
     return err;
 }
 
@@ -264,14 +284,16 @@ static void directory_init(struct node *n)
 static enum err volumes_start(struct node *n)
 {
     node_arbiter_init(&n->arbiter, n->env, metad_records(n->metad), n->folder.node, n->incarnation);
+    for (uint32_t i = 0; i < n->homes.count; i++)
+        arbiter_door_init(&n->homes.list[i].arbiter, &n->arbiter, n->homes.list[i].env);
     n->volumes = (struct node_volumes){
         .env = n->env,
         .view = &n->agent.view,
-        .disks = &n->disks,
+        .census = &n->census,
         .arbiter = &n->arbiter,
-        .target = n->target,
         .limits = &n->limits,
         .changed = volumes_changed,
+        .open_failed = volume_open_failed,
     };
     return volumes_init(&n->volumes);
 }
@@ -282,13 +304,15 @@ static enum err agent_prepare(struct node *n)
 
     a->env = n->env;
     a->records = metad_records(n->metad);
-    a->disks = &n->disks;
+    a->census = &n->census;
     a->volumes = &n->volumes;
     a->incarnation = n->incarnation;
     a->limits = &n->limits;
     a->acted = agent_acted;
     a->stopped = agent_stopped;
-    return agent_init(a);
+    n->census =
+        (struct census){.env = n->env, .homes = n->homes.list, .home_count = n->homes.count};
+    return census_init(&n->census) ? E_NO_MEMORY : agent_init(a);
 }
 
 /* Nothing but numbers depends on it: a port that is taken does not keep a node from serving. */
@@ -298,13 +322,12 @@ static void status_start(struct node *n)
 
     if (!*n->config->status)
         return;
-    n->home = (struct status_home){n->env, n->reactor, n->target, &n->volumes};
     n->status_node = (struct status_node){
         .node = n->folder.node,
         .name = n->config->name,
-        .homes = &n->home,
-        .home_count = 1,
-        .disks = &n->disks,
+        .homes = n->homes.list,
+        .home_count = n->homes.count,
+        .limits = &n->limits,
     };
     if (status_open(n->config->status, &n->status_node, &n->status, why)) {
         log_event(n->env->log, LOG_LEVEL_WARN, "storaged", "status_failed", "%s", why);
@@ -352,7 +375,7 @@ static enum task_next listen_or_wait(struct node *n)
     }
     if (timer_running(&n->again))
         return TASK_WAIT;
-    if (disks_opened(&n->disks) == 0) {
+    if (homes_disks_opened(&n->homes) == 0) {
         failed(n, "no disk could be opened", "");
         n->stopping = true;
         return task_goto(&n->task, RUN);
@@ -450,7 +473,13 @@ static enum task_next node_step(struct task *t)
     case TARGET:
         if (!n->target_gone)
             return TASK_WAIT;
-        disks_close(&n->disks, disks_closed_all);
+        homes_targets_close(&n->homes, targets_closed);
+        return task_goto(t, TARGETS);
+
+    case TARGETS:
+        if (!n->targets_gone)
+            return TASK_WAIT;
+        homes_disks_close(&n->homes, disks_are_closed);
         return task_wait_in(t, STORES);
 
     case STORES:
@@ -461,7 +490,7 @@ static enum task_next node_step(struct task *t)
 
 static void node_done(struct task *t)
 {
-    reactor_stop(container_of(t, struct node, task)->reactor);
+    reactor_stop(container_of(t, struct node, task)->homes.list[0].reactor);
 }
 
 /* clang-format off */
@@ -473,7 +502,8 @@ static const struct task_state node_states[] = {
     [VOLUMES] = {"volumes", TASK_AFTER(RUNNING)},
     [LINK]    = {"link", TASK_AFTER(VOLUMES)},
     [TARGET]  = {"target", TASK_AFTER(LINK)},
-    [STORES]  = {"stores", TASK_AFTER(TARGET)},
+    [TARGETS] = {"targets", TASK_AFTER(TARGET)},
+    [STORES]  = {"stores", TASK_AFTER(TARGETS)},
 };
 /* clang-format on */
 
@@ -487,25 +517,36 @@ static const struct task_kind node_kind = {
 
 /* ---- the door ---- */
 
-/* Reactor, folder, link; false: said. */
-static bool node_open(struct node *n, const struct node_config *config)
+/* Reactors, and what is beside control; false: said. */
+static bool homes_begin(struct node *n)
 {
     const char *text = "";
+    enum err err = homes_open(&n->homes, n->config, &n->limits, &text);
+
+    if (!err) {
+        n->env = n->homes.list[0].env;
+        text = "no memory for targets, or no threads";
+        err = homes_targets_open(&n->homes, &n->limits);
+    }
+    if (!err)
+        err = homes_turn(&n->homes);
+    if (err)
+        log_event(&log_stderr, LOG_LEVEL_ERROR, "storaged", "start_failed", "%s: %s", err_text(err),
+                  text);
+    return !err;
+}
+
+/* Homes, folder, link; false: said. */
+static bool node_open(struct node *n, const struct node_config *config)
+{
     char why[700];
     enum err err;
 
     n->config = config;
     n->limits = limits_of(config);
     list_init(&n->volumes.open);
-    if (!process_prepare(config, &n->limits, &log_stderr))
+    if (!process_prepare(config, &n->limits, &log_stderr) || !homes_begin(n))
         return false;
-    err = reactor_open(&n->limits.reactor, &log_stderr, &n->reactor, &text);
-    if (err) {
-        log_event(&log_stderr, LOG_LEVEL_ERROR, "storaged", "start_failed", "%s: %s", err_text(err),
-                  text);
-        return false;
-    }
-    n->env = reactor_env(n->reactor);
     err = folder_open(config->dir, n->env->chance, PATIENCE_MS, &n->folder, why);
     if (err) {
         failed(n, why, "");
@@ -533,16 +574,14 @@ static bool ending_begin(struct node *n)
 
 static void node_close(struct node *n)
 {
-    if (n->target)
-        iscsi_target_free(n->target);
     if (n->agent_running) {
         agent_done(&n->agent);
         volumes_done(&n->volumes);
     }
+    census_done(&n->census);
     metad_close(n->metad);
     folder_close(&n->folder);
-    if (n->reactor)
-        reactor_close(n->reactor);
+    homes_close(&n->homes);
 }
 
 int node_run(const struct node_config *config)
@@ -564,11 +603,11 @@ int node_run(const struct node_config *config)
     if (config->allow_faults)
         log_event(n->env->log, LOG_LEVEL_WARN, "storaged", "faults_allowed",
                   "for tests: the status port can make disks slow, hang and fail");
-    limits_print(&n->limits, config, reactor_bytes(n->reactor), n->env->log);
+    limits_print(&n->limits, config, homes_bytes(&n->homes), n->env->log);
     directory_init(n);
-    disks_open(&n->disks, n->env, config, disks_opened_all);
+    homes_disks_open(&n->homes, disks_are_open);
     task_start(&n->task, &node_kind, &n->env->tasks, DISKS);
-    reactor_run(n->reactor);
+    reactor_run(n->homes.list[0].reactor);
     timer_stop(&n->env->clock, &n->watchdog);
     if (n->result == 0)
         log_event(n->env->log, LOG_LEVEL_INFO, "storaged", "ended", NULL);

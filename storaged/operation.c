@@ -126,30 +126,68 @@ uint64_t operations_forget(struct agent *a)
     return next;
 }
 
-/* ---- replicas ---- */
+/* ---- replicas: at the home of their store ---- */
+
+static void change_told(struct errand *e)
+{
+    struct operation *o = container_of(e, struct operation, errand);
+    enum store_change_kind kind = o->change.kind;
+    enum err err = o->change_err;
+
+    if (kind == STORE_DELETE && !err)
+        log_event(o->agent->env->log, LOG_LEVEL_INFO, "storaged", "replica_deleted",
+                  "replica=%s volume=%s", identity_show(o->action.replica).text,
+                  identity_show(o->action.volume).text);
+    if (kind == STORE_SALVAGE && !err)
+        log_event(o->agent->env->log, LOG_LEVEL_WARN, "storaged", "replica_salvaged",
+                  "replica=%s former=%s volume=%s", identity_show(o->action.replica).text,
+                  identity_show(o->action.former).text, identity_show(o->action.volume).text);
+    census_changed(o->agent->census);
+    operation_ended(o, err);
+}
 
 static void change_done(struct store_change *c, enum err err)
 {
     struct operation *o = container_of(c, struct operation, change);
 
-    if (c->kind == STORE_DELETE && !err)
-        log_event(o->agent->env->log, LOG_LEVEL_INFO, "storaged", "replica_deleted",
-                  "replica=%s volume=%s", identity_show(o->action.replica).text,
-                  identity_show(o->action.volume).text);
-    if (c->kind == STORE_SALVAGE && !err)
-        log_event(o->agent->env->log, LOG_LEVEL_WARN, "storaged", "replica_salvaged",
-                  "replica=%s former=%s volume=%s", identity_show(o->action.replica).text,
-                  identity_show(o->action.former).text, identity_show(o->action.volume).text);
-    operation_ended(o, err);
+    o->change_err = err;
+    errand_end(&o->errand);
 }
 
-/* E_NOT_FOUND: it is gone, or its disk: the next plan sees that. */
+static void change_there(struct errand *e)
+{
+    struct operation *o = container_of(e, struct operation, errand);
+    bool salvage = o->change.kind == STORE_SALVAGE;
+
+    if (o->change.kind != STORE_MAKE)
+        o->change.replica = store_find(o->store, salvage ? o->action.former : o->action.replica);
+    if (o->change.kind == STORE_MAKE || o->change.replica)
+        store_change(o->store, &o->change);
+    else
+        change_done(&o->change, E_NOT_FOUND);
+}
+
+/* Where the replica is, or is to be; NULL: it is gone, or its disk: the next plan sees that. */
+static const struct disk_report *disk_of(const struct operation *o)
+{
+    const struct agent *a = o->agent;
+    const struct action *action = &o->action;
+    bool salvage = action->kind == ACTION_SALVAGE_REPLICA;
+    const struct fact_replica *replica =
+        fact_replica(&a->facts, salvage ? action->former : action->replica);
+
+    if (action->kind == ACTION_MAKE_REPLICA)
+        return census_disk(a->census, action->disk);
+    return replica ? census_disk(a->census, replica->disk) : NULL;
+}
+
 static enum err change_begin(struct operation *o, enum store_change_kind kind)
 {
     const struct action *action = &o->action;
-    struct node_disk *disk;
-    struct store *store = NULL;
+    const struct disk_report *disk = disk_of(o);
 
+    if (!disk)
+        return E_NOT_FOUND;
     o->change = (struct store_change){
         .kind = kind,
         .done = change_done,
@@ -158,16 +196,9 @@ static enum err change_begin(struct operation *o, enum store_change_kind kind)
         .volume = action->volume,
         .shard = action->shard,
     };
-    if (kind == STORE_MAKE) {
-        disk = disks_find(o->agent->disks, action->disk);
-        store = disk ? disk->store : NULL;
-    } else {
-        o->change.replica = disks_replica(
-            o->agent->disks, kind == STORE_SALVAGE ? action->former : action->replica, &store);
-    }
-    if (!store)
-        return E_NOT_FOUND;
-    store_change(store, &o->change);
+    o->store = disk->store;
+    o->errand = (struct errand){.perform = change_there, .done = change_told};
+    errand_send(&o->errand, o->agent->env, disk->home->env);
     return E_OK;
 }
 

@@ -17,7 +17,10 @@ struct operation {
     bool living;
     enum err err;         /* failed: why */
     uint64_t again_at_us; /* failed: not before */
+    struct errand errand; /* of the change, to the store's home */
+    struct store *store;
     struct store_change change;
+    enum err change_err;
     struct records_call call;
     struct record_transaction transaction;
 };

@@ -26,6 +26,7 @@ struct fact_replica { /* on one of these disks */
     struct identity replica, volume, disk;
     uint32_t shard;
     uint64_t size_blocks;
+    bool damaged; /* its map lost something it cannot name */
 };
 
 struct fact_volume { /* open on this node */

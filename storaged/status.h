@@ -12,34 +12,24 @@
 #ifndef STORAGED_STATUS_H
 #define STORAGED_STATUS_H
 
-#include "env/uring/reactor.h"
-#include "storaged/disks.h"
+#include "storaged/home.h"
+#include "storaged/limits.h"
 #include "storaged/status_ask.h"
-#include "storaged/volumes.h"
 
 #include <jansson.h>
 
-#define STATUS_HOMES_MAX       64u
 #define STATUS_CONNECTIONS_MAX 8u
 #define STATUS_IDLE_SECONDS    10u /* a connection that brings nothing for so long is ended */
 #define STATUS_STACK_BYTES     (256u << 10) /* of its thread  */
 #define STATUS_HEADER_BYTES    16384u       /* for its header */
 
-/* A reactor, and what lives on it. */
-struct status_home {
-    struct env *env;
-    const struct reactor *reactor;
-    struct iscsi_target *target;
-    struct node_volumes *volumes;
-};
-
 /* What it tells of: all of it outlives the port. */
 struct status_node {
     struct identity node;
     const char *name;
-    const struct status_home *homes;
+    const struct home *homes;
     uint32_t home_count;
-    const struct node_disks *disks;
+    const struct limits *limits;
     struct asks asks; /* the port's */
 };
 

@@ -22,9 +22,9 @@
 
 /* One struct of counters for each home. */
 static void write_homes(FILE *to, const struct status_node *n, const struct metric_table *table,
-                        const void *(*values)(const struct status_home *))
+                        const void *(*values)(const struct home *))
 {
-    struct metric_set sets[STATUS_HOMES_MAX];
+    struct metric_set sets[HOMES_MAX];
 
     for (uint32_t i = 0; i < n->home_count; i++) {
         sets[i].values = values(&n->homes[i]);
@@ -33,14 +33,25 @@ static void write_homes(FILE *to, const struct status_node *n, const struct metr
     metrics_write(to, table, sets, n->home_count);
 }
 
-static const void *of_reactor(const struct status_home *h)
+static const void *of_reactor(const struct home *h)
 {
     return reactor_metrics(h->reactor);
 }
 
-static const void *of_target(const struct status_home *h)
+static const void *of_target(const struct home *h)
 {
     return iscsi_target_metrics(h->target);
+}
+
+/* False: it is not open. */
+static bool of_disk(const struct node_disk *d, struct metric_set *ret)
+{
+    if (!d->store)
+        return false;
+    ret->values = store_metrics(d->store);
+    snprintf(ret->labels, sizeof ret->labels, "disk=\"%s\"",
+             identity_show(store_identity(d->store)).text);
+    return true;
 }
 
 static void write_disks(FILE *to, const struct status_node *n)
@@ -48,23 +59,16 @@ static void write_disks(FILE *to, const struct status_node *n)
     struct metric_set sets[CONFIG_DISKS_MAX];
     uint32_t count = 0;
 
-    for (uint32_t i = 0; i < n->disks->count; i++) {
-        const struct store *s = n->disks->disks[i].store;
-
-        if (!s)
-            continue;
-        sets[count].values = store_metrics(s);
-        snprintf(sets[count].labels, sizeof sets[count].labels, "disk=\"%s\"",
-                 identity_show(store_identity(s)).text);
-        count++;
-    }
+    for (uint32_t i = 0; i < n->home_count; i++)
+        for (uint32_t j = 0; j < n->homes[i].disks.count; j++)
+            count += of_disk(&n->homes[i].disks.disks[j], &sets[count]);
     metrics_write(to, &store_metric_table, sets, count);
 }
 
 /* ---- what comes and goes ---- */
 
 struct told {
-    struct told_volumes *homes[STATUS_HOMES_MAX]; /* NULL: no answer */
+    struct told_volumes *homes[HOMES_MAX]; /* NULL: no answer */
     uint32_t volumes;
 };
 

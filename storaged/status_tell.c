@@ -2,18 +2,20 @@
 /* storaged/status_tell.c — the questions: memory is taken by the asker, filled by the reactor. */
 #include "storaged/status_tell.h"
 
+#include "storaged/hosted.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-static void tell_volume(const struct node_volume *v, struct told_volume *ret)
+static void tell_volume(const struct hosted *h, struct told_volume *ret)
 {
-    ret->volume = v->volume;
-    memcpy(ret->name, v->name, sizeof ret->name);
-    ret->bytes = v->bytes;
-    ret->epoch = v->epoch;
-    ret->shards = volume_shards(v->bytes);
-    ret->serving = v->closing ? 0 : volume_shards_serving(v->v);
-    volume_count(v->v, &ret->counts);
+    ret->volume = h->config.identity;
+    memcpy(ret->name, h->config.name, sizeof ret->name);
+    ret->bytes = volume_block(h->volume)->size_units * UNIT_BYTES;
+    ret->epoch = h->epoch;
+    ret->shards = volume_shards(ret->bytes);
+    ret->serving = volume_shards_serving(h->volume);
+    volume_count(h->volume, &ret->counts);
 }
 
 static void volumes_asked(void *memory)
@@ -21,22 +23,19 @@ static void volumes_asked(void *memory)
     struct told_volumes *told = memory;
 
     told->at_us = now_us(&told->of->env->clock);
-    list_for_each(l, &told->of->open) {
-        const struct node_volume *v = container_of(l, struct node_volume, link);
-
-        if (v->v && told->count < told->max)
-            tell_volume(v, &told->volumes[told->count++]);
-    }
+    list_for_each(l, &told->of->volumes)
+        if (told->count < told->max)
+            tell_volume(container_of(l, struct hosted, link), &told->volumes[told->count++]);
 }
 
-struct told_volumes *tell_volumes(struct status_node *n, const struct status_home *home)
+struct told_volumes *tell_volumes(struct status_node *n, const struct home *home)
 {
-    uint32_t max = home->volumes->limits->volumes_max;
+    uint32_t max = n->limits->volumes_max;
     struct told_volumes *told = calloc(1, sizeof *told + max * sizeof told->volumes[0]);
 
     if (!told)
         return NULL;
-    told->of = home->volumes;
+    told->of = home;
     told->max = max;
     return ask(&n->asks, home->env, volumes_asked, told) ? told : NULL;
 }
@@ -50,9 +49,9 @@ static void sessions_asked(void *memory)
     told->count = min_u32(there, told->max);
 }
 
-struct told_sessions *tell_sessions(struct status_node *n, const struct status_home *home)
+struct told_sessions *tell_sessions(struct status_node *n, const struct home *home)
 {
-    uint32_t max = home->volumes->limits->iscsi.sessions_max;
+    uint32_t max = n->limits->iscsi.sessions_max;
     struct told_sessions *told = calloc(1, sizeof *told + max * sizeof told->sessions[0]);
 
     if (!told)

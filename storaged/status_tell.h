@@ -20,7 +20,7 @@ struct told_volume {
 };
 
 struct told_volumes {
-    const struct node_volumes *of;
+    const struct home *of;
     uint64_t at_us; /* on that reactor's clock */
     uint32_t max, count;
     struct told_volume volumes[];
@@ -34,7 +34,7 @@ struct told_sessions {
     struct iscsi_session_info sessions[];
 };
 
-struct told_volumes *tell_volumes(struct status_node *n, const struct status_home *home);
-struct told_sessions *tell_sessions(struct status_node *n, const struct status_home *home);
+struct told_volumes *tell_volumes(struct status_node *n, const struct home *home);
+struct told_sessions *tell_sessions(struct status_node *n, const struct home *home);
 
 #endif

@@ -17,9 +17,11 @@
 #define LOGOUT_SECONDS 2u /* for initiators to leave a volume that closes here (design 8) */
 
 enum end_state {
+    OPEN,  /* until it is open, or is not         */
     DRAIN, /* sessions end, what they handed on is answered */
-    CLOSE, /* until volume, sessions and tenure are gone    */
-    GONE,
+    CLOSE, /* until volume and sessions are gone  */
+    FREE,  /* … and its memory at its home        */
+    GONE,  /* … and its tenure                    */
 };
 
 static void tell(struct node_volumes *vs)
@@ -38,11 +40,11 @@ struct node_volume *volumes_find(struct node_volumes *vs, struct identity volume
     return NULL;
 }
 
-struct block *volumes_block(struct node_volumes *vs, struct identity volume)
+const struct hosted *volumes_hosted(struct node_volumes *vs, struct identity volume)
 {
     struct node_volume *n = volumes_find(vs, volume);
 
-    return n && !n->closing ? volume_block(n->v) : NULL;
+    return n && n->opened && !n->closing ? &n->hosted : NULL;
 }
 
 /* If it is ending: something that its end waits for may have happened. */
@@ -50,6 +52,12 @@ static void end_look(struct node_volume *n)
 {
     if (n->closing)
         task_run(&n->task);
+}
+
+static void shards_free(struct node_volume *n)
+{
+    free(n->shards);
+    n->shards = NULL;
 }
 
 /* ---- attachments ---- */
@@ -81,7 +89,7 @@ enum err volumes_know(struct node_volumes *vs, struct identity volume, struct id
     return E_OK;
 }
 
-static void attachment_drained(struct iscsi_drain *drain)
+static void attachment_drained(struct hosted_drain *drain)
 {
     struct node_attachment *a = container_of(drain, struct node_attachment, drain);
 
@@ -98,13 +106,18 @@ void volumes_drain(struct node_volumes *vs, struct identity volume, struct ident
 
     if (!a || a->draining || a->drained)
         return;
+    if (!n->opened) { /* nobody was let in */
+        a->drained = true;
+        tell(vs);
+        return;
+    }
     a->draining = true;
-    a->drain = (struct iscsi_drain){
-        .block = volume_block(n->v),
+    a->drain = (struct hosted_drain){
+        .hosted = &n->hosted,
         .attachment = attachment,
         .done = attachment_drained,
     };
-    iscsi_target_drain(vs->target, &a->drain);
+    hosted_drain(&a->drain);
 }
 
 static void attachment_gone(struct node_attachment *a)
@@ -138,8 +151,7 @@ static void replica_config(struct node_volumes *vs, const struct page_record *pa
                            const struct page_replica *from, struct rep_config *ret)
 {
     struct rep_replica *to = &ret->replicas[ret->replica_count++];
-    struct identity disk = page->disks[from->disk].disk;
-    struct node_disk *here = disks_find(vs->disks, disk);
+    const struct disk_report *here = census_disk(vs->census, page->disks[from->disk].disk);
 
     *to = (struct rep_replica){
         .identity = from->replica,
@@ -192,27 +204,66 @@ static struct rep_config *shard_configs(struct node_volumes *vs, const struct vo
     return shards;
 }
 
-static void volume_changed(struct volume_events *events, struct volume *v)
+/* Where it lives: with the first disk that its first shard has here. */
+static struct home *home_of(const struct node_volumes *vs, const struct volume_record *volume)
 {
-    struct node_volume *n = container_of(events, struct node_volume, events);
-    bool serving = volume_serving(v);
+    const struct page_record *page;
+    const struct page_shard *s = view_shard(vs->view, volume->volume, 0, &page);
+    const struct disk_report *disk = NULL;
+
+    for (uint32_t i = 0; s && !disk && i < s->replica_count; i++)
+        disk = census_disk(vs->census, page->disks[s->replicas[i].disk].disk);
+    return disk ? disk->home : NULL;
+}
+
+static void volume_changed(struct hosted *h)
+{
+    struct node_volume *n = container_of(h, struct node_volume, hosted);
+    bool serving = h->told.serving;
 
     if (serving != n->was_serving)
         log_event(n->all->env->log, LOG_LEVEL_INFO, "volume", serving ? "served" : "not_served",
                   "volume=%s name=%s epoch=%llu %s", identity_show(n->volume).text, n->name,
-                  (unsigned long long)n->epoch, volume_why(v));
+                  (unsigned long long)n->epoch, h->told.why);
     n->was_serving = serving;
     end_look(n);
     tell(n->all);
 }
 
-static void volume_closed(struct volume_events *events, struct volume *v)
+static void volume_closed(struct hosted *h)
 {
-    struct node_volume *n = container_of(events, struct node_volume, events);
+    struct node_volume *n = container_of(h, struct node_volume, hosted);
 
-    (void)v;
     n->closed = true;
     task_run(&n->task);
+}
+
+static void volume_freed(struct hosted *h)
+{
+    struct node_volume *n = container_of(h, struct node_volume, hosted);
+
+    n->freed = true;
+    task_run(&n->task);
+}
+
+static void close_begin(struct node_volume *n);
+
+static void volume_opened(struct hosted *h, enum err err)
+{
+    struct node_volume *n = container_of(h, struct node_volume, hosted);
+
+    shards_free(n);
+    n->opened = !err;
+    n->failed = err;
+    n->open_err = err;
+    if (err)
+        close_begin(n);
+    else
+        log_event(n->all->env->log, LOG_LEVEL_INFO, "volume", "opened",
+                  "volume=%s name=%s epoch=%llu reactor=%u", identity_show(n->volume).text, n->name,
+                  (unsigned long long)n->epoch, h->home->number);
+    end_look(n);
+    tell(n->all);
 }
 
 static void volume_init(struct node_volume *n, struct node_volumes *vs,
@@ -224,32 +275,32 @@ static void volume_init(struct node_volume *n, struct node_volumes *vs,
     n->epoch = epoch;
     n->bytes = record->bytes;
     snprintf(n->name, sizeof n->name, "%s", record->name);
-    n->events = (struct volume_events){.changed = volume_changed, .closed = volume_closed};
     list_init(&n->attachments);
 }
 
-static enum err open_with(struct node_volume *n, const struct volume_record *record,
-                          const struct rep_config *shards)
+static void hosted_init(struct node_volume *n, const struct volume_record *record)
 {
-    struct node_volumes *vs = n->all;
-    struct volume_config config = {
-        .identity = record->volume,
-        .size_bytes = record->bytes,
-        .logical_block_bytes = record->logical_block_bytes,
-        .limits = vs->limits->volume,
-        .shard_count = volume_shards(record->bytes),
-        .shards = shards,
+    struct hosted *h = &n->hosted;
+
+    *h = (struct hosted){
+        .home = home_of(n->all, record),
+        .control = n->all->env,
+        .epoch = n->epoch,
+        .config =
+            {
+                .identity = record->volume,
+                .size_bytes = record->bytes,
+                .logical_block_bytes = record->logical_block_bytes,
+                .limits = n->all->limits->volume,
+                .shard_count = volume_shards(record->bytes),
+                .shards = n->shards,
+            },
+        .opened = volume_opened,
+        .changed = volume_changed,
+        .closed = volume_closed,
+        .freed = volume_freed,
     };
-
-    snprintf(config.name, sizeof config.name, "%s", record->name);
-    return volume_open(vs->env, &config, &vs->arbiter->arbiter, &n->events, &n->v);
-}
-
-static void never_ended(struct arbiter_volume *tenure)
-{
-    struct node_volume *n = container_of(tenure, struct node_volume, tenure);
-
-    pool_put(&n->all->volume_pool, n);
+    snprintf(h->config.name, sizeof h->config.name, "%s", record->name);
 }
 
 enum err volumes_open(struct node_volumes *vs, struct identity volume)
@@ -258,7 +309,6 @@ enum err volumes_open(struct node_volumes *vs, struct identity volume)
     const struct head_record *head = view_head(vs->view, volume);
     struct rep_config *shards;
     struct node_volume *n;
-    enum err err;
 
     if (!record || !head)
         return E_NOT_FOUND;
@@ -271,30 +321,24 @@ enum err volumes_open(struct node_volumes *vs, struct identity volume)
         return E_NO_MEMORY;
     }
     volume_init(n, vs, record, head->epoch);
+    n->shards = shards;
+    hosted_init(n, record);
     arbiter_begin(vs->arbiter, &n->tenure, volume, head->epoch);
-    err = open_with(n, record, shards);
-    free(shards);
-    if (err) {
-        arbiter_end(&n->tenure, never_ended);
-        return err;
-    }
     list_append(&vs->open, &n->link);
-    log_event(vs->env->log, LOG_LEVEL_INFO, "volume", "opened", "volume=%s name=%s epoch=%llu",
-              identity_show(volume).text, n->name, (unsigned long long)n->epoch);
+    hosted_open(&n->hosted);
     tell(vs);
     return E_OK;
 }
 
 /* ---- growing ---- */
 
-static void resized(struct volume_resize *r, enum err err)
+static void resized(struct hosted_resize *r, enum err err)
 {
     struct node_volume *n = container_of(r, struct node_volume, resize);
 
     n->resizing = false;
     n->resize_err = err;
-    free(n->resize_shards);
-    n->resize_shards = NULL;
+    shards_free(n);
     if (!err) {
         n->bytes = r->size_bytes;
         log_event(n->all->env->log, LOG_LEVEL_INFO, "volume", "resized", "volume=%s bytes=%llu",
@@ -311,25 +355,26 @@ enum err volumes_resize(struct node_volumes *vs, struct identity volume)
 
     if (!record || !n || n->closing)
         return E_NOT_FOUND;
-    if (n->resizing || n->resize_err)
+    if (!n->opened || n->resizing || n->resize_err)
         return E_BUSY;
-    n->resize_shards = shard_configs(vs, record);
-    if (!n->resize_shards)
+    n->shards = shard_configs(vs, record);
+    if (!n->shards)
         return E_NOT_READY;
     n->resizing = true;
-    n->resize = (struct volume_resize){
+    n->resize = (struct hosted_resize){
+        .hosted = &n->hosted,
         .size_bytes = record->bytes,
         .shard_count = volume_shards(record->bytes),
-        .shards = n->resize_shards,
+        .shards = n->shards,
         .done = resized,
     };
-    volume_resize(n->v, &n->resize);
+    hosted_resize(&n->resize);
     return E_OK;
 }
 
 /* ---- the end ---- */
 
-static void block_drained(struct iscsi_drain *drain)
+static void volume_drained(struct hosted_drain *drain)
 {
     struct node_volume *n = container_of(drain, struct node_volume, drain);
 
@@ -345,23 +390,45 @@ static void tenure_ended(struct arbiter_volume *tenure)
     task_run(&n->task);
 }
 
+static enum task_next end_drain(struct node_volume *n)
+{
+    n->drain = (struct hosted_drain){
+        .hosted = &n->hosted, .logout_seconds = LOGOUT_SECONDS, .done = volume_drained};
+    hosted_drain(&n->drain);
+    return task_goto(&n->task, DRAIN);
+}
+
+static enum task_next end_tenure(struct node_volume *n)
+{
+    arbiter_end(&n->tenure, tenure_ended);
+    return task_wait_in(&n->task, GONE);
+}
+
 static enum task_next end_step(struct task *t)
 {
     struct node_volume *n = container_of(t, struct node_volume, task);
 
     switch ((enum end_state)t->state) {
+    case OPEN:
+        if (n->failed)
+            return end_tenure(n);
+        return n->opened ? end_drain(n) : TASK_WAIT;
+
     case DRAIN:
-        if (!n->drained && volume_serving(n->v))
+        if (!n->drained && n->hosted.told.serving)
             return TASK_WAIT;
         arbiter_supersede(&n->tenure);
-        volume_close(n->v);
+        hosted_close(&n->hosted);
         return task_wait_in(t, CLOSE);
 
     case CLOSE:
         if (!n->closed || !n->drained || n->resizing || attachments_drain(n))
             return TASK_WAIT;
-        arbiter_end(&n->tenure, tenure_ended);
-        return task_wait_in(t, GONE);
+        hosted_free(&n->hosted);
+        return task_wait_in(t, FREE);
+
+    case FREE:
+        return n->freed ? end_tenure(n) : TASK_WAIT;
 
     case GONE:
         return n->ended ? TASK_DONE : TASK_WAIT;
@@ -373,21 +440,27 @@ static void end_done(struct task *t)
 {
     struct node_volume *n = container_of(t, struct node_volume, task);
     struct node_volumes *vs = n->all;
+    struct identity volume = n->volume;
+    enum err err = n->open_err;
 
-    log_event(vs->env->log, LOG_LEVEL_INFO, "volume", "closed", "volume=%s name=%s epoch=%llu",
-              identity_show(n->volume).text, n->name, (unsigned long long)n->epoch);
+    if (!err)
+        log_event(vs->env->log, LOG_LEVEL_INFO, "volume", "closed", "volume=%s name=%s epoch=%llu",
+                  identity_show(volume).text, n->name, (unsigned long long)n->epoch);
     list_for_each_safe(link, &n->attachments)
         attachment_gone(container_of(link, struct node_attachment, link));
-    volume_free(n->v);
     list_remove(&n->link);
     pool_put(&vs->volume_pool, n);
+    if (err)
+        vs->open_failed(vs, volume, err);
     tell(vs);
 }
 
 static const struct task_state end_states[] = {
-    [DRAIN] = {"drain", TASK_FIRST},
+    [OPEN] = {"open", TASK_FIRST},
+    [DRAIN] = {"drain", TASK_AFTER(OPEN)},
     [CLOSE] = {"close", TASK_AFTER(DRAIN)},
-    [GONE] = {"gone", TASK_AFTER(CLOSE)},
+    [FREE] = {"free", TASK_AFTER(CLOSE)},
+    [GONE] = {"gone", TASK_AFTER(OPEN) | TASK_AFTER(FREE)},
 };
 
 static const struct task_kind end_kind = {
@@ -403,10 +476,7 @@ static void close_begin(struct node_volume *n)
     if (n->closing)
         return;
     n->closing = true;
-    n->drain = (struct iscsi_drain){
-        .block = volume_block(n->v), .logout_seconds = LOGOUT_SECONDS, .done = block_drained};
-    task_start(&n->task, &end_kind, &n->all->env->tasks, DRAIN);
-    iscsi_target_drain(n->all->target, &n->drain);
+    task_start(&n->task, &end_kind, &n->all->env->tasks, OPEN);
     tell(n->all);
 }
 

@@ -48,7 +48,7 @@ static bool served(void *arg)
     struct scene *s = arg;
     struct node_volume *n = volumes_find(&s->volumes, VOLUME);
 
-    return n && !n->closing && volume_serving(n->v);
+    return n && !n->closing && n->hosted.told.serving;
 }
 
 static bool served_in_epoch_2(void *arg)
@@ -67,7 +67,7 @@ static bool served_with_128_mib(void *arg)
 
 static bool nothing_on_disk(void *arg)
 {
-    return store_next(((struct scene *)arg)->disks.disks[0].store, NULL) == NULL;
+    return store_next(((struct scene *)arg)->home->disks.disks[0].store, NULL) == NULL;
 }
 
 static bool metad_is_missed(void *arg)
@@ -270,10 +270,10 @@ static void a_volume_that_is_closed_lets_nobody_in(void **state)
 
     create_volume(s);
     until(s, served);
-    assert_non_null(volumes_block(&s->volumes, VOLUME));
+    assert_non_null(volumes_hosted(&s->volumes, VOLUME));
     agent_hold(&s->agent);
     volumes_close(&s->volumes, VOLUME);
-    assert_null(volumes_block(&s->volumes, VOLUME)); /* from now on, not from its end on */
+    assert_null(volumes_hosted(&s->volumes, VOLUME)); /* from now on, not from its end on */
     until(s, no_volume_open);
 }
 
@@ -306,13 +306,15 @@ static void a_volume_grows_while_it_is_served(void **state)
     until(s, served);
     put_volume(s, 128 * MIB, false);
     until(s, served_with_128_mib);
-    assert_int_equal(volumes_block(&s->volumes, VOLUME)->size_units, 128 * MIB / UNIT_BYTES);
+    assert_int_equal(volumes_hosted(&s->volumes, VOLUME)->block->size_units,
+                     128 * MIB / UNIT_BYTES);
 }
 
 /* Lines that tell of a failed action; the simulated log is the process's own. */
 struct failure_log {
     struct log log;
     struct log *former;
+    const char *what;
     uint32_t failures;
 };
 
@@ -320,7 +322,7 @@ static void failure_seen(struct log *l, enum log_level level, const char *line)
 {
     struct failure_log *f = container_of(l, struct failure_log, log);
 
-    f->failures += strstr(line, "action_failed action=\"resize volume\"") != NULL;
+    f->failures += strstr(line, f->what) != NULL;
     if (level >= f->former->least)
         f->former->write(f->former, level, line);
 }
@@ -329,7 +331,8 @@ static void failure_seen(struct log *l, enum log_level level, const char *line)
 static void a_resize_that_fails_is_tried_again_after_a_pause(void **state)
 {
     struct scene *s = *state;
-    struct failure_log log = {.log = {.write = failure_seen, .least = LOG_LEVEL_INFO}};
+    struct failure_log log = {.log = {.write = failure_seen, .least = LOG_LEVEL_INFO},
+                              .what = "action_failed action=\"resize volume\""};
     struct page_record page = cluster_page(NODE, s->disk, 1);
 
     log.former = s->env->log;
@@ -344,6 +347,36 @@ static void a_resize_that_fails_is_tried_again_after_a_pause(void **state)
     sim_run_for(s->sim, 12000000);
     assert_in_range(log.failures, 2, 3);
     s->env->log = log.former;
+}
+
+/* Its home says no: nothing of it is left, and it is tried again like all that fails. */
+static void a_volume_that_cannot_be_opened_is_tried_again_after_a_pause(void **state)
+{
+    struct scene *s = *state;
+    struct failure_log log = {.log = {.write = failure_seen, .least = LOG_LEVEL_INFO},
+                              .what = "action_failed action=\"open volume\""};
+    uint32_t requests_max = s->limits.volume.requests_max;
+
+    log.former = s->env->log;
+    s->env->log = &log.log;
+    s->limits.volume.requests_max = 0;
+    create_volume(s);
+    sim_run_for(s->sim, 12000000);
+    assert_in_range(log.failures, 2, 3);
+    assert_true(no_volume_open(s));
+    s->env->log = log.former;
+    s->limits.volume.requests_max = requests_max;
+    until(s, served);
+}
+
+/* As of the last census. */
+static bool grave_told(void *arg)
+{
+    json_t *body = heartbeat_now_json(arg);
+    bool told = json_array_size(json_object_get(body, "graves")) == 1;
+
+    json_decref(body);
+    return told;
 }
 
 /* Design 10, delete: closed first, told; then by graves, and told again. */
@@ -366,6 +399,7 @@ static void a_deleted_volume_goes_by_its_graves(void **state)
 
     put(s, grave_key(NODE, REPLICA), grave_write(&grave, NULL));
     until(s, nothing_on_disk);
+    until(s, grave_told);
     body = heartbeat_now_json(s);
     assert_string_equal(json_string_value(first_of(body, "graves")), identity_show(REPLICA).text);
     json_decref(body);
@@ -376,15 +410,6 @@ static bool replica_is_being_made(void *arg)
     struct scene *s = arg;
 
     return nothing_on_disk(s) && operation_changes(&s->agent, REPLICA);
-}
-
-static bool grave_told(void *arg)
-{
-    json_t *body = heartbeat_now_json(arg);
-    bool told = json_array_size(json_object_get(body, "graves")) == 1;
-
-    json_decref(body);
-    return told;
 }
 
 static bool grave_seen(void *arg)
@@ -559,6 +584,7 @@ int main(void)
         each(a_volume_is_closed_while_metad_is_away),
         each(a_volume_grows_while_it_is_served),
         each(a_resize_that_fails_is_tried_again_after_a_pause),
+        each(a_volume_that_cannot_be_opened_is_tried_again_after_a_pause),
         each(a_deleted_volume_goes_by_its_graves),
         each(a_grave_is_not_done_while_its_replica_is_being_made),
         each(an_attachment_is_known_then_drained),
@@ -568,5 +594,8 @@ int main(void)
         each(a_lost_replica_is_told_not_made),
         each(what_no_record_names_is_an_orphan_and_stays),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests_name("one home", tests, NULL, NULL);
+
+    scene_apart = true;
+    return failed + cmocka_run_group_tests_name("apart", tests, NULL, NULL);
 }

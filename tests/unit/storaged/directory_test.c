@@ -10,6 +10,8 @@
 #include <cmocka.h>
 
 static struct block a_block;
+static struct home a_home;
+static struct hosted a_volume = {.home = &a_home, .block = &a_block};
 
 struct scene {
     struct view view;
@@ -24,12 +26,12 @@ struct scene {
     uint32_t listed_count;
 };
 
-static struct block *open_here(void *owner, struct identity volume)
+static const struct hosted *open_here(void *owner, struct identity volume)
 {
     const struct scene *s = owner;
 
     assert_int_equal(volume.bits, VOLUME.bits);
-    return s->open_here ? &a_block : NULL;
+    return s->open_here ? &a_volume : NULL;
 }
 
 static int each_new(void **state)

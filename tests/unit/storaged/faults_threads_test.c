@@ -19,7 +19,7 @@ static struct scene {
     struct reactor *reactor;
     pthread_t thread;
     struct node_config config;
-    struct node_disks disks;
+    struct home home;
     struct status_node node;
     struct disk *plain;
 } scene;
@@ -36,10 +36,11 @@ static void open_disk(struct scene *s)
 
     unlink("faults-test.img");
     assert_int_equal(disk_open(e, "faults-test.img", 1u << 20, &s->plain), E_OK);
-    s->disks = (struct node_disks){.env = e, .config = &s->config, .count = 1};
-    s->disks.disks[0].path = "faults-test.img";
-    s->disks.disks[0].store = (struct store *)s; /* that it is open; named by its path only */
-    assert_int_equal(faulty_disk_open(e, s->plain, &s->disks.disks[0].disk), E_OK);
+    s->home.env = e;
+    s->home.disks = (struct node_disks){.env = e, .config = &s->config, .count = 1};
+    s->home.disks.disks[0].path = "faults-test.img";
+    s->home.disks.disks[0].store = (struct store *)s; /* that it is open; named by its path only */
+    assert_int_equal(faulty_disk_open(e, s->plain, &s->home.disks.disks[0].disk), E_OK);
 }
 
 static int scene_open(void **state)
@@ -51,7 +52,8 @@ static int scene_open(void **state)
     scene = (struct scene){.config.allow_faults = true};
     assert_int_equal(reactor_open(&config, &log_stderr, &scene.reactor, &text), E_OK);
     open_disk(&scene);
-    scene.node.disks = &scene.disks;
+    scene.node.homes = &scene.home;
+    scene.node.home_count = 1;
     asks_open(&scene.node.asks);
     assert_int_equal(pthread_create(&scene.thread, NULL, turn, scene.reactor), 0);
     *state = &scene;
@@ -62,7 +64,7 @@ static void close_here(void *memory)
 {
     struct scene *s = memory;
 
-    disk_close(s->disks.disks[0].disk);
+    disk_close(s->home.disks.disks[0].disk);
     reactor_stop(s->reactor);
 }
 
@@ -70,7 +72,7 @@ static int scene_close(void **state)
 {
     struct scene *s = *state;
 
-    assert_true(ask(&s->node.asks, s->disks.env, close_here, s));
+    assert_true(ask(&s->node.asks, s->home.disks.env, close_here, s));
     pthread_join(s->thread, NULL);
     asks_close(&s->node.asks);
     reactor_close(s->reactor);
@@ -126,9 +128,9 @@ static void another_disk_is_not_found(void **state)
     struct scene *s = *state;
     static const char body[] = "{\"disk\": \"faults-test.im\", \"hang_ms\": 1}";
 
-    s->disks.count = 0; /* no store here that has an identity */
+    s->home.disks.count = 0; /* no store here that has an identity */
     assert_int_equal(put(s, body, sizeof body - 1), 404);
-    s->disks.count = 1;
+    s->home.disks.count = 1;
 }
 
 static void without_the_option_all_is_refused(void **state)
@@ -167,7 +169,7 @@ static void read_here(void *arg)
     r->piece = (struct iovec){memory, sizeof memory};
     r->io =
         (struct disk_io){.op = DISK_READ, .pieces = &r->piece, .piece_count = 1, .done = read_done};
-    disk_submit(r->scene->disks.disks[0].disk, &r->io);
+    disk_submit(r->scene->home.disks.disks[0].disk, &r->io);
 }
 
 static enum err read_block(struct scene *s)
@@ -175,7 +177,7 @@ static enum err read_block(struct scene *s)
     struct reading r = {.scene = s};
 
     sem_init(&r.finished, 0, 0);
-    assert_true(ask(&s->node.asks, s->disks.env, read_here, &r));
+    assert_true(ask(&s->node.asks, s->home.disks.env, read_here, &r));
     sem_wait(&r.finished);
     sem_destroy(&r.finished);
     return r.err;

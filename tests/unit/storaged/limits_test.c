@@ -100,6 +100,26 @@ static void a_nodes_disk_has_what_the_design_gives(void **state)
     assert_true(l.files_max > l.reactor.connections_max);
 }
 
+/* No more homes than disks; what the node may have is divided among them. */
+static void homes_share_what_there_is(void **state)
+{
+    struct node_config one = config_of("node", 3, "1T"), many = one;
+    struct limits l = limits_of(&one), shared;
+
+    (void)state;
+    assert_int_equal(l.homes, 1);
+    many.reactors = 2;
+    assert_int_equal(limits_of(&many).homes, 2);
+    many.reactors = 64;
+    shared = limits_of(&many);
+    assert_int_equal(shared.homes, 3);
+    assert_in_range(3 * shared.iscsi.sessions_max, l.iscsi.sessions_max, l.iscsi.sessions_max + 2);
+    assert_in_range(3 * shared.iscsi.commands_max, l.iscsi.commands_max, l.iscsi.commands_max + 2);
+    assert_in_range(3 * shared.iscsi.buffer_bytes, l.iscsi.buffer_bytes - 2, l.iscsi.buffer_bytes);
+    assert_int_equal(shared.beside.workers, 0);
+    assert_true(shared.files_max > 3 * shared.beside.connections_max);
+}
+
 static void a_setting_changes_its_limit(void **state)
 {
     struct node_config c = config_of("node", 1, "1T");
@@ -118,6 +138,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_is_small),
         cmocka_unit_test(a_nodes_disk_has_what_the_design_gives),
+        cmocka_unit_test(homes_share_what_there_is),
         cmocka_unit_test(a_setting_changes_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -56,7 +56,7 @@ static void scene_init(struct scene *s)
         .volume_count = 1,
     };
     s->disks[0] = (struct fact_disk){DISK, GIB};
-    s->replicas[0] = (struct fact_replica){REPLICA, VOLUME, DISK, 0, GIB / 4096};
+    s->replicas[0] = (struct fact_replica){REPLICA, VOLUME, DISK, 0, GIB / 4096, false};
     s->volumes[0] = (struct fact_volume){VOLUME, 3, GIB, false};
 }
 
@@ -292,7 +292,7 @@ static void a_volume_that_grew_is_resized_when_its_replicas_are_made(void **stat
     a = only(s, ACTION_MAKE_REPLICA);
     assert_int_equal(a->shard, 1);
     assert_int_equal(a->size_blocks, GIB / 4096);
-    s->replicas[1] = (struct fact_replica){ID(32), VOLUME, DISK, 1, GIB / 4096};
+    s->replicas[1] = (struct fact_replica){ID(32), VOLUME, DISK, 1, GIB / 4096, false};
     s->facts.replica_count = 2;
     only(s, ACTION_RESIZE_VOLUME);
 }

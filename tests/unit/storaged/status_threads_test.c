@@ -28,11 +28,9 @@ struct scene {
     struct iscsi_close close;
     struct mail end;
     pthread_t thread;
-    struct status_home home;
+    struct home home;
     struct status_node node;
     struct status *status;
-    struct node_disks disks;
-    struct node_volumes volumes; /* none */
     struct limits limits;
     char answer[65536];
 };
@@ -67,17 +65,13 @@ static int scene_open(void **state)
     config.workers = 1;
     assert_int_equal(reactor_open(&config, &log_stderr, &s->reactor, &text), E_OK);
     s->target = target_open(s);
-    s->home = (struct status_home){.env = reactor_env(s->reactor),
-                                   .reactor = s->reactor,
-                                   .target = s->target,
-                                   .volumes = &s->volumes};
+    s->home =
+        (struct home){.env = reactor_env(s->reactor), .reactor = s->reactor, .target = s->target};
+    list_init(&s->home.volumes); /* none, and no disk */
     s->limits.volumes_max = 4;
     s->limits.iscsi = iscsi_limits_small();
-    s->volumes.env = s->home.env;
-    s->volumes.limits = &s->limits;
-    list_init(&s->volumes.open);
     s->node = (struct status_node){
-        .node = {7}, .name = "n1", .homes = &s->home, .home_count = 1, .disks = &s->disks};
+        .node = {7}, .name = "n1", .homes = &s->home, .home_count = 1, .limits = &s->limits};
     assert_int_equal(status_open("127.0.0.1:0", &s->node, &s->status, why), E_OK);
     assert_int_equal(pthread_create(&s->thread, NULL, turn, s->reactor), 0);
     *state = s;

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* storaged/homes.c — an errand to each home, and a count of those that have not come back. */
+#include "storaged/homes.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- opening ---- */
+
+static enum err home_open(struct homes *h, uint32_t number, const struct limits *limits,
+                          const char **reterr_text)
+{
+    struct home *home = &h->list[number];
+    const struct reactor_config *config = number ? &limits->beside : &limits->reactor;
+    enum err err;
+
+    home->all = h;
+    home->number = number;
+    list_init(&home->volumes);
+    err = reactor_open(config, &log_stderr, &home->reactor, reterr_text);
+    if (err)
+        return err;
+    home->env = reactor_env(home->reactor);
+    h->count++;
+    return E_OK;
+}
+
+enum err homes_open(struct homes *h, const struct node_config *config, const struct limits *limits,
+                    const char **reterr_text)
+{
+    enum err err = E_OK;
+
+    *h = (struct homes){.config = config};
+    h->list = calloc(limits->homes, sizeof *h->list);
+    *reterr_text = "no memory";
+    if (!h->list)
+        return E_NO_MEMORY;
+    while (h->count < limits->homes && !err)
+        err = home_open(h, h->count, limits, reterr_text);
+    return err;
+}
+
+uint64_t homes_bytes(const struct homes *h)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < h->count; i++)
+        bytes += reactor_bytes(h->list[i].reactor);
+    return bytes;
+}
+
+enum err homes_targets_open(struct homes *h, const struct limits *limits)
+{
+    struct iscsi_config config = {.portal_group_tag = 1, .limits = limits->iscsi};
+    enum err err = E_OK;
+    uint32_t none;
+
+    for (uint32_t i = 1; i < h->count && !err; i++)
+        err = iscsi_target_open(h->list[i].env, &config, NULL, &h->list[i].target, &none);
+    return err;
+}
+
+static void *turn(void *reactor)
+{
+    reactor_run(reactor);
+    return NULL;
+}
+
+enum err homes_turn(struct homes *h)
+{
+    for (uint32_t i = 1; i < h->count; i++) {
+        struct home *home = &h->list[i];
+        int failed = pthread_create(&home->thread, NULL, turn, home->reactor);
+
+        if (failed)
+            return err_of_errno(failed);
+        home->turns = true;
+    }
+    return E_OK;
+}
+
+/* ---- what all are asked ---- */
+
+static void came_back(struct errand *e)
+{
+    struct homes *h = container_of(e, struct home, errand)->all;
+
+    if (--h->to_come == 0)
+        h->done(h);
+}
+
+/* From home `first` on; the caller sees to it that there is one. */
+static void ask(struct homes *h, uint32_t first, void (*perform)(struct errand *),
+                void (*done)(struct homes *))
+{
+    h->done = done;
+    h->to_come = h->count - first;
+    for (uint32_t i = first; i < h->count; i++) {
+        h->list[i].errand = (struct errand){.perform = perform, .done = came_back};
+        errand_send(&h->list[i].errand, h->list[0].env, h->list[i].env);
+    }
+}
+
+static void disks_done(struct node_disks *d)
+{
+    errand_end(&container_of(d, struct home, disks)->errand);
+}
+
+static void disks_open_there(struct errand *e)
+{
+    struct home *home = container_of(e, struct home, errand);
+    uint32_t homes = home->all->count;
+    struct disks_share share = {(home->number + homes - 1) % homes, homes};
+
+    disks_open(&home->disks, home->env, home->all->config, share, disks_done);
+}
+
+void homes_disks_open(struct homes *h, void (*done)(struct homes *))
+{
+    ask(h, 0, disks_open_there, done);
+}
+
+static void disks_stop_there(struct mail *m)
+{
+    disks_stop(&container_of(m, struct home, stop)->disks);
+}
+
+void homes_disks_stop(struct homes *h)
+{
+    for (uint32_t i = 0; i < h->count; i++) {
+        h->list[i].stop.opened = disks_stop_there;
+        mail_send(h->list[i].env, &h->list[i].stop);
+    }
+}
+
+uint32_t homes_disks_opened(const struct homes *h)
+{
+    uint32_t opened = 0;
+
+    for (uint32_t i = 0; i < h->count; i++)
+        opened += disks_opened(&h->list[i].disks);
+    return opened;
+}
+
+static void target_closed(struct iscsi_close *c)
+{
+    errand_end(&container_of(c, struct home, close)->errand);
+}
+
+static void target_close_there(struct errand *e)
+{
+    struct home *home = container_of(e, struct home, errand);
+
+    home->close.done = target_closed;
+    iscsi_target_close(home->target, &home->close);
+}
+
+void homes_targets_close(struct homes *h, void (*done)(struct homes *))
+{
+    if (h->count > 1)
+        ask(h, 1, target_close_there, done);
+    else
+        done(h);
+}
+
+static void disks_close_there(struct errand *e)
+{
+    struct home *home = container_of(e, struct home, errand);
+
+    disks_close(&home->disks, disks_done);
+}
+
+void homes_disks_close(struct homes *h, void (*done)(struct homes *))
+{
+    ask(h, 0, disks_close_there, done);
+}
+
+/* ---- the end ---- */
+
+static void home_close(struct home *home)
+{
+    if (home->turns) {
+        reactor_stop(home->reactor);
+        pthread_join(home->thread, NULL);
+    }
+    if (home->target)
+        iscsi_target_free(home->target);
+    if (home->reactor)
+        reactor_close(home->reactor);
+}
+
+void homes_close(struct homes *h)
+{
+    for (uint32_t i = h->count; i > 0; i--)
+        home_close(&h->list[i - 1]);
+    free(h->list);
+    h->list = NULL;
+}
