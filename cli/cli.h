@@ -84,6 +84,7 @@ enum cli_exit attachment_list(struct cli *cli, const struct arguments *a);
 enum cli_exit attachment_show(struct cli *cli, const struct arguments *a);
 enum cli_exit attachment_delete(struct cli *cli, const struct arguments *a);
 enum cli_exit node_list(struct cli *cli, const struct arguments *a);
+enum cli_exit node_remove(struct cli *cli, const struct arguments *a);
 enum cli_exit disk_list(struct cli *cli, const struct arguments *a);
 enum cli_exit disk_check(struct cli *cli, const struct arguments *a);
 enum cli_exit disk_show(struct cli *cli, const struct arguments *a);

@@ -109,6 +109,12 @@ const struct command commands[] = {
      "all storage nodes",
      "State `silent`: its heartbeat is missing.\n",
      node_list},
+    {"node", "remove", "NAME", 1, 1, {{NULL, NULL, NULL}},
+     "forget a node that does not come back",
+     "NAME may be a name or an id.  Refused while the node speaks, and while a disk is recorded in\n"
+     "it: move the disk to another node, or `dolmen disk remove` it, first.\n\n"
+     "  dolmen node remove n2\n",
+     node_remove},
     {"disk", "list", "", 0, 0, {{NULL, NULL, NULL}},
      "all disks",
      "Orphans are replicas that no record names: kept, never read, never deleted by themselves.\n",

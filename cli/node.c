@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* cli/node.c — dolmen node list. */
+/* cli/node.c — dolmen node list, remove. */
 #include "cli/api.h"
 #include "cli/cli.h"
 #include "cli/table.h"
@@ -40,5 +40,21 @@ enum cli_exit node_list(struct cli *cli, const struct arguments *a)
         table_done(&t);
     }
     json_decref(list);
+    return CLI_OK;
+}
+
+enum cli_exit node_remove(struct cli *cli, const struct arguments *a)
+{
+    char path[1024];
+    json_t *answer;
+
+    if (!api_path(cli, "/v1/nodes/", a->words[0], path))
+        return CLI_USAGE;
+    cli->list = "node list";
+    if (!api_call(cli, "DELETE", path, NULL, &answer))
+        return CLI_FAILED;
+    json_decref(answer);
+    if (!cli->json)
+        fprintf(cli->out, "node %s removed\n", a->words[0]);
     return CLI_OK;
 }

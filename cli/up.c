@@ -309,7 +309,8 @@ static bool metad_ready(struct up *u, uint32_t index)
     return ok;
 }
 
-/* metad's view of node `name`; NULL: none.  The caller's reference. */
+/* metad's view of node `name`, of the one that speaks if two have it (a node that lost its identity
+ * is another one); NULL: none.  The caller's reference. */
 static json_t *node_seen(struct up *u, const char *name)
 {
     struct http_answer answer;
@@ -317,8 +318,14 @@ static json_t *node_seen(struct up *u, const char *name)
     size_t i;
 
     if (http_call(u->cluster.url, "GET", "/v1/nodes?limit=1000", NULL, &answer)) {
-        json_array_foreach(json_object_get(answer.body, "items"), i,
-                           n) if (strcmp(text_of(n, "name"), name) == 0) found = json_incref(n);
+        json_array_foreach(json_object_get(answer.body, "items"), i, n)
+        {
+            if (strcmp(text_of(n, "name"), name) != 0 ||
+                (found && strcmp(text_of(n, "state"), "silent") == 0))
+                continue;
+            json_decref(found);
+            found = json_incref(n);
+        }
     }
     http_answer_done(&answer);
     return found;

@@ -19,6 +19,7 @@ const struct route control_routes[] = {
     {"DELETE", "/v1/attachments/{}",    "",                     0,                  attachment_delete},
     {"GET",    "/v1/nodes",             "limit after",          0,                  nodes_list},
     {"GET",    "/v1/nodes/{}",          "",                     0,                  node_show},
+    {"DELETE", "/v1/nodes/{}",          "",                     0,                  node_remove},
     {"GET",    "/v1/disks",             "limit after",          0,                  disks_list},
     {"GET",    "/v1/disks/{}",          "",                     0,                  disk_show},
     {"DELETE", "/v1/disks/{}",          "",                     0,                  disk_remove},

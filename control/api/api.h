@@ -19,9 +19,10 @@ void attachment_create(struct control *c, const struct http_request *r, struct h
 void attachment_show(struct control *c, const struct http_request *r, struct http_answer *a);
 void attachment_delete(struct control *c, const struct http_request *r, struct http_answer *a);
 
-/* nodes.c, disks.c, disk_remove.c, health.c, metrics.c */
+/* nodes.c, node_remove.c, disks.c, disk_remove.c, health.c, metrics.c */
 void nodes_list(struct control *c, const struct http_request *r, struct http_answer *a);
 void node_show(struct control *c, const struct http_request *r, struct http_answer *a);
+void node_remove(struct control *c, const struct http_request *r, struct http_answer *a);
 void disks_list(struct control *c, const struct http_request *r, struct http_answer *a);
 void disk_show(struct control *c, const struct http_request *r, struct http_answer *a);
 void disk_remove(struct control *c, const struct http_request *r, struct http_answer *a);

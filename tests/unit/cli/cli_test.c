@@ -207,6 +207,7 @@ static void what_is_not_there_is_looked_for(void **state)
         {"attachment delete web02", "`dolmen attachment list` shows what there is"},
         {"disk show disk0", "`dolmen disk list` shows what there is"},
         {"disk remove disk0", "`dolmen disk list` shows what there is"},
+        {"node remove n9", "`dolmen node list` shows what there is"},
     };
     struct fake_metad m;
     struct run r;

@@ -156,6 +156,35 @@ static void a_disk_that_wants_somebody_is_reported(void **state)
     assert_true(is_well(*state));
 }
 
+static void a_node_that_is_gone_is_removed(void **state)
+{
+    struct node gone = {
+        .metad = *state, .id = 0xa1, .incarnation = 0x20a1, .name = "n1", .chunks = 9};
+    struct node next = {
+        .metad = *state, .id = 0xa2, .incarnation = 0x20a2, .name = "n1", .chunks = 9};
+    struct reply r;
+
+    node_register(&gone);
+    expect_problem(call(*state, "DELETE", "/v1/nodes/n1", NULL), 409, "conflict",
+                   "disk 00000000000010a1 is recorded in it");
+    node_register(&next);
+    node_beat(&next);
+    expect_problem(call(*state, "DELETE", "/v1/nodes/n1", NULL), 409, "conflict",
+                   "two nodes have the name n1");
+    expect_problem(call(*state, "DELETE", "/v1/nodes/00000000000000a2", NULL), 409, "conflict",
+                   "node n1 speaks: stop it first");
+    r = call(*state, "DELETE", "/v1/disks/00000000000010a1", NULL);
+    assert_int_equal(r.status, 204);
+    reply_done(&r);
+    r = call(*state, "DELETE", "/v1/nodes/00000000000000a1", NULL);
+    assert_int_equal(r.status, 204);
+    reply_done(&r);
+    expect_problem(call(*state, "DELETE", "/v1/nodes/00000000000000a1", NULL), 404, "not-found",
+                   "a1");
+    node_beat(&next);
+    assert_true(is_well(*state));
+}
+
 static void a_disk_that_is_gone_is_removed(void **state)
 {
     struct node n = {.metad = *state, .id = 0xa1, .incarnation = 0x20a1, .name = "n1", .chunks = 9};
@@ -284,6 +313,7 @@ int main(void)
         TEST(a_node_that_has_seen_the_founding_holds_nothing),
         TEST(a_keeper_older_than_a_node_is_reported),
         TEST(a_disk_that_wants_somebody_is_reported),
+        TEST(a_node_that_is_gone_is_removed),
         TEST(a_disk_that_is_gone_is_removed),
         TEST(a_node_says_where_its_status_port_is),
         TEST(a_held_node_is_reported),
