@@ -32,6 +32,15 @@ static char *written(const struct metric_set *sets, uint32_t count)
     return text;
 }
 
+static uint32_t times_in(const char *text, const char *what)
+{
+    uint32_t times = 0;
+
+    for (const char *at = text; (at = strstr(at, what)) != NULL; at++)
+        times++;
+    return times;
+}
+
 /* A bucket's bound is inclusive, as Prometheus' `le` is. */
 static void a_bucket_holds_what_took_at_most_its_bound(void **state)
 {
@@ -50,7 +59,7 @@ static void each_row_is_described_once_and_told_for_every_set(void **state)
 {
     struct pump_metrics a = {0}, b = {0};
     const struct metric_set sets[] = {{&a, "pump=\"a\""}, {&b, "pump=\"b\""}};
-    char *text, *second;
+    char *text;
 
     (void)state;
     metric_add(&a.strokes, 3);
@@ -66,8 +75,7 @@ static void each_row_is_described_once_and_told_for_every_set(void **state)
     assert_non_null(strstr(text, "# TYPE storaged_pump_waiting_bytes gauge\n"
                                  "storaged_pump_waiting_bytes{pump=\"a\"} 0\n"
                                  "storaged_pump_waiting_bytes{pump=\"b\"} 8191\n"));
-    second = strstr(text, "# HELP storaged_pump_waiting_bytes");
-    assert_null(strstr(second + 1, "# HELP storaged_pump_waiting_bytes"));
+    assert_int_equal(times_in(text, "# HELP storaged_pump_waiting_bytes"), 1);
     free(text);
 }
 
