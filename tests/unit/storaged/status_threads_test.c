@@ -21,14 +21,19 @@
 
 #define PATIENCE_S 120
 
-struct scene {
-    struct reactor *reactor;
+#define HOMES      2u
+
+struct place {                  /* a home with a thread of its own */
     struct directory directory; /* of nothing: nobody logs in */
-    struct iscsi_target *target;
     struct iscsi_close close;
     struct mail end;
     pthread_t thread;
-    struct home home;
+    struct home *home;
+};
+
+struct scene {
+    struct home homes[HOMES]; /* neither volumes nor disks */
+    struct place places[HOMES];
     struct status_node node;
     struct status *status;
     struct limits limits;
@@ -41,54 +46,62 @@ static void *turn(void *arg)
     return NULL;
 }
 
-static struct iscsi_target *target_open(struct scene *s)
-{
-    struct iscsi_config config = {
-        .portals = {{"127.0.0.1:0"}}, .portal_count = 1, .limits = iscsi_limits_small()};
-    struct iscsi_target *ret = NULL;
-    uint32_t which;
-
-    assert_int_equal(
-        iscsi_target_open(reactor_env(s->reactor), &config, &s->directory, &ret, &which), E_OK);
-    return ret;
-}
-
-static int scene_open(void **state)
+static void place_open(struct place *p, struct home *home)
 {
     struct reactor_config config = reactor_config_default();
-    struct scene *s = calloc(1, sizeof *s);
+    struct iscsi_config target = {
+        .portals = {{"127.0.0.1:0"}}, .portal_count = 1, .limits = iscsi_limits_small()};
     const char *text = "";
-    char why[160];
+    uint32_t which;
 
-    alarm(PATIENCE_S);
-    assert_non_null(s);
     config.workers = 1;
-    assert_int_equal(reactor_open(&config, &log_stderr, &s->reactor, &text), E_OK);
-    s->target = target_open(s);
-    s->home =
-        (struct home){.env = reactor_env(s->reactor), .reactor = s->reactor, .target = s->target};
-    list_init(&s->home.volumes); /* none, and no disk */
-    s->limits.volumes_max = 4;
-    s->limits.iscsi = iscsi_limits_small();
-    s->node = (struct status_node){
-        .node = {7}, .name = "n1", .homes = &s->home, .home_count = 1, .limits = &s->limits};
-    assert_int_equal(status_open("127.0.0.1:0", &s->node, &s->status, why), E_OK);
-    assert_int_equal(pthread_create(&s->thread, NULL, turn, s->reactor), 0);
-    *state = s;
-    return 0;
+    p->home = home;
+    list_init(&home->volumes);
+    assert_int_equal(reactor_open(&config, &log_stderr, &home->reactor, &text), E_OK);
+    home->env = reactor_env(home->reactor);
+    assert_int_equal(iscsi_target_open(home->env, &target, &p->directory, &home->target, &which),
+                     E_OK);
+    assert_int_equal(pthread_create(&p->thread, NULL, turn, home->reactor), 0);
 }
 
 static void target_closed(struct iscsi_close *c)
 {
-    reactor_stop(container_of(c, struct scene, close)->reactor);
+    reactor_stop(container_of(c, struct place, close)->home->reactor);
 }
 
 static void end_opened(struct mail *m)
 {
-    struct scene *s = container_of(m, struct scene, end);
+    struct place *p = container_of(m, struct place, end);
 
-    s->close.done = target_closed;
-    iscsi_target_close(s->target, &s->close);
+    p->close.done = target_closed;
+    iscsi_target_close(p->home->target, &p->close);
+}
+
+static void place_close(struct place *p)
+{
+    p->end.opened = end_opened;
+    mail_send(p->home->env, &p->end);
+    pthread_join(p->thread, NULL);
+    iscsi_target_free(p->home->target);
+    reactor_close(p->home->reactor);
+}
+
+static int scene_open(void **state)
+{
+    struct scene *s = calloc(1, sizeof *s);
+    char why[160];
+
+    alarm(PATIENCE_S);
+    assert_non_null(s);
+    for (uint32_t i = 0; i < HOMES; i++)
+        place_open(&s->places[i], &s->homes[i]);
+    s->limits.volumes_max = 4;
+    s->limits.iscsi = iscsi_limits_small();
+    s->node = (struct status_node){
+        .node = {7}, .name = "n1", .homes = s->homes, .home_count = HOMES, .limits = &s->limits};
+    assert_int_equal(status_open("127.0.0.1:0", &s->node, &s->status, why), E_OK);
+    *state = s;
+    return 0;
 }
 
 static int scene_close(void **state)
@@ -96,11 +109,8 @@ static int scene_close(void **state)
     struct scene *s = *state;
 
     status_close(s->status);
-    s->end.opened = end_opened;
-    mail_send(s->home.env, &s->end);
-    pthread_join(s->thread, NULL);
-    iscsi_target_free(s->target);
-    reactor_close(s->reactor);
+    for (uint32_t i = 0; i < HOMES; i++)
+        place_close(&s->places[i]);
     free(s);
     alarm(0);
     return 0;
@@ -209,17 +219,18 @@ static void a_reactor_that_stands_still_is_reported_and_holds_up_nobody(void **s
 
     sem_init(&plug.entered, 0, 0);
     sem_init(&plug.leave, 0, 0);
-    mail_send(s->home.env, &plug.mail);
+    mail_send(s->homes[1].env, &plug.mail);
     sem_wait(&plug.entered);
     for (uint32_t i = 0; i < 3; i++) {
         assert_int_equal(get(s, "/healthz"), 503);
-        assert_non_null(strstr(s->answer, "reactor 0 does not answer"));
+        assert_non_null(strstr(s->answer, "\"why\":[\"reactor 1 does not answer within"));
     }
     assert_int_equal(get(s, "/metrics"), 200); /* counters are read, not asked for */
-    assert_non_null(strstr(s->answer, "\nstoraged_reactor_answers{reactor=\"0\"} 0\n"));
-    assert_non_null(strstr(s->answer, "\nstoraged_iscsi_sessions{reactor=\"0\"} 0\n"));
+    assert_non_null(strstr(s->answer, "\nstoraged_reactor_answers{reactor=\"0\"} 1\n"
+                                      "storaged_reactor_answers{reactor=\"1\"} 0\n"));
+    assert_non_null(strstr(s->answer, "\nstoraged_iscsi_sessions{reactor=\"1\"} 0\n"));
     assert_int_equal(get(s, "/v1/volumes"), 200);
-    assert_non_null(strstr(s->answer, "\"silent_reactors\":[0]"));
+    assert_non_null(strstr(s->answer, "\"silent_reactors\":[1]"));
     assert_int_equal(s->node.asks.late_count, 5);
     sem_post(&plug.leave);
     while (get(s, "/healthz") != 200)
