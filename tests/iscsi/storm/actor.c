@@ -57,8 +57,10 @@ static void job_harvest(struct actor *a, struct job *j)
 {
     const struct initiator_request *r = &j->request;
 
-    if (r->err)
+    if (r->err || r->status == 0x08) /* BUSY: what the block has runs on */
         job_in_doubt(a, j);
+    if (r->err)
+        ;
     else if (r->status)
         assert(is_excuse(r));
     else
@@ -103,6 +105,8 @@ static void rejected(struct actor *a, const struct initiator_pdu *p)
     for (uint32_t n = 0; n < JOBS; n++)
         if (a->jobs[n].used && a->jobs[n].request.itt == bhs_itt(h))
             initiator_retry(&a->jobs[n].request, h);
+    for (uint32_t n = 0; n < JOBS; n++)
+        a->jobs[n].sent_us = sim_now_us(a->lab->sim); /* those behind it were held until now */
 }
 
 static void take_others(struct actor *a)
@@ -116,10 +120,58 @@ static void take_others(struct actor *a)
     }
 }
 
+/* ---- what a storm may not do ---- */
+
+#define SLACK_US (1500ull * 1000) /* a tick, and the way there and back */
+
+static void check_deadline(const struct actor *a)
+{
+    uint64_t deadline = a->lab->directory.answer.deadline_seconds * 1000000ull;
+
+    for (uint32_t n = 0; n < JOBS && deadline > 0; n++)
+        assert(!a->jobs[n].used ||
+               sim_now_us(a->lab->sim) - a->jobs[n].sent_us <= deadline + SLACK_US);
+}
+
+static void check_window(struct actor *a)
+{
+    if ((int32_t)initiator_window(a->initiator) > 0) {
+        a->shut_us = 0;
+        return;
+    }
+    if (a->shut_us == 0)
+        a->shut_us = sim_now_us(a->lab->sim);
+    assert(sim_now_us(a->lab->sim) - a->shut_us <= SLACK_US);
+}
+
+/* The bytes of the dead one arrive, late; then its session ends by itself. */
+static void haunt(struct actor *a)
+{
+    if (!a->ghost)
+        return;
+    if (a->ghost->net && a->ghost_us > 0 && sim_now_us(a->lab->sim) >= a->ghost_us) {
+        sim_net_hold(a->ghost->net, SIM_SENT, false);
+        a->ghost_us = 0;
+    }
+    if (a->ghost->net)
+        return;
+    lab_part(a->lab, a->ghost);
+    a->ghost = NULL;
+}
+
 void actor_listen(struct actor *a)
 {
     take_others(a);
     harvest(a);
+    haunt(a);
+}
+
+void actor_wait(struct actor *a)
+{
+    actor_listen(a);
+    assert(a->initiator->net);
+    check_deadline(a);
+    check_window(a);
 }
 
 /* ---- work ---- */
@@ -172,6 +224,7 @@ void actor_work(struct actor *a)
     if (!job_reserve(a, j))
         return;
     j->used = true;
+    j->sent_us = sim_now_us(a->lab->sim);
     j->bytes = calloc(j->count, MODEL_BLOCK);
     assert(j->bytes);
     j->request.attribute = attributes[draw(a, sizeof attributes)];
@@ -279,7 +332,7 @@ void actor_login(struct actor *a)
 {
     struct initiator_config config = {.name = "iqn.a",
                                       .target = LAB_TARGET,
-                                      .isid = {0x80, 0, 0, 0, 0, (uint8_t)a->number},
+                                      .isid = {0x80, 0, 0, 0, a->life, (uint8_t)a->number},
                                       .keys = draw_keys(a),
                                       .chap = a->chap,
                                       .unsolicited = draw(a, 2),
@@ -287,6 +340,7 @@ void actor_login(struct actor *a)
                                       .first_cmd_sn = 1 + (uint32_t)draw(a, UINT32_MAX)};
 
     a->logins++;
+    a->shut_us = 0;
     for (int attempt = 0; attempt < 2; attempt++) {
         numbers_begin(actor_numbers(a), a->lab->limits.window + 4, 8);
         config.watch = &actor_numbers(a)->watch;
@@ -343,6 +397,52 @@ void actor_return(struct actor *a)
     }
     actor_harvest_closed(a);
     actor_login(a);
+}
+
+/* ---- death ---- */
+
+static void last_words(struct actor *a, uint32_t n)
+{
+    struct initiator_request *r = &a->ghost_writes[n];
+
+    if ((int32_t)initiator_window(a->ghost) <= 0)
+        return;
+    *r = (struct initiator_request){.attribute = SIMPLE};
+    initiator_write(a->ghost, r, 8ull * (a->number * BLOCKS + draw(a, BLOCKS)), a->ghost_bytes,
+                    MODEL_BLOCK);
+}
+
+/*
+ * Its host dies, with writes on their way, and is back under another ISID (libiscsi's way) or the
+ * same before they arrive.  What its new session reads and writes then stays (design 8).
+ */
+void actor_dies(struct actor *a)
+{
+    if (a->ghost)
+        return;
+    actor_listen(a);
+    actor_forget(a);
+    a->ghost = a->initiator;
+    a->ghost->config.watch = NULL;
+    a->ghost->config.mute = true;
+    a->ghost->spoil_data = a->ghost->spoil_header = false;
+    sim_net_hold(a->ghost->net, SIM_SENT, true);
+    model_content(a->ghost_bytes, a->number << 24 | ++a->tags);
+    for (uint32_t n = 0; n < GHOSTS; n++)
+        last_words(a, n);
+    a->ghost_us = sim_now_us(a->lab->sim) + 1 + draw(a, 8000000);
+    if (draw(a, 4) > 0)
+        a->life++;
+    actor_login(a);
+}
+
+void actor_rests(struct actor *a)
+{
+    for (int n = 0; n < 1000 && a->ghost; n++) {
+        actor_listen(a);
+        sim_run_for(a->lab->sim, 20000);
+    }
+    assert(!a->ghost);
 }
 
 /* ---- the end ---- */

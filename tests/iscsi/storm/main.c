@@ -5,9 +5,12 @@
  *   sim_iscsi [--seed N] [--seeds N] [--trace]
  *
  * Three initiators read and write, ping, abort, reset, log out, break off, come back under the same
- * name, spoil digests; meanwhile the block stalls, memory is short, and at times the target is
- * drained.  What is answered is held against a model of the disk, what is said against a model of
- * each session's numbers.  At the end everything is answered, and nothing is left.
+ * name, spoil digests, die with bytes on their way that come late; meanwhile the block stalls, for
+ * longer than deadlines too, memory is short, and at times the target is drained.  No command is
+ * silent past its deadline, no window shut for longer than a second, no session ended for that,
+ * nothing that a dead session asked for is done behind the back of the next.  What is answered is
+ * held against a model of the disk, what is said against a model of each session's numbers.  At the
+ * end everything is answered, and nothing is left.
  *
  * Plays seeds first … first + count - 1, two at a time; prints each that failed and ends with 1.
  */
@@ -23,6 +26,7 @@
 #define ACTORS        3u
 #define STEPS         160
 #define SECOND_US     1000000u
+#define SLICE_US      (SECOND_US / 5)
 
 struct story {
     struct lab lab;
@@ -109,6 +113,29 @@ static void drain(struct story *s)
     all_return(s);
 }
 
+/* ---- time ---- */
+
+/* All are there and listen, some go on working. */
+static void pass_time(struct story *s, uint64_t us, bool working)
+{
+    for (uint64_t end = sim_now_us(s->lab.sim) + us; sim_now_us(s->lab.sim) < end;) {
+        for (uint32_t k = 0; k < ACTORS; k++) {
+            actor_wait(&s->actors[k]);
+            if (working)
+                actor_work(&s->actors[k]);
+        }
+        sim_run_for(s->lab.sim, SLICE_US);
+    }
+}
+
+/* Longer than most deadlines; not longer than an initiator has patience. */
+static void hang(struct story *s)
+{
+    s->lab.ram.stalled = true;
+    pass_time(s, sim_draw(s->lab.sim, 30) * SECOND_US, sim_draw(s->lab.sim, 2));
+    ram_block_go_on(&s->lab.ram);
+}
+
 /* ---- a story ---- */
 
 static void step(struct story *s, struct actor *a)
@@ -139,6 +166,16 @@ static void step(struct story *s, struct actor *a)
         else if (sim_draw(s->lab.sim, 2))
             drain(s);
         return;
+    case 9:
+        hang(s);
+        return;
+    case 10:
+        pass_time(s, sim_draw(s->lab.sim, 10) * SECOND_US, false);
+        return;
+    case 11:
+    case 12:
+        actor_dies(a);
+        return;
     default:
         actor_work(a);
     }
@@ -148,8 +185,8 @@ static struct iscsi_limits tight(void)
 {
     struct iscsi_limits limits = iscsi_limits_small();
 
-    limits.sessions_max = ACTORS;
-    limits.commands_max = 40;
+    limits.sessions_max = 2 * ACTORS; /* dead ones have a place until they are found out */
+    limits.commands_max = 64;
     limits.window = 12;
     limits.half_open_max = 8;
     limits.buffer_bytes = 2u << 20;
@@ -160,6 +197,7 @@ static void begin(struct story *s, uint64_t seed)
 {
     memset(s, 0, sizeof *s);
     lab_open_from(&s->lab, tight(), seed);
+    s->lab.directory.answer.deadline_seconds = seed % 3 == 0 ? 0 : seed % 3 == 1 ? 25 : 2;
     if (seed % 4 == 0)
         s->lab.directory.answer.chap =
             (struct iscsi_chap){"user", "a secret of ours", "target", "another secret"};
@@ -189,11 +227,12 @@ static bool play(uint64_t seed)
     }
     settle(&s);
     for (uint32_t n = 0; n < ACTORS; n++) {
+        actor_rests(&s.actors[n]);
         actor_finish(&s.actors[n]);
         answered += s.actors[n].answered;
     }
     lab_close(&s.lab);
-    return answered > STEPS / 10;
+    return answered > STEPS / 20;
 }
 
 static int usage(const char *name)

@@ -58,8 +58,11 @@ static void command_sent(struct numbers *n, const union bhs *h)
         assert(t ? cmd_sn == t->cmd_sn : cmd_sn == n->cmd_sn);
         n->cmd_sn += !t;
     }
-    if (bhs_itt(h) != TAG_NONE)
-        task_begin(t ? t : task_new(n), h);
+    if (bhs_itt(h) == TAG_NONE)
+        return;
+    t = t ? t : task_new(n);
+    task_begin(t, h);
+    t->sent = ++n->sent;
 }
 
 static void data_sent(struct numbers *n, const struct bhs_data_out *h)
@@ -223,8 +226,8 @@ static uint8_t asked_by(uint8_t opcode)
 
 static bool is_ended_by(const struct task_numbers *t, const struct task_numbers *function)
 {
-    if (!t->living || t->opcode != SCSI_COMMAND)
-        return false;
+    if (!t->living || t->opcode != SCSI_COMMAND || t->sent > function->sent)
+        return false; /* or it came again, behind the function */
     if ((function->flags & ~FLAG_FINAL) == TMF_ABORT_TASK)
         return t->itt == function->referenced;
     return sn_not_after(t->cmd_sn, function->cmd_sn);

@@ -22,6 +22,7 @@ struct task_numbers {
     bool gone; /* a function of this session has ended it: silence, unless it comes again */
     uint8_t opcode, flags;
     uint32_t itt, cmd_sn, edtl;
+    uint32_t sent;               /* its place among the requests of this connection */
     uint32_t referenced;         /* by ABORT TASK */
     uint32_t data_sn, in_offset; /* of the Data-In that comes next */
     uint32_t r2t_sn, asked;      /* of the R2T that comes next     */
@@ -36,6 +37,7 @@ struct numbers {
     uint32_t window_max, r2t_max; /* that a session may have */
     bool full, stat_sn_known;
     uint32_t cmd_sn; /* the next that is sent */
+    uint32_t sent;   /* requests so far */
     uint32_t stat_sn, exp_cmd_sn, max_cmd_sn;
     struct task_numbers tasks[TASKS_MAX];
 };
