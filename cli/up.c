@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #define METAD_PORT       7480
@@ -90,6 +91,26 @@ static bool nodes_parse(const char *text, uint32_t *ret)
     return true;
 }
 
+/* Each new node's disk file is written in full: what cannot fit is refused before it fills the file
+ * system for everybody. */
+static bool room_for(struct up *u, uint64_t bytes)
+{
+    uint32_t fresh = u->nodes - u->cluster.node_count;
+    uint64_t all, there;
+    struct statvfs fs;
+
+    if (fresh == 0 || statvfs(u->cluster.dir, &fs) != 0)
+        return true;
+    there = (uint64_t)fs.f_bavail * fs.f_frsize;
+    if (!__builtin_mul_overflow(bytes, (uint64_t)fresh, &all) && all <= there)
+        return true;
+    fprintf(
+        u->cli->err,
+        "dolmen: --size %s for %u new nodes does not fit: %s has %s free; say a smaller --size\n",
+        u->size, fresh, u->cluster.dir, size_show(there).text);
+    return false;
+}
+
 static bool options(struct up *u, const struct arguments *a)
 {
     uint64_t bytes;
@@ -107,7 +128,7 @@ static bool options(struct up *u, const struct arguments *a)
     u->allow_faults = a->options[2] != NULL;
     u->size = a->options[1] ? a->options[1] : "4G";
     if (size_parse(u->size, &bytes) && bytes >= DISK_BYTES_LEAST)
-        return true;
+        return room_for(u, bytes);
     fprintf(u->cli->err, "dolmen: --size is 512M or more, not %s\n", u->size);
     return false;
 }

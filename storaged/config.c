@@ -7,6 +7,7 @@
  */
 #include "storaged/settings.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
 
@@ -88,7 +89,7 @@ enum err node_config_read(const char *path, struct node_config *ret, struct conf
     if (config_read_file(&file, path) == CONFIG_TRUE)
         ok = read_given(&r, &file) && default_rest(&r, &file) && fits_together(&r, &file);
     else if (config_error_type(&file) == CONFIG_ERR_FILE_IO)
-        ok = config_wrong(&r, 0, "it cannot be read");
+        ok = config_wrong(&r, 0, "it cannot be read: %s", strerror(errno));
     else
         ok = config_wrong(&r, (unsigned)config_error_line(&file), "%s", config_error_text(&file));
     config_destroy(&file);

@@ -79,7 +79,7 @@ static void what_is_not_understood_is_said(void **state)
     }
 }
 
-static void a_number_of_nodes_is_taken_whole(void **state)
+static void nodes_and_sizes_that_cannot_be_are_refused(void **state)
 {
     static const char *const numbers[] = {"4294967297", "0",  "33",
                                           "-1",         "1x", "99999999999999999999"};
@@ -94,6 +94,10 @@ static void a_number_of_nodes_is_taken_whole(void **state)
         assert_int_equal(r.result, CLI_USAGE);
         contains(r.err, "--nodes is a number from 1 to 32");
     }
+    snprintf(words, sizeof words, "--dir %s up --nodes 2 --size 3000000T", dir);
+    run(&r, words); /* would fill the file system before it failed */
+    assert_int_equal(r.result, CLI_USAGE);
+    contains(r.err, "--size 3000000T for 2 new nodes does not fit: /tmp/");
     snprintf(words, sizeof words, "%s/cluster.lock", dir);
     assert_int_equal(unlink(words), 0);
     assert_int_equal(rmdir(dir), 0);
@@ -387,7 +391,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_understood_is_said),
-        cmocka_unit_test(a_number_of_nodes_is_taken_whole),
+        cmocka_unit_test(nodes_and_sizes_that_cannot_be_are_refused),
         cmocka_unit_test(every_command_has_help),
         cmocka_unit_test(without_a_cluster_the_way_out_is_said),
         cmocka_unit_test(a_volume_is_created_with_what_was_asked),

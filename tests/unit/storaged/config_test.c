@@ -214,7 +214,8 @@ static void a_file_that_is_not_there_is_said(void **state)
 
     (void)state;
     assert_int_equal(node_config_read("/nonexistent/storaged.conf", &c, &problem), E_CONFIG);
-    assert_string_equal(problem.text, "/nonexistent/storaged.conf: it cannot be read");
+    assert_string_equal(problem.text,
+                        "/nonexistent/storaged.conf: it cannot be read: No such file or directory");
 }
 
 int main(void)
