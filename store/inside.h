@@ -21,7 +21,9 @@ struct home_read {
     struct store_read *read;
     struct store *store;
     struct disk_io io;
-    struct iovec piece;
+    struct iovec pieces[CHUNK_BLOCKS]; /* the asker's memory, or one piece: the buffer */
+    uint32_t piece_count;
+    bool direct; /* the asker's */
     uint8_t *buffer;
     uint64_t block;         /* of the replica: block 0 of the chunk */
     uint64_t chunk, offset; /* its number, and where it is on disk  */
@@ -202,6 +204,8 @@ struct pieces_cursor {
     uint64_t offset;
 };
 uint32_t pieces_slice(struct pieces_cursor *c, uint64_t length, struct iovec *ret);
+/* The next bytes as far as they lie together, at most `length`. */
+struct iovec pieces_next(struct pieces_cursor *c, uint64_t length);
 void pieces_scatter(const struct iovec *pieces, uint64_t offset, const uint8_t *from,
                     uint64_t length); /* from NULL: zeros */
 

@@ -25,14 +25,20 @@ void pieces_gather(uint8_t *to, const struct iovec *pieces, uint64_t offset, uin
     }
 }
 
+struct iovec pieces_next(struct pieces_cursor *c, uint64_t length)
+{
+    struct iovec part = stretch(&c->at, &c->offset, length);
+
+    c->offset += part.iov_len;
+    return part;
+}
+
 uint32_t pieces_slice(struct pieces_cursor *c, uint64_t length, struct iovec *ret)
 {
     uint32_t count = 0;
 
-    for (; length > 0; length -= ret[count++].iov_len) {
-        ret[count] = stretch(&c->at, &c->offset, length);
-        c->offset += ret[count].iov_len;
-    }
+    for (; length > 0; length -= ret[count++].iov_len)
+        ret[count] = pieces_next(c, length);
     return count;
 }
 

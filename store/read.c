@@ -15,6 +15,9 @@
  * that it has staged, which the read found in memory.  Hence the record that comes is the one that
  * stood, whatever became of the chunk since.
  *
+ * A block is read into the caller's memory where that can be, and proved there; else, and ahead of
+ * its page, into a buffer of the store's and copied.
+ *
  * What can go wrong:
  *   the checksum does not match     E_MEDIUM with the first such block; the others are valid
  *   the disk refuses the read       asked again block by block: only what it refuses is E_MEDIUM
@@ -61,13 +64,45 @@ static void give(struct store_read *r, uint64_t block, const uint8_t *bytes)
 
 static void submit(struct home_read *h);
 
+static struct iovec first_piece(const struct home_read *h)
+{
+    return (struct iovec){h->buffer + (size_t)h->first * BLOCK_BYTES,
+                          h->count * (size_t)BLOCK_BYTES};
+}
+
+/*
+ * Where every block that is asked for comes from the disk, and the asker's memory can be read into
+ * as it lies, it is: what is proved there needs no copy.  False: through the buffer.
+ */
+static bool pieces_are_direct(struct home_read *h)
+{
+    uint64_t offset = (h->block + h->first - h->read->extent.start) * BLOCK_BYTES;
+    struct pieces_cursor at = {h->read->pieces, offset};
+    uint32_t count = 0;
+
+    for (uint32_t b = h->first; b < h->first + h->count; b++) {
+        struct iovec *last = &h->pieces[count - (count > 0)], part = pieces_next(&at, BLOCK_BYTES);
+
+        if (!(h->mask & 1u << b) || part.iov_len < BLOCK_BYTES ||
+            (uintptr_t)part.iov_base % DISK_ALIGN != 0)
+            return false;
+        if (count > 0 && (uint8_t *)last->iov_base + last->iov_len == part.iov_base)
+            last->iov_len += part.iov_len;
+        else
+            h->pieces[count++] = part;
+    }
+    h->piece_count = count;
+    return true;
+}
+
 /* Verifies what came and hands it on. */
 static void take_in(struct home_read *h, uint32_t first, uint32_t count, enum err err)
 {
     const struct store_replica *replica = h->read->replica;
+    struct pieces_cursor at = {h->pieces, 0};
 
     for (uint32_t b = first; b < first + count; b++) {
-        const uint8_t *bytes = h->buffer + (size_t)b * BLOCK_BYTES;
+        const uint8_t *bytes = pieces_next(&at, BLOCK_BYTES).iov_base;
         uint64_t block = h->block + b;
 
         if (!(h->mask & 1u << b))
@@ -75,7 +110,7 @@ static void take_in(struct home_read *h, uint32_t first, uint32_t count, enum er
         if (err || block_checksum(replica->volume, replica_volume_block(replica, block), bytes) !=
                        h->checksums[b])
             bad(h->read, block);
-        else
+        else if (!h->direct)
             give(h->read, block, bytes);
     }
 }
@@ -135,12 +170,15 @@ static void fetched(struct disk_io *io, enum err err)
 
 static void submit(struct home_read *h)
 {
-    h->piece =
-        (struct iovec){h->buffer + (size_t)h->first * BLOCK_BYTES, h->count * (size_t)BLOCK_BYTES};
+    h->direct = !h->unjudged && pieces_are_direct(h);
+    if (!h->direct) {
+        h->pieces[0] = first_piece(h);
+        h->piece_count = 1;
+    }
     h->io = (struct disk_io){.op = DISK_READ,
                              .offset = h->offset + h->first * (uint64_t)BLOCK_BYTES,
-                             .pieces = &h->piece,
-                             .piece_count = 1,
+                             .pieces = h->pieces,
+                             .piece_count = h->piece_count,
                              .done = fetched};
     disk_submit(h->store->disk, &h->io);
 }

@@ -258,7 +258,8 @@ struct store_read {
     const struct iovec *pieces;
     uint32_t piece_count;
     void (*done)(struct store_read *, enum err);
-    uint64_t bad_block; /* E_MEDIUM: the first that could not be proved; the others are valid */
+    uint64_t bad_block; /* E_MEDIUM: the first that could not be proved: anything may lie in its
+                           place; those that are proved are valid */
     void *own;          /* the caller's */
 
     /* the store's own */
