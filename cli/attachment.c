@@ -11,7 +11,8 @@
 
 #define DEADLINE_S_MAX 3600u
 
-/* A form is one long line; for people it breaks at `at`, so that it can be pasted all the same. */
+/* A form is one long line; for people it breaks at `at`, so that it can be pasted all the same: not
+ * within a remark at its end. */
 struct form {
     const char *member, *title, *at, *broken;
 };
@@ -24,10 +25,11 @@ static const struct form forms[] = {
 
 static void print_form(FILE *to, const struct form *f, const char *text)
 {
-    const char *next;
+    const char *next, *remark = strstr(text, " # ");
 
     fprintf(to, "\n%s:\n", f->title);
-    for (; (next = strstr(text, f->at)) != NULL; text = next + strlen(f->at))
+    for (; (next = strstr(text, f->at)) != NULL && (!remark || next < remark);
+         text = next + strlen(f->at))
         fprintf(to, "%.*s%s", (int)(next - text), text, f->broken);
     fprintf(to, "%s\n", text);
 }

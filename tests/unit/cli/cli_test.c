@@ -317,7 +317,8 @@ static void an_attachment_comes_with_its_forms(void **state)
                  "\"initiator\":\"iqn.2026-11.example:one\",\"shared\":true,\"read_only\":true,"
                  "\"deadline_seconds\":25,\"state\":\"attached\",\"target\":\"iqn.x:aa\",\"lun\":0,"
                  "\"portals\":[\"p\"],"
-                 "\"forms\":{\"qemu\":\"-blockdev x -device z\",\"libvirt\":\"<disk><a/></disk>\","
+                 "\"forms\":{\"qemu\":\"-blockdev x -device z # not "
+                 "-k\",\"libvirt\":\"<disk><a/></disk>\","
                  "\"open_iscsi\":\"iscsiadm y && iscsiadm z\"}}"),
          "attachment create web01 --initiator iqn.2026-11.example:one --shared --read-only "
          "--deadline none");
@@ -329,7 +330,7 @@ static void an_attachment_comes_with_its_forms(void **state)
     contains(m.requests[0], "\"deadline_seconds\":0");
     contains(r.out, "deadline   25s\n");
     contains(r.out, "attached, shared, read-only\n");
-    contains(r.out, "QEMU:\n-blockdev x \\\n  -device z\n");
+    contains(r.out, "QEMU:\n-blockdev x \\\n  -device z # not -k\n");
     contains(r.out, "libvirt:\n<disk>\n<a/>\n</disk>\n");
     contains(r.out, "open-iscsi:\niscsiadm y &&\niscsiadm z\n");
 }
