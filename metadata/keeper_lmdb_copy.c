@@ -229,10 +229,13 @@ static enum err staged_make(const char *file, const char *staging, struct identi
     if (!join(data, staging, "data.mdb", why))
         return E_TOO_LARGE;
     err = file_copy(file, data, why);
-    if (!err)
-        err = keeper_lmdb_open(staging, fresh, &k, why);
     if (err)
         return err;
+    err = keeper_lmdb_open(staging, fresh, &k, why);
+    if (err) {
+        snprintf(why, 160, "%.90s: it is no backup of a keeper: %.40s", file, err_text(err));
+        return err;
+    }
     if (identity_equal(k->lineage, fresh)) { /* it was begun just now: the file was empty */
         snprintf(why, 160, "%.100s: it holds no keeper", file);
         err = E_DAMAGED;
