@@ -93,12 +93,15 @@ static bool nodes_parse(const char *text, uint32_t *ret)
 
 /* Each new node's disk file is written in full: what cannot fit is refused before it fills the file
  * system for everybody. */
-static bool room_for(struct up *u, uint64_t bytes)
+static bool room_for(struct up *u, uint64_t bytes, bool given)
 {
     uint32_t fresh = u->nodes - u->cluster.node_count;
     uint64_t all, there;
     struct statvfs fs;
 
+    if (fresh == 0 && given)
+        fputs("dolmen: --size is for new nodes: disks that are there stay as they are\n",
+              u->cli->err);
     if (fresh == 0 || statvfs(u->cluster.dir, &fs) != 0)
         return true;
     there = (uint64_t)fs.f_bavail * fs.f_frsize;
@@ -128,7 +131,7 @@ static bool options(struct up *u, const struct arguments *a)
     u->allow_faults = a->options[2] != NULL;
     u->size = a->options[1] ? a->options[1] : "4G";
     if (size_parse(u->size, &bytes) && bytes >= DISK_BYTES_LEAST)
-        return room_for(u, bytes);
+        return room_for(u, bytes, a->options[1] != NULL);
     fprintf(u->cli->err, "dolmen: --size is 512M or more, not %s\n", u->size);
     return false;
 }

@@ -233,7 +233,7 @@ static enum err staged_make(const char *file, const char *staging, struct identi
         return err;
     err = keeper_lmdb_open(staging, fresh, &k, why);
     if (err) {
-        snprintf(why, 160, "%.90s: it is no backup of a keeper: %.40s", file, err_text(err));
+        snprintf(why, 160, "%.80s: it is no backup of a keeper: %.40s", file, err_text(err));
         return err;
     }
     if (identity_equal(k->lineage, fresh)) { /* it was begun just now: the file was empty */

@@ -483,6 +483,7 @@ static void what_is_no_backup_is_refused(void **state)
         close(fd);
         assert_int_equal(keeper_lmdb_restore(copy, elsewhere, (struct identity){6}, &restored, why),
                          E_DAMAGED);
+        assert_int_equal(strncmp(why, copy, strlen(copy)), 0);
         assert_int_not_equal(access(data, F_OK), 0);
     }
 }
