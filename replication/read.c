@@ -4,10 +4,18 @@
  *
  * Its blocks are claimed by the caller, so it waits for the writes that it overlaps (P6) and shows
  * nothing that a takeover may still drop (P7).  `lease` = 0: the replica is asked on every read.
+ *
+ * What can go wrong:
+ *   a block cannot be proved      E_MEDIUM
+ *   the disk reads nothing        it may have been pulled, or come back: asked again every second,
+ *                                 until it does or the shard is closed (as with a write: 6.5)
+ *   another epoch was promised    superseded
  */
 #include "replication/shard.h"
 
 #include <assert.h>
+
+#define AGAIN_US 1000000u
 
 enum rep_read_state {
     CHOOSE, /* a member that can be asked            */
@@ -16,7 +24,7 @@ enum rep_read_state {
 };
 
 static const struct task_state read_states[] = {
-    [CHOOSE] = {"choose", TASK_FIRST},
+    [CHOOSE] = {"choose", TASK_FIRST | TASK_AFTER(GATHER)},
     [GATHER] = {"gather", TASK_AFTER(CHOOSE)},
     [ANSWER] = {"answer", TASK_AFTER(CHOOSE) | TASK_AFTER(GATHER)},
 };
@@ -46,6 +54,7 @@ static enum task_next ask(struct rep_read *r)
     struct replica *source = shard_member(s);
     enum err err = may_read(s);
 
+    list_remove(&r->link); /* if it was asked before */
     if (err)
         return task_fail(&r->task, ANSWER, err);
     if (!source)
@@ -57,10 +66,32 @@ static enum task_next ask(struct rep_read *r)
     return task_wait_in(&r->task, GATHER);
 }
 
+static void ask_again(struct timer *t)
+{
+    struct rep_shard *s = container_of(t, struct rep_shard, again);
+
+    list_for_each(l, &s->unread)
+        task_run(&container_of(l, struct rep_read, link)->task);
+}
+
+static enum task_next hold(struct rep_read *r)
+{
+    struct rep_shard *s = r->shard;
+
+    list_append(&s->unread, &r->link);
+    if (!timer_running(&s->again))
+        timer_start(&s->env->clock, &s->again, AGAIN_US, ask_again);
+    if (s->closing)
+        return task_goto(&r->task, CHOOSE);
+    return task_wait_in(&r->task, CHOOSE);
+}
+
 static enum task_next gather(struct rep_read *r)
 {
     if (r->under_way)
         return TASK_WAIT;
+    if (r->answer == E_DISK)
+        return hold(r);
     if (r->answer != E_STALE_EPOCH)
         return task_fail(&r->task, ANSWER, r->answer); /* E_OK fails nothing */
     shard_suspect(r->fetch.message.replica, r->answer);
@@ -109,6 +140,7 @@ void rep_read(struct rep_read *r)
 
     r->under_way = false;
     r->answer = E_OK;
+    list_init(&r->link);
     r->shard->reads++;
     task_start(&r->task, &read_kind, &r->shard->env->tasks, CHOOSE);
 }

@@ -203,6 +203,7 @@ struct rep_read {
     /* replication's own */
     struct task task;
     struct rep_fetch fetch;
+    struct list link;
     bool under_way;
     enum err answer;
 };

@@ -42,6 +42,7 @@ static void shard_init(struct rep_shard *s, const struct rep_config *config)
     s->set_settled = true;
     list_init(&s->in_flight);
     list_init(&s->parked);
+    list_init(&s->unread);
     extent_lock_init(&s->blocks);
     for_each_replica(r, s)
         replica_init(r, s, config);
@@ -148,6 +149,8 @@ void shard_wake(struct rep_shard *s)
         task_run(&container_of(l, struct rep_write, link)->task);
     list_for_each(l, &s->parked)
         task_run(&container_of(l, struct rep_write, link)->task);
+    list_for_each(l, &s->unread)
+        task_run(&container_of(l, struct rep_read, link)->task);
     if (task_living(&s->task))
         task_run(&s->task);
 }

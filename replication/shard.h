@@ -90,6 +90,8 @@ struct rep_shard {
     struct timer commit;         /* runs while an idle shard owes its members a word  */
     struct list in_flight;       /* rep_writes sent and not answered, by seq          */
     struct list parked;          /* rep_writes that wait for a shard that takes them  */
+    struct list unread;          /* rep_reads of a disk that reads nothing now …      */
+    struct timer again;          /* … when they are asked again                       */
     struct rep_metrics *metrics; /* or NULL */
     uint32_t reads;              /* under way                                         */
     uint32_t mail;               /* messages that another home has                    */

@@ -376,6 +376,7 @@ static enum task_next end(struct rep_shard *s)
     if (!list_empty(&s->in_flight) || !list_empty(&s->parked) || s->reads > 0)
         return TASK_WAIT;
     timer_stop(&s->env->clock, &s->commit);
+    timer_stop(&s->env->clock, &s->again);
     if (s->commit_seq != s->commit_told)
         commit_tell(s);
     return s->mail > 0 ? TASK_WAIT : TASK_DONE;

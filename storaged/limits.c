@@ -86,9 +86,9 @@ static uint32_t timers_of(const struct limits *l, const struct node_config *c)
 
     sum += connections_of(&l->iscsi); /* the tick or bound of each connection       */
     sum += l->iscsi.commands_max;     /* the deadline of each command               */
-    sum += l->shards_max;             /* each shard's commit word                   */
+    sum += l->shards_max * 2;         /* each shard's commit word, its reads asked again */
     sum += l->volumes_max;            /* each tenure at the arbiter                 */
-    sum += c->disk_count * 4;         /* journal, scrub, opening                    */
+    sum += c->disk_count * 6;         /* journal, scrub, opening, its watch, its faults */
     sum += 64;                        /* agent, heartbeat, what comes once          */
     return sum;
 }

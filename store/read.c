@@ -20,15 +20,19 @@
  *
  * What can go wrong:
  *   the checksum does not match     E_MEDIUM with the first such block; the others are valid
- *   the disk refuses the read       asked again block by block: only what it refuses is E_MEDIUM
+ *   the disk refuses the read       asked again block by block: only what it refuses is E_MEDIUM …
+ *   … and does not read anything    … if it reads a copy of the root, the witness: else E_DISK
  *   the checksum page is rotten     every block of it that is not staged is E_MEDIUM (P7)
  */
 #include "base/memory.h"
 #include "store/inside.h"
 
+#define WITNESSES 4u /* reads of a copy of the root, in turn: one error may pass */
+
 enum read_state {
-    LOOK, /* gives out the disk's part of it, chunk by chunk */
-    HOME, /* awaits that                                     */
+    LOOK,    /* gives out the disk's part of it, chunk by chunk */
+    HOME,    /* awaits that                                     */
+    WITNESS, /* something was refused: does it read at all?     */
 };
 
 enum err reads_open(struct store *s)
@@ -147,8 +151,10 @@ static void came(struct home_read *h, enum err err)
         submit(h);
         return;
     }
-    if (err && h->mask & 1u << h->first)
+    if (err && h->mask & 1u << h->first) {
+        h->read->refused = true;
         store_read_refused(h->store);
+    }
     take_in(h, h->first, h->count, err);
     if (h->single && --h->left > 0) {
         h->first++;
@@ -301,16 +307,21 @@ static void answer_from_memory(struct store_read *r, struct look *k)
     }
 }
 
+static uint8_t *buffer_of(const struct reads *reads, const struct home_read *h)
+{
+    size_t bytes = (size_t)((const uint8_t *)h - reads->home_reads.memory);
+
+    return reads->memory + bytes / reads->home_reads.item_bytes * CHUNK_BYTES;
+}
+
 static void fetch(struct store_read *r, const struct look *k, struct home_read *h)
 {
     struct reads *reads = &k->store->reads;
-    size_t number =
-        (size_t)((uint8_t *)h - reads->home_reads.memory) / reads->home_reads.item_bytes;
 
     *h = (struct home_read){
         .read = r,
         .store = k->store,
-        .buffer = reads->memory + number * CHUNK_BYTES,
+        .buffer = buffer_of(reads, h),
         .block = (uint64_t)k->index * CHUNK_BLOCKS,
         .chunk = k->entry & ENTRY_CHUNK,
         .offset = chunk_offset(k->store, k->entry & ENTRY_CHUNK),
@@ -372,6 +383,7 @@ static bool judge(struct store_read *r)
 
     if (page->state == PAGE_LOADING)
         return false;
+    r->refused |= page->state == PAGE_REFUSED;
     for (uint32_t b = 0; b < CHUNK_BLOCKS; b++)
         if (h->unjudged & 1u << b)
             judge_block(h, b, good ? record_in(page->bytes, h->chunk) : NULL);
@@ -396,6 +408,7 @@ static bool look_up(struct store_read *r, struct look *k)
         return true;
     if (!page_want(k->store, &r->use, page_of(k), &r->task))
         return false;
+    r->refused |= r->use.page->state == PAGE_REFUSED;
     if (r->use.page->state == PAGE_GOOD)
         k->record = record_in(r->use.page->bytes, k->entry & ENTRY_CHUNK);
     return true;
@@ -429,6 +442,60 @@ static bool look_further(struct store_read *r)
     return true;
 }
 
+/* ---- the witness ---- */
+
+static void ask_witness(struct home_read *h);
+
+static void witnessed(struct disk_io *io, enum err err)
+{
+    struct home_read *h = container_of(io, struct home_read, io);
+    struct store_read *r = h->read;
+
+    if (err && ++r->witnesses < WITNESSES) {
+        ask_witness(h);
+        return;
+    }
+    if (err)
+        r->task.err = E_DISK;
+    r->refused = false;
+    give_back(&h->store->reads, h);
+    task_run(&r->task);
+}
+
+static void ask_witness(struct home_read *h)
+{
+    h->pieces[0] = (struct iovec){h->buffer, PAGE_BYTES};
+    h->io = (struct disk_io){.op = DISK_READ,
+                             .offset = h->store->geo.root_offset[h->read->witnesses % 2],
+                             .pieces = h->pieces,
+                             .piece_count = 1,
+                             .done = witnessed};
+    disk_submit(h->store->disk, &h->io);
+}
+
+/* Once a buffer is to be had; it answers once. */
+static enum task_next call_witness(struct store_read *r)
+{
+    struct store *s = r->replica->store;
+    struct home_read *h;
+
+    if (!r->refused)
+        return TASK_DONE;
+    if (r->witness_called)
+        return TASK_WAIT;
+    h = pool_get(&s->reads.home_reads);
+    if (!h) {
+        if (list_empty(&r->link))
+            list_append(&s->reads.starved, &r->link);
+        return TASK_WAIT;
+    }
+    list_remove(&r->link);
+    r->witness_called = true;
+    *h = (struct home_read){.read = r, .store = s, .buffer = buffer_of(&s->reads, h)};
+    ask_witness(h);
+    return TASK_WAIT;
+}
+
 static enum task_next read_step(struct task *t)
 {
     struct store_read *r = container_of(t, struct store_read, task);
@@ -442,7 +509,11 @@ static enum task_next read_step(struct task *t)
                 return TASK_WAIT;
         return task_goto(t, HOME);
     case HOME:
-        return r->flying > 0 ? TASK_WAIT : TASK_DONE;
+        if (r->flying > 0)
+            return TASK_WAIT;
+        return r->refused ? task_goto(t, WITNESS) : TASK_DONE;
+    case WITNESS:
+        return call_witness(r);
     }
     unreachable();
 }
@@ -459,6 +530,7 @@ static void read_done(struct task *t)
 static const struct task_state read_states[] = {
     [LOOK] = {"look", TASK_FIRST},
     [HOME] = {"home", TASK_AFTER(LOOK)},
+    [WITNESS] = {"witness", TASK_AFTER(HOME)},
 };
 static const struct task_kind read_kind = {
     .name = "store_read",
@@ -479,6 +551,8 @@ void store_read(struct store_read *r)
     r->flying = 0;
     r->ahead = NULL;
     r->bad_block = 0;
+    r->refused = r->witness_called = false;
+    r->witnesses = 0;
     memset(&r->use, 0, sizeof r->use);
     list_init(&r->link);
     s->reads.count++;

@@ -269,9 +269,13 @@ struct store_read {
     uint32_t flying; /* reads of the disk under way */
     struct store_page_use use;
     struct home_read *ahead; /* of the page that `use` waits for; NULL: none */
+    bool refused;            /* the disk did not read a block or a page, and nothing is known … */
+    bool witness_called;     /* … of whether it reads at all */
+    uint32_t witnesses;      /* that failed */
 };
 
-/* Verified bytes, zeros where nothing was written (S3). */
+/* Verified bytes, zeros where nothing was written (S3).  E_DISK: the disk reads nothing, not even
+ * its root, so nothing is known of the blocks: the read may be asked again. */
 void store_read(struct store_read *r);
 
 /* Whether block `at` holds data, and in *ret_count for how many blocks from there, at most `max`,

@@ -270,7 +270,7 @@ static void read_done(struct store_read *read, enum err err)
     player_tell(p, "read of replica %u, blocks %lu+%lu: %s", r->view.replica,
                 (unsigned long)e.start, (unsigned long)e.count, err_text(err));
     p->read_errors += err != E_OK;
-    if (err && err != E_MEDIUM)
+    if (err && err != E_MEDIUM && !(err == E_DISK && p->model.disk_ails))
         (void)model_wrong(&p->model, "a read failed with \"%s\"", err_text(err));
     else if (whole > e.count)
         (void)model_wrong(&p->model, "a read says that a block outside it is bad");

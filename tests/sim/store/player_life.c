@@ -299,7 +299,7 @@ static bool look_at(struct player *p, struct store_replica *r, struct extent e, 
         ret[i] = contents_version(bytes + i * BLOCK_BYTES, f.replica, e.start + i);
     if (!p->err)
         return true;
-    if (p->err != E_MEDIUM)
+    if (p->err != E_MEDIUM && !(p->err == E_DISK && p->model.disk_ails))
         return model_wrong(&p->model, "a read failed with \"%s\"", err_text(p->err));
     if (e.count == 1) {
         ret[0] = SHOWN_ERROR;

@@ -44,6 +44,7 @@ struct store {
     uint64_t delay_us; /* at most, of each change and read */
     bool stopped;      /* nothing is answered until it is false again: fake_go_on() */
     bool full, was_full;
+    bool reads_nothing;               /* reads are answered E_DISK */
     enum err refuse[STORE_UNMAP + 1]; /* what a promise, write or unmap is answered */
     uint32_t commits;                 /* words that came alone */
     uint64_t changes_done, reads_done, blocks_unmapped;

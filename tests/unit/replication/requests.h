@@ -83,7 +83,7 @@ static inline bool rig_read_answered(void *arg)
     return ((struct rig_read *)arg)->answered;
 }
 
-static inline enum err rig_read(struct rig *g, uint64_t at, uint64_t count, struct rig_read *r)
+static inline void rig_read_begin(struct rig *g, uint64_t at, uint64_t count, struct rig_read *r)
 {
     memset(r, 0, sizeof *r);
     r->piece = (struct iovec){r->bytes, count * BLOCK_BYTES};
@@ -93,6 +93,11 @@ static inline enum err rig_read(struct rig *g, uint64_t at, uint64_t count, stru
                                 .piece_count = 1,
                                 .done = rig_read_done};
     rep_read(&r->read);
+}
+
+static inline enum err rig_read(struct rig *g, uint64_t at, uint64_t count, struct rig_read *r)
+{
+    rig_read_begin(g, at, count, r);
     assert_true(sim_run_until(g->sim, rig_read_answered, r, BOUND_US));
     return r->err;
 }

@@ -171,6 +171,40 @@ static void a_failed_disk_leaves_the_write_unanswered(void **state)
     rig_done(&g);
 }
 
+/* Nothing is known of its blocks: no answer until it reads again, or until the end. */
+static void a_disk_that_reads_nothing_is_asked_again(void **state)
+{
+    struct rig g;
+    struct rig_read *held = calloc(2, sizeof *held);
+
+    (void)state;
+    rig_open(&g, 9);
+    rig_serve_first(&g);
+    assert_int_equal(rig_write(&g, 5, 2, 'z'), E_OK);
+    g.store->reads_nothing = true;
+    rig_read_begin(&g, 5, 1, &held[0]);
+    rig_read_begin(&g, 6, 1, &held[1]);
+    sim_run_for(g.sim, BOUND_US);
+    assert_false(held[0].answered || held[1].answered);
+    assert_int_equal(rep_shard_state(g.shard), REP_SERVING);
+    assert_int_equal(rig_write(&g, 9, 1, 'y'), E_OK); /* what the disk takes goes on */
+    g.store->reads_nothing = false;
+    assert_true(sim_run_until(g.sim, rig_read_answered, &held[0], BOUND_US));
+    assert_true(sim_run_until(g.sim, rig_read_answered, &held[1], BOUND_US));
+    assert_int_equal(held[0].err, E_OK);
+    assert_int_equal(held[0].bytes[0], 'z');
+    assert_int_equal(held[1].err, E_OK);
+
+    g.store->reads_nothing = true;
+    rig_read_begin(&g, 5, 1, &held[0]);
+    sim_run_for(g.sim, BOUND_US);
+    rig_close_shard(&g);
+    assert_true(held[0].answered);
+    assert_int_equal(held[0].err, E_CLOSED);
+    free(held);
+    rig_done(&g);
+}
+
 static void nobody_waits_for(struct store_change *c, enum err err)
 {
     (void)c;
@@ -332,6 +366,7 @@ int main(void)
         cmocka_unit_test(a_full_replica_is_not_sent_the_write),
         cmocka_unit_test(a_refused_write_changes_nothing),
         cmocka_unit_test(a_failed_disk_leaves_the_write_unanswered),
+        cmocka_unit_test(a_disk_that_reads_nothing_is_asked_again),
         cmocka_unit_test(a_newer_promise_fences),
         cmocka_unit_test(a_newer_promise_fences_reads),
         cmocka_unit_test(closing_awaits_what_is_on_its_way),

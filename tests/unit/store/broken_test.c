@@ -34,6 +34,22 @@ static struct rig failing(uint64_t seed)
     return r;
 }
 
+static uint64_t home_of(const struct rig *r, uint64_t block)
+{
+    uint64_t entry = map_entry(r->replica, (uint32_t)(block / CHUNK_BLOCKS));
+
+    assert_true(entry & ENTRY_PLACED);
+    return chunk_offset(r->store, entry & ENTRY_CHUNK) + block % CHUNK_BLOCKS * BLOCK_BYTES;
+}
+
+/* The disk reads nothing at all: which is said of no block. */
+static void expect_disk(struct rig *r, uint64_t block)
+{
+    uint8_t bytes[BLOCK_BYTES];
+
+    assert_int_equal(rig_read(r, block, 1, bytes, NULL), E_DISK);
+}
+
 static void set(struct rig *r, struct disk_faults faults)
 {
     faulty_disk_set(r->disk, &faults);
@@ -95,18 +111,33 @@ static void refused_reads_are_said_once_a_minute(void **state)
     expect_blocks(&r, 50, 1, 1050); /* the checksum page is at hand */
     set(&r, (struct disk_faults){.errors = DISK_ERRORS_READS});
     for (uint64_t i = 0; i < 5; i++)
-        expect_medium(&r, i);
+        expect_disk(&r, i);
     assert_int_equal(line_count, 1);
     assert_non_null(strstr(lines[0], "store reads_refused disk=d15c000000000001 path=disk "
                                      "it does not read 1 blocks or pages"));
     sim_run_for(r.sim, MINUTE_US);
-    expect_medium(&r, 7);
-    expect_medium(&r, 8);
+    expect_disk(&r, 7);
+    expect_disk(&r, 8);
     assert_int_equal(line_count, 2);
     assert_non_null(strstr(lines[1], "it does not read 5 blocks or pages"));
     set(&r, (struct disk_faults){0});
     expect_blocks(&r, 0, 100, 1000); /* nothing is settled by an error that passes */
     assert_int_equal(rig_write(&r, 0, 1, 1000), E_OK);
+    end(&r);
+}
+
+static void a_block_is_bad_only_where_the_disk_reads_others(void **state)
+{
+    struct rig r = failing(6);
+
+    (void)state;
+    expect_blocks(&r, 50, 1, 1050);
+    sim_disk_fault(r.medium, (struct sim_fault_rule){.kind = FAULT_EIO,
+                                                     .per_million = EACH,
+                                                     .ops = FAULT_ON(DISK_READ),
+                                                     .bytes = {home_of(&r, 7), BLOCK_BYTES}});
+    expect_medium(&r, 7);
+    expect_blocks(&r, 8, 20, 1008);
     end(&r);
 }
 
@@ -118,7 +149,7 @@ static void what_vanished_and_is_back_has_everything(void **state)
     assert_int_equal(rig_write(&r, 100, 20, 2000), E_OK);
     set(&r, (struct disk_faults){.vanished = true});
     assert_int_equal(rig_write(&r, 0, 1, 5000), E_DISK);
-    expect_medium(&r, 50);
+    expect_disk(&r, 50); /* its checksum page cannot be read either */
     rig_close(&r);
     assert_int_equal(rig_open(&r), E_DISK);
     assert_non_null(strstr(r.why, "the disk refuses to read its superblocks"));
@@ -150,6 +181,7 @@ int main(void)
         cmocka_unit_test(a_refused_write_is_said_once_and_is_the_last),
         cmocka_unit_test(a_checkpoint_that_is_refused_is_said),
         cmocka_unit_test(refused_reads_are_said_once_a_minute),
+        cmocka_unit_test(a_block_is_bad_only_where_the_disk_reads_others),
         cmocka_unit_test(what_vanished_and_is_back_has_everything),
         cmocka_unit_test(a_disk_that_answers_after_a_minute_is_only_slow),
     };
