@@ -177,22 +177,24 @@ void homes_disks_close(struct homes *h, void (*done)(struct homes *))
 
 /* ---- the end ---- */
 
-static void home_close(struct home *home)
+static void home_stop(struct home *home)
 {
-    if (home->turns) {
-        reactor_stop(home->reactor);
-        pthread_join(home->thread, NULL);
-    }
-    if (home->target)
-        iscsi_target_free(home->target);
-    if (home->reactor)
-        reactor_close(home->reactor);
+    if (!home->turns)
+        return;
+    reactor_stop(home->reactor);
+    pthread_join(home->thread, NULL);
 }
 
+/* A thread may still be ringing at another home whose letter was opened long ago: first all end. */
 void homes_close(struct homes *h)
 {
-    for (uint32_t i = h->count; i > 0; i--)
-        home_close(&h->list[i - 1]);
+    for (uint32_t i = 0; i < h->count; i++)
+        home_stop(&h->list[i]);
+    for (uint32_t i = 0; i < h->count; i++) {
+        if (h->list[i].target)
+            iscsi_target_free(h->list[i].target);
+        reactor_close(h->list[i].reactor);
+    }
     free(h->list);
     h->list = NULL;
 }

@@ -612,8 +612,8 @@ int node_run(const struct node_config *config)
     if (n->result == 0)
         log_event(n->env->log, LOG_LEVEL_INFO, "storaged", "ended", NULL);
     result = n->result;
+    ending_done(&n->ending); /* it may still be ringing here */
     node_close(n);
-    ending_done(&n->ending);
     free(n);
     return result;
 }
