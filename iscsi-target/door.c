@@ -21,17 +21,18 @@
 
 #include <assert.h>
 
-#define SECOND_US   1000000ull
-#define MEASURE_US  (SECOND_US / 10) /* at least; it is looked at with every session's tick */
-#define SMOOTH_US   SECOND_US
-#define RATE_US     (1000 * SECOND_US) /* so that one command in minutes is a whole number */
-#define RATE_MAX    (1024ull * 1000)   /* more is of no consequence to anything below */
-#define DEPTH_US    (SECOND_US / 4)
-#define DEPTH_LEAST 16u
-#define DEPTH_MAX   256u
-#define WORK_US     (5 * SECOND_US) /* latency that windows aim at (iscsi.md 3.2) */
-#define SHARE_LEAST 4u
-#define MOVING_US   (2 * SECOND_US)
+#define SECOND_US    1000000ull
+#define MEASURE_US   (SECOND_US / 10) /* at least; it is looked at with every session's tick */
+#define MEASURE_DONE 64u /* or sooner, when so many came: a fast disk is known at once */
+#define SMOOTH_US    SECOND_US
+#define RATE_US      (1000 * SECOND_US) /* so that one command in minutes is a whole number */
+#define RATE_MAX     (1024ull * 1000)   /* more is of no consequence to anything below */
+#define DEPTH_US     (SECOND_US / 4)
+#define DEPTH_LEAST  16u
+#define DEPTH_MAX    256u
+#define WORK_US      (5 * SECOND_US) /* latency that windows aim at (iscsi.md 3.2) */
+#define SHARE_LEAST  4u
+#define MOVING_US    (2 * SECOND_US)
 
 /* ---- units ---- */
 
@@ -86,13 +87,11 @@ void unit_measure(struct unit *u, uint64_t now)
 {
     uint64_t busy = u->busy_us + (u->handed > 0 ? now - u->busy_since_us : 0);
 
-    if (now - u->measured_us < MEASURE_US)
+    if (now - u->measured_us < MEASURE_US || busy == 0)
         return;
-    if (busy > 0) {
-        u->rate = smoothed(u->rate, u->done * RATE_US / busy, busy);
-        u->depth = (uint32_t)min_u64(u->rate * DEPTH_US / RATE_US, DEPTH_MAX);
-        u->depth = max_u32(u->depth, DEPTH_LEAST);
-    }
+    u->rate = smoothed(u->rate, u->done * RATE_US / busy, busy);
+    u->depth = (uint32_t)min_u64(u->rate * DEPTH_US / RATE_US, DEPTH_MAX);
+    u->depth = max_u32(u->depth, DEPTH_LEAST);
     u->measured_us = u->busy_since_us = now;
     u->busy_us = 0;
     u->done = 0;
@@ -207,4 +206,6 @@ void door_done(struct command *c)
         u->moving_since_us = now;
     u->moved_us = now;
     pass_back(c, now);
+    if (u->done >= MEASURE_DONE)
+        unit_measure(u, now);
 }

@@ -35,7 +35,7 @@ void unit_put(struct iscsi_target *t, struct unit *u);
 /* How many commands each of its busy sessions may have, so that they end within WORK_US. */
 uint32_t unit_share(const struct unit *u);
 
-/* At each tick, behind all that this turn brought: answers come in bursts. */
+/* At each tick: its rate falls while nothing comes back. */
 void unit_measure(struct unit *u, uint64_t now);
 
 /* Commands would wait for longer than `us`, although the block is at work. */
