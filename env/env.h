@@ -162,8 +162,8 @@ struct env_ops {
     /* The conn is there at once, with what is sent queued; a failure is its `closed`. */
     enum err (*connect)(struct env *, const struct net_address *, const struct net_events *,
                         void *owner, struct net_conn **ret);
-    /* What net_detach() gave elsewhere goes on here: from the loop, `received` of what was kept,
-     * then emptied(), then what comes.  E_NO_MEMORY: no connection is free, it was discarded. */
+    /* What net_detach() gave elsewhere goes on here: `received` brings what comes behind the bytes
+     * kept.  E_NO_MEMORY: no connection is free, it was discarded. */
     enum err (*adopt)(struct env *, struct net_parcel *, const struct net_events *, void *owner,
                       struct net_conn **ret);
     void (*discard)(struct env *, struct net_parcel *); /* detached, wanted nowhere: closed */

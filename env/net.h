@@ -51,12 +51,11 @@ struct net_events {
 /*
  * A connection on its way from one env to another.  Memory is the caller's, that of `kept` too:
  * bytes that nobody was told of yet, in order; the caller may have put the first of them there.
+ * Whoever adopts it reads them himself.
  */
 struct net_parcel {
     /* On the old env's thread, instead of closed(): the conn is gone. */
     void (*detached)(struct net_parcel *);
-    /* On the new one's, before closed(): what was kept is received or dropped; all is yours. */
-    void (*emptied)(struct net_parcel *);
     uint8_t *kept;
     uint32_t kept_bytes, kept_max;
     struct net_address local, peer;

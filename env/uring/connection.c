@@ -4,7 +4,7 @@
  *
  * The happy path: CONNECT (only for those that we began), OPEN, the owner closes with a flush,
  * FLUSH, LINGER, END.  Completions note what they saw and run the task; the task decides.
- * One that goes to another reactor leaves OPEN for DETACH, and begins there with ADOPT.
+ * One that goes to another reactor leaves OPEN for DETACH, and is OPEN there.
  *
  * Sending: one sendmsg is under way, of everything that was queued when it was prepared.  The task
  * runs behind those that became ready before it, so what a whole turn sends goes out together.  It
@@ -29,8 +29,7 @@
  *              names it has had its last completion, or is over without one.
  *           C3 after net_close() or the peer's end nothing is received.
  *           C4 every byte of one that is detached is received once, in order, here or there: the
- *              receive has had its last completion before the socket goes, and what was kept is
- *              received before the next is asked for.
+ *              receive has had its last completion before the socket goes.
  */
 #include "env/uring/parts.h"
 
@@ -44,7 +43,6 @@
 
 enum connection_state {
     CONNECT, /* the handshake is under way; what is sent waits                          */
-    ADOPT,   /* from another reactor: what was kept there is received first             */
     OPEN,    /* bytes flow both ways                                                    */
     DETACH,  /* to another: what was sent goes out, what comes is kept                  */
     FLUSH,   /* the owner has closed it: what he sent before goes out                   */
@@ -54,8 +52,7 @@ enum connection_state {
 
 static const struct task_state connection_states[] = {
     [CONNECT] = {"connect", TASK_FIRST},
-    [ADOPT] = {"adopt", TASK_FIRST},
-    [OPEN] = {"open", TASK_FIRST | TASK_AFTER(CONNECT) | TASK_AFTER(ADOPT)},
+    [OPEN] = {"open", TASK_FIRST | TASK_AFTER(CONNECT)},
     [DETACH] = {"detach", TASK_AFTER(OPEN)},
     [FLUSH] = {"flush", TASK_AFTER(OPEN)},
     [LINGER] = {"linger", TASK_AFTER(FLUSH)},
@@ -434,18 +431,6 @@ static void detached(struct connection *c)
     p->detached(p);
 }
 
-static void unpack(struct connection *c)
-{
-    struct net_parcel *p = c->arriving;
-
-    c->arriving = NULL;
-    if (p->kept_bytes > 0 && !c->owner_closed) /* C3 */
-        c->conn.events->received(&c->conn, p->kept, p->kept_bytes);
-    p->emptied(p);
-    if (!c->over)
-        receive_start(c); /* C4 */
-}
-
 /* ---- the life ---- */
 
 static enum task_next connection_step(struct task *t)
@@ -461,10 +446,6 @@ static enum task_next connection_step(struct task *t)
         if (!c->owner_closed)
             timer_stop(&c->reactor->env.clock, &c->bound);
         receive_start(c);
-        return task_goto(t, OPEN);
-
-    case ADOPT:
-        unpack(c);
         return task_goto(t, OPEN);
 
     case OPEN:
@@ -560,13 +541,4 @@ void connection_begin(struct connection *c, bool connected)
         bound_start(c, CONNECT_US);
     }
     task_start(&c->task, &connection_kind, &c->reactor->env.tasks, connected ? OPEN : CONNECT);
-}
-
-void connection_unpack(struct connection *c, struct net_parcel *p)
-{
-    c->connected = true;
-    c->arriving = p;
-    c->conn.local = p->local;
-    c->conn.peer = p->peer;
-    task_start(&c->task, &connection_kind, &c->reactor->env.tasks, ADOPT);
 }

@@ -253,7 +253,9 @@ enum err uring_adopt(struct env *e, struct net_parcel *p, const struct net_event
     }
     c->conn.events = events;
     c->conn.owner = owner;
-    connection_unpack(c, p);
+    c->conn.local = p->local;
+    c->conn.peer = p->peer;
+    connection_begin(c, true);
     *ret = &c->conn;
     return E_OK;
 }

@@ -99,9 +99,8 @@ struct connection {
     bool reset;        /* ends with RST, not with FIN    */
     bool cancelled;    /* the kernel was asked to let go */
     enum err why;
-    struct net_parcel *arriving; /* from another reactor: not unpacked yet       */
-    struct net_parcel *leaving;  /* to another: what is received goes into it    */
-    struct timer bound;          /* of the handshake, then of the flush */
+    struct net_parcel *leaving; /* to another reactor: what is received goes into it */
+    struct timer bound;         /* of the handshake, then of the flush */
 
     struct list sends; /* struct net_send, first is being sent */
     struct list silent_link;
@@ -128,8 +127,6 @@ void uring_discard(struct env *e, struct net_parcel *p);
 /* Takes the socket; NULL (the socket is the caller's again) when all connections are in use. */
 struct connection *connection_new(struct reactor *r, int socket);
 void connection_begin(struct connection *c, bool connected);
-void connection_unpack(struct connection *c,
-                       struct net_parcel *p); /* begins one that was detached */
 void connection_connected(const struct completion *c);
 void connection_received(const struct completion *c);
 void connection_sent(const struct completion *c);
@@ -160,7 +157,8 @@ struct reactor {
     pthread_t thread;
 };
 
-/* Asserted by everything that belongs to the reactor's thread; before the first run, any. */
+/* Asserted by everything that belongs to the reactor's thread; before the
+ * first run, any. */
 bool reactor_here(const struct reactor *r);
 
 static inline struct reactor *reactor_of(struct env *e)

@@ -41,8 +41,7 @@ struct sim_end {
 
     struct net_parcel *leaving; /* to another process: what is received goes into it … */
     bool detached;              /* … until it is there: now nothing is delivered      */
-    struct net_parcel *arriving;
-    struct sim_event move; /* detaches it; or unpacks what was kept */
+    struct sim_event detach;
 
     struct sim_event deliver; /* from here to the other end */
     uint8_t *stream;
@@ -74,7 +73,7 @@ static void pair_free(struct sim_pair *pair)
         event_cancel(&end->push);
         event_cancel(&end->finish);
         event_cancel(&end->deliver);
-        event_cancel(&end->move);
+        event_cancel(&end->detach);
         list_remove(&end->link);
         free(end->stream);
     }
@@ -87,7 +86,7 @@ static void end_is_over(struct sim_end *end)
     end->over = true;
     event_cancel(&end->push);
     event_cancel(&end->finish);
-    event_cancel(&end->move);
+    event_cancel(&end->detach);
     event_cancel(&end->other->deliver);
     list_remove(&end->link);
     if (end->other->over)
@@ -99,7 +98,7 @@ static void deliver_soon(struct sim_end *end)
 {
     struct sim_end *to = end->other;
 
-    if (!to->process || to->over || end->held || to->detached || to->arriving ||
+    if (!to->process || to->over || end->held || to->detached ||
         (end->length == 0 && end->last_word == NONE))
         return;
     if (end->deliver.link.next && !list_empty(&end->deliver.link))
@@ -128,8 +127,6 @@ static void tell_closed(struct sim_end *end, enum err err)
 
         s->done(s, E_CLOSED);
     }
-    if (end->arriving)
-        end->arriving->emptied(end->arriving);
     if (end->conn.events)
         end->conn.events->closed(&end->conn, err);
     end_is_over(end);
@@ -142,10 +139,10 @@ static void finish_fires(struct sim_event *e)
     tell_closed(end, end->finish_err);
 }
 
-static void move_soon(struct sim_end *end)
+static void detach_soon(struct sim_end *end)
 {
-    end->move.process = end->process;
-    event_schedule(end->pair->sim, &end->move, world_delay(end->pair->sim, 1, 50));
+    end->detach.process = end->process;
+    event_schedule(end->pair->sim, &end->detach, world_delay(end->pair->sim, 1, 50));
 }
 
 static void finish_soon(struct sim_end *end, enum err err)
@@ -190,7 +187,7 @@ static void push_fires(struct sim_event *e)
         say_last_word(end, FIN);
         finish_soon(end, E_OK);
     } else if (end->leaving) {
-        move_soon(end);
+        detach_soon(end);
     }
     s->done(s, E_OK);
 }
@@ -264,8 +261,7 @@ static void conn_close(struct net_conn *c, bool flush)
     if (process_dying(end->process) || end->closing || end->over)
         return;
     end->closing = true;
-    if (end->leaving)
-        event_cancel(&end->move);
+    event_cancel(&end->detach);
     if (flush && !list_empty(&end->sends))
         return; /* the last push goes on from here */
     event_cancel(&end->push);
@@ -286,11 +282,12 @@ static void conn_detach(struct net_conn *c, struct net_parcel *p)
         return;
     end->leaving = p;
     if (list_empty(&end->sends)) /* else the last push goes on from here */
-        move_soon(end);
+        detach_soon(end);
 }
 
-static void detach(struct sim_end *end)
+static void detach_fires(struct sim_event *e)
 {
+    struct sim_end *end = container_of(e, struct sim_end, detach);
     struct net_parcel *p = end->leaving;
 
     event_cancel(&end->other->deliver);
@@ -300,27 +297,6 @@ static void detach(struct sim_end *end)
     p->local = end->conn.local;
     p->peer = end->conn.peer;
     p->detached(p);
-}
-
-static void unpack(struct sim_end *end)
-{
-    struct net_parcel *p = end->arriving;
-
-    end->arriving = NULL;
-    if (p->kept_bytes > 0 && !end->closing)
-        end->conn.events->received(&end->conn, p->kept, p->kept_bytes);
-    p->emptied(p);
-    deliver_soon(end->other);
-}
-
-static void move_fires(struct sim_event *e)
-{
-    struct sim_end *end = container_of(e, struct sim_end, move);
-
-    if (end->arriving)
-        unpack(end);
-    else
-        detach(end);
 }
 
 static const struct net_conn_ops conn_ops = {
@@ -338,8 +314,7 @@ enum err world_adopt(struct env *e, struct net_parcel *p, const struct net_event
     end->conn.events = events;
     end->conn.owner = owner;
     end->detached = false;
-    end->arriving = p;
-    move_soon(end);
+    deliver_soon(end->other);
     *ret = &end->conn;
     return E_OK;
 }
@@ -438,7 +413,7 @@ static void end_open(struct sim_pair *pair, int which, struct sim_process *p)
     end->push.fire = push_fires;
     end->finish.process = p;
     end->finish.fire = finish_fires;
-    end->move.fire = move_fires;
+    end->detach.fire = detach_fires;
     list_append(&p->ends, &end->link);
 }
 

@@ -102,9 +102,10 @@ void event_cancel(struct sim_event *e)
 
 void event_schedule(struct sim *s, struct sim_event *e, uint64_t delay_us)
 {
-    struct list *before = s->events.previous;
+    struct list *before;
 
     event_cancel(e);
+    before = s->events.previous; /* not `e` itself, which may have been the last */
     e->due_us = s->now_us + delay_us;
     while (before != &s->events && container_of(before, struct sim_event, link)->due_us > e->due_us)
         before = before->previous;

@@ -88,9 +88,11 @@ static const struct net_events events = {.received = received, .closed = closed}
 static void opened(struct mail *m)
 {
     struct echo *e = container_of(m, struct echo, letter);
+    struct net_parcel *p = &e->parcel;
 
-    assert_int_equal(net_adopt(reactor_env(sides[e->at].reactor), &e->parcel, &events, e, &e->conn),
-                     E_OK);
+    assert_int_equal(net_adopt(reactor_env(sides[e->at].reactor), p, &events, e, &e->conn), E_OK);
+    if (p->kept_bytes > 0)
+        received(e->conn, p->kept, p->kept_bytes);
 }
 
 static void detached(struct net_parcel *p)
@@ -103,19 +105,13 @@ static void detached(struct net_parcel *p)
     mail_send(reactor_env(sides[e->at].reactor), &e->letter);
 }
 
-static void emptied(struct net_parcel *p)
-{
-    (void)p;
-}
-
 static void accepted(struct net_listener *l, struct net_conn *c)
 {
     struct echo *e = &echoes[accepted_count++];
 
     (void)l;
     e->conn = c;
-    e->parcel = (struct net_parcel){
-        .detached = detached, .emptied = emptied, .kept = e->kept, .kept_max = KEPT_MAX};
+    e->parcel = (struct net_parcel){.detached = detached, .kept = e->kept, .kept_max = KEPT_MAX};
     c->owner = e;
     c->events = &events;
 }
