@@ -11,6 +11,7 @@
  */
 #include "iscsi-target/connection.h"
 
+#include "iscsi-target/handover.h"
 #include "iscsi-target/target.h"
 
 #include <assert.h>
@@ -131,6 +132,8 @@ void connection_drained(struct connection *c)
 {
     if (c->phase == PHASE_ENDING && sender_idle(c))
         ask_close(c, true);
+    else if (c->phase == PHASE_MOVING && sender_idle(c))
+        handover_go(c);
 }
 
 static void closed(struct net_conn *net, enum err err)
@@ -152,8 +155,10 @@ void connection_over(struct connection *c)
     struct session *s = c->session;
 
     leave_half_open(c);
+    handover_left(c);
     connection_text_put(c);
     list_remove(&c->link);
+    explicit_bzero(&c->login.where, sizeof c->login.where);
     pool_put(&t->connection_pool, c);
     if (s)
         session_disconnected(s);
@@ -179,8 +184,10 @@ static bool half_open_room(struct iscsi_target *t)
 {
     struct connection *oldest;
 
-    if (t->half_open_count < t->limits.half_open_max)
+    if (t->half_open_count + t->letters < t->limits.half_open_max)
         return true;
+    if (list_empty(&t->half_open))
+        return false;
     oldest = container_of(t->half_open.next, struct connection, link);
     if (now_us(&t->env->clock) - oldest->opened_us < SECOND_US)
         return false;
@@ -188,34 +195,68 @@ static bool half_open_room(struct iscsi_target *t)
     return true;
 }
 
-static void connection_begin_login(struct connection *c, struct iscsi_target *t,
-                                   struct net_conn *net)
+static struct connection *connection_new(struct iscsi_target *t)
+{
+    struct connection *c = t->closing || !half_open_room(t) ? NULL : pool_get(&t->connection_pool);
+
+    if (!c)
+        metric_add(&t->metrics.connections_refused, 1);
+    return c;
+}
+
+static uint64_t login_bound_us(const struct connection *c)
+{
+    uint64_t due = c->opened_us + c->target->limits.login_seconds_max * SECOND_US;
+
+    return due - min_u64(due, now_us(&c->target->env->clock));
+}
+
+static void connection_begin_login(struct connection *c, struct iscsi_target *t, uint64_t opened_us)
 {
     memset(c, 0, sizeof *c);
     c->target = t;
-    c->net = net;
     c->phase = PHASE_LOGIN;
     c->half_open = true;
-    c->opened_us = c->received_us = now_us(&t->env->clock);
+    c->opened_us = opened_us;
+    c->received_us = now_us(&t->env->clock);
     parameters_init(&c->login.parameters);
-    net->events = &events;
-    net->owner = c;
     list_append(&t->half_open, &c->link);
     metric_set(&t->metrics.half_open, ++t->half_open_count);
     sender_start(c);
-    timer_start(&t->env->clock, &c->timer, t->limits.login_seconds_max * SECOND_US, login_too_long);
+    timer_start(&t->env->clock, &c->timer, login_bound_us(c), login_too_long);
 }
 
 void connection_accept(struct iscsi_target *t, struct net_conn *net)
 {
-    struct connection *c = t->closing || !half_open_room(t) ? NULL : pool_get(&t->connection_pool);
+    struct connection *c = connection_new(t);
 
-    if (c) {
-        connection_begin_login(c, t, net);
+    if (!c) {
+        net_close(net, false);
         return;
     }
-    metric_add(&t->metrics.connections_refused, 1);
-    net_close(net, false);
+    connection_begin_login(c, t, now_us(&t->env->clock));
+    c->net = net;
+    net->events = &events;
+    net->owner = c;
+}
+
+struct connection *connection_adopt(struct iscsi_target *t, struct net_parcel *p,
+                                    uint64_t opened_us)
+{
+    struct connection *c = connection_new(t);
+    struct net_conn *net;
+
+    if (!c) {
+        net_discard(t->env, p);
+        return NULL;
+    }
+    if (net_adopt(t->env, p, &events, c, &net)) {
+        pool_put(&t->connection_pool, c);
+        return NULL;
+    }
+    connection_begin_login(c, t, opened_us);
+    c->net = net;
+    return c;
 }
 
 /* ---- full feature phase ---- */
@@ -267,6 +308,7 @@ static void tick(struct timer *t)
 void connection_join(struct connection *c, struct session *s)
 {
     leave_half_open(c);
+    explicit_bzero(&c->login.where, sizeof c->login.where);
     c->session = s;
     c->suspected = false;
     c->proof_ttt = TAG_NONE;

@@ -18,6 +18,7 @@ enum phase {
     PHASE_LOGIN,
     PHASE_DISCOVERY, /* full feature phase of a discovery session */
     PHASE_FULL,
+    PHASE_MOVING, /* its login goes on at another reactor: what comes is kept for it */
     PHASE_ENDING, /* nothing is read any more */
 };
 #define IN(phase) (1u << (phase))
@@ -32,6 +33,7 @@ struct sink {
 
 struct pdu_kind;
 struct command;
+struct handover;
 struct session;
 
 struct receiver {
@@ -78,6 +80,8 @@ struct login {
     struct auth auth;
     struct parameters parameters;
     struct source source;
+    bool handed;                   /* over to us by another target; then … */
+    struct directory_answer where; /* … what its directory said            */
 };
 
 struct connection {
@@ -99,6 +103,7 @@ struct connection {
     bool text_busy;             /* a text negotiation uses `text` …      */
     struct command *text_owner; /* … for this request */
     bool half_open;             /* counted as such */
+    struct handover *handover;  /* PHASE_MOVING: in which its login leaves */
     struct source ping;         /* NOP-In from us (nop.c) */
     bool answer_wanted;         /* the next NOP-In of ours has a TTT */
     bool suspected;             /* gate.c: what it sends may be old …               */
@@ -113,6 +118,11 @@ struct connection {
 /* Takes an accepted connection, or closes it when there is no room. */
 void connection_accept(struct iscsi_target *t, struct net_conn *net);
 
+/* The same with one from another reactor, that was accepted there at `opened_us`; NULL: no room, it
+ * was discarded. */
+struct connection *connection_adopt(struct iscsi_target *t, struct net_parcel *p,
+                                    uint64_t opened_us);
+
 /* Full feature phase begins with `s`. */
 void connection_join(struct connection *c, struct session *s);
 
@@ -122,7 +132,7 @@ void connection_end_now(struct connection *c);
 void connection_end_gently(struct connection *c);
 
 /* From the sender: nothing is under way; it has nothing left, so a connection that is ending is
- * closed; it is over. */
+ * closed, one that is moving goes; it is over. */
 void connection_batch_left(struct connection *c);
 void connection_drained(struct connection *c);
 void connection_over(struct connection *c);

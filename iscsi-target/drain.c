@@ -11,10 +11,16 @@
 
 enum settle_state { WATCHING };
 
+static bool drain_names(const struct iscsi_drain *d, const struct block *block,
+                        struct identity attachment)
+{
+    return block == d->block &&
+           (identity_none(d->attachment) || identity_equal(d->attachment, attachment));
+}
+
 static bool drain_wants(const struct iscsi_drain *d, const struct session *s)
 {
-    return s->block == d->block &&
-           (identity_none(d->attachment) || identity_equal(d->attachment, s->attachment));
+    return drain_names(d, s->block, s->attachment);
 }
 
 static bool drain_finds(const struct iscsi_drain *d, const struct list *sessions)
@@ -24,6 +30,18 @@ static bool drain_finds(const struct iscsi_drain *d, const struct list *sessions
             return true;
     }
     return false;
+}
+
+/* A login that another target has handed over holds what the directory said before (T5). */
+static void drain_logins(struct iscsi_target *t, const struct iscsi_drain *d)
+{
+    list_for_each_safe(l, &t->half_open) {
+        struct connection *c = container_of(l, struct connection, link);
+        const struct directory_answer *where = &c->login.where;
+
+        if (c->login.handed && drain_names(d, where->block, where->attachment))
+            connection_end_now(c);
+    }
 }
 
 static void drains_look(struct iscsi_target *t)
@@ -43,7 +61,7 @@ static void drains_look(struct iscsi_target *t)
 static bool all_gone(const struct iscsi_target *t)
 {
     return list_empty(&t->half_open) && list_empty(&t->connections) && list_empty(&t->sessions) &&
-           list_empty(&t->ended);
+           list_empty(&t->ended) && t->letters == 0;
 }
 
 static enum task_next settle_step(struct task *task)
@@ -93,6 +111,7 @@ void iscsi_target_drain(struct iscsi_target *t, struct iscsi_drain *d)
             continue;
         session_leave(s, d->logout_seconds);
     }
+    drain_logins(t, d);
     target_settle(t);
 }
 

@@ -6,6 +6,11 @@
  * `struct block`.  One volume is one target, LUN 0.  Where a name lives is asked of a directory.
  * It sees nothing of volumes, replication or stores.  All calls belong to the env's reactor.
  *
+ * Each reactor may have a target of its own.  Who knows where a name lives is the directory of the
+ * targets with portals, on their reactor; a login whose block belongs to another reactor's target
+ * goes there (handover.c), and its session with it.  Such a target needs neither portals nor
+ * directory.  Those that hand over are closed before those that they hand to.
+ *
  * Promises: T1  every length and offset from the wire is checked against what was granted before a
  *               byte is placed or allocated.
  *           T2  memory is that of the limits, taken when opened, never exceeded; being out of it
@@ -13,6 +18,8 @@
  *           T3  a garbage connection is closed or answered; no other session notices.
  *           T4  a command that was handed to the block is never recalled (P6); one that was not is
  *               dropped when its session ends.
+ *           T5  a login that was handed over is let in as the directory said when it left, unless
+ *               a drain that was asked for behind that, by mail from the same reactor, ends it.
  */
 #ifndef ISCSI_TARGET_ISCSI_TARGET_H
 #define ISCSI_TARGET_ISCSI_TARGET_H
@@ -45,6 +52,7 @@ struct directory_answer {
     enum directory_where where;
     struct net_address address;
     struct block *block;
+    struct iscsi_target *home;  /* whose reactor is the block's; NULL: that of who asks */
     struct identity attachment; /* under which the initiator is let in */
     struct iscsi_chap chap;     /* the attachment's; true where `where` is not UNKNOWN */
     bool read_only;
@@ -87,7 +95,8 @@ struct iscsi_config {
 
 struct iscsi_target;
 
-/* E_BUSY: a portal's port is taken; *reterr_portal says which (its index). */
+/* E_BUSY: a portal's port is taken; *reterr_portal says which (its index).  Without portals the
+ * directory may be NULL: it is not asked. */
 must_check enum err iscsi_target_open(struct env *env, const struct iscsi_config *config,
                                       struct directory *directory, struct iscsi_target **ret,
                                       uint32_t *reterr_portal);
@@ -97,7 +106,8 @@ const struct net_address *iscsi_target_portal(const struct iscsi_target *t, uint
 /*
  * Ends sessions: all on `block` if attachment is none, else those of that attachment.  What was
  * not handed to the block is dropped; `done` when everything handed on was answered below and no
- * such session is left.  The directory refuses new ones before this is called.
+ * such session is left.  The directory refuses new ones before this is called, or before the mail
+ * is sent that calls it on another reactor; logins on their way are ended with the rest (T5).
  *
  * With logout_seconds, for a planned move: initiators are asked to log out and have so long, in
  * which what was handed on is answered; whoever still stays is ended then.  Without, at once.

@@ -2,10 +2,11 @@
 /*
  * iscsi-target/login.c — from the first byte to full feature phase (RFC 7143 6.3, 11.12, 11.13).
  *
- * The happy path: a request's text is gathered over its PDUs (C bit), each key answered by its own
- * result function; with the first whole request the directory says where the target lives; the
- * answer leaves in pieces of 8 KiB; with the last piece the stage changes, and into full feature
- * phase a session is opened.  One request at a time: the answer is whole before the next is read.
+ * The happy path: a request's text is gathered over its PDUs (C bit); with the first whole one the
+ * directory says where the target lives, and if its home is another reactor's target all goes on
+ * there (handover.c); each key is answered by its own result function; the answer leaves in pieces
+ * of 8 KiB; with the last piece the stage changes, and into full feature phase a session is opened.
+ * One request at a time: the answer is whole before the next is read.
  *
  * What can go wrong: see refuse(): one response with status class and detail, then the connection
  * ends.  Deadline and number of half-open logins: connection.c.
@@ -13,6 +14,7 @@
 #include "iscsi-target/login.h"
 
 #include "iscsi-target/authentication.h"
+#include "iscsi-target/handover.h"
 #include "iscsi-target/pdu.h"
 #include "iscsi-target/target.h"
 
@@ -76,6 +78,12 @@ static void refuse(struct connection *c, enum login_status status)
 
 /* ---- a request's header ---- */
 
+static void source_init(struct login *l)
+{
+    l->source = (struct source){.next = login_next, .sent = login_sent};
+    list_init(&l->source.link);
+}
+
 static void login_first(struct connection *c, const struct bhs_login *h)
 {
     struct login *l = &c->login;
@@ -87,9 +95,7 @@ static void login_first(struct connection *c, const struct bhs_login *h)
     l->itt = be32_get(h->initiator_task_tag);
     l->cmd_sn = be32_get(h->cmd_sn);
     l->stage = (uint8_t)LOGIN_CSG(h->flags);
-    list_init(&l->source.link);
-    l->source.next = login_next;
-    l->source.sent = login_sent;
+    source_init(l);
     c->sender.stat_sn = be32_get(h->exp_stat_sn);
 }
 
@@ -111,15 +117,6 @@ static bool legal_flags(const struct login *l, uint8_t flags)
     return !(flags & FLAG_CONTINUE) && nsg > csg && (nsg == 1 || nsg == STAGE_FULL_FEATURE);
 }
 
-/* MaxConnections is 1: a login to a session that lives cannot add a connection to it. */
-static enum login_status check_tsih(const struct connection *c)
-{
-    if (c->login.tsih == 0)
-        return LOGIN_OK;
-    return session_has_tsih(c->target, c->login.tsih) ? LOGIN_TOO_MANY_CONNECTIONS
-                                                      : LOGIN_NO_SESSION;
-}
-
 static enum login_status check_header(struct connection *c, const struct bhs_login *h)
 {
     if (!c->login.started)
@@ -132,7 +129,7 @@ static enum login_status check_header(struct connection *c, const struct bhs_log
         return LOGIN_OUT_OF_RESOURCES;
     if (be24_get(h->data_segment_length) > TEXT_BYTES_MAX - c->text->in_bytes)
         return LOGIN_INITIATOR_ERROR;
-    return check_tsih(c);
+    return LOGIN_OK;
 }
 
 bool login_begin(struct connection *c)
@@ -156,10 +153,14 @@ bool login_begin(struct connection *c)
 
 /* ---- a request's text ---- */
 
+/* What is not there is empty; false: too long. */
 static bool keep(char *ret, size_t size, const char *value)
 {
-    size_t length = strlen(value);
+    size_t length = value ? strlen(value) : 0;
 
+    ret[0] = 0;
+    if (length == 0)
+        return true;
     if (length >= size)
         return false;
     memcpy(ret, value, length + 1);
@@ -172,15 +173,15 @@ static void lower(char *name)
         *name = (char)tolower((unsigned char)*name);
 }
 
-/* The names that say who wants to go where; false: too long. */
-static bool keep_name(struct login *l, struct text_pair pair)
+/* The names that say who wants to go where. */
+static bool keep_names(struct login *l, struct text *t)
 {
-    if (strcmp(pair.key, "InitiatorName") == 0)
-        return keep(l->initiator, sizeof l->initiator, pair.value);
-    if (strcmp(pair.key, "TargetName") == 0)
-        return keep(l->target, sizeof l->target, pair.value);
-    if (strcmp(pair.key, "SessionType") == 0)
-        return keep(l->session_type, sizeof l->session_type, pair.value);
+    if (!keep(l->initiator, sizeof l->initiator, text_value(t, "InitiatorName")) ||
+        !keep(l->target, sizeof l->target, text_value(t, "TargetName")) ||
+        !keep(l->session_type, sizeof l->session_type, text_value(t, "SessionType")))
+        return false;
+    lower(l->initiator);
+    lower(l->target);
     return true;
 }
 
@@ -198,8 +199,6 @@ static enum login_status login_keys(struct connection *c, struct auth_keys *ret)
         case TEXT_MALFORMED:
             return LOGIN_INITIATOR_ERROR;
         case TEXT_PAIR:
-            if (!keep_name(&c->login, pair))
-                return LOGIN_INITIATOR_ERROR;
             auth_note(ret, pair);
             status = parameters_negotiate(&c->login.parameters, &ours, pair, c->text);
         }
@@ -226,19 +225,54 @@ static enum login_status status_of(enum directory_where where)
     unreachable();
 }
 
+void directory_ask(struct iscsi_target *t, const struct login *l, struct directory_answer *ret)
+{
+    *ret = (struct directory_answer){.where = DIRECTORY_UNKNOWN};
+    t->directory->find(t->directory, l->target, l->initiator, ret);
+}
+
 enum login_status login_directory(struct connection *c, struct directory_answer *ret)
 {
-    struct directory *d = c->target->directory;
+    struct login *l = &c->login;
     enum login_status status;
 
-    *ret = (struct directory_answer){.where = DIRECTORY_UNKNOWN};
-    d->find(d, c->login.target, c->login.initiator, ret);
+    if (l->handed)
+        *ret = l->where;
+    else
+        directory_ask(c->target, l, ret);
     status = status_of(ret->where);
     if (status)
         c->text->out_bytes = c->text->out_sent = 0;
     if (status == LOGIN_MOVED_TEMPORARILY)
         text_put(c->text, "TargetAddress", ret->address.text);
     return status;
+}
+
+/* MaxConnections is 1: a login to a session that lives cannot add a connection to it. */
+static enum login_status check_tsih(const struct connection *c)
+{
+    if (c->login.tsih == 0)
+        return LOGIN_OK;
+    return session_has_tsih(c->target, c->login.tsih) ? LOGIN_TOO_MANY_CONNECTIONS
+                                                      : LOGIN_NO_SESSION;
+}
+
+/* The target lives; at another reactor: the login goes there, and nothing is answered here. */
+static enum login_status login_found(struct connection *c, const struct directory_answer *where)
+{
+    struct login *l = &c->login;
+    enum login_status status;
+
+    if (!l->handed && where->home && where->home != c->target)
+        return handover_begin(c, where->home);
+    status = check_tsih(c);
+    if (status)
+        return status;
+    l->auth.required = where->chap.user[0] != 0;
+    text_put_number(c->text, "TargetPortalGroupTag", c->target->portal_group_tag);
+    if (where->alias[0])
+        text_put(c->text, "TargetAlias", where->alias);
+    return LOGIN_OK;
 }
 
 /* 13.9, 13.4, 13.21: with its first whole request an initiator says who it is and what it wants. */
@@ -248,24 +282,21 @@ static enum login_status login_named(struct connection *c)
     struct directory_answer where;
     enum login_status status;
 
+    if (!keep_names(l, c->text))
+        return LOGIN_INITIATOR_ERROR;
     l->named = true;
-    lower(l->initiator);
-    lower(l->target);
     l->discovery = strcmp(l->session_type, "Discovery") == 0;
     if (!l->discovery && l->session_type[0] && strcmp(l->session_type, "Normal") != 0)
         return LOGIN_SESSION_TYPE;
     if (l->initiator[0] == 0 || (!l->discovery && l->target[0] == 0))
         return LOGIN_MISSING_PARAMETER;
     if (l->discovery)
-        return LOGIN_OK;
+        return check_tsih(c);
     status = login_directory(c, &where);
-    if (status)
-        return status;
-    l->auth.required = where.chap.user[0] != 0;
-    text_put_number(c->text, "TargetPortalGroupTag", c->target->portal_group_tag);
-    if (where.alias[0])
-        text_put(c->text, "TargetAlias", where.alias);
-    return LOGIN_OK;
+    if (!status)
+        status = login_found(c, &where);
+    explicit_bzero(&where, sizeof where);
+    return status;
 }
 
 /* ---- an exchange ---- */
@@ -285,14 +316,16 @@ static void declare_ours(struct connection *c)
 static enum login_status exchange(struct connection *c)
 {
     struct text *text = c->text;
+    enum login_status status = LOGIN_OK;
     struct auth_keys auth = {0};
-    enum login_status status;
 
     text->out_bytes = text->out_sent = 0;
+    if (!c->login.named)
+        status = login_named(c);
+    if (status || c->handover)
+        return status;
     status = login_keys(c, &auth);
     text->in_bytes = 0;
-    if (!status && !c->login.named)
-        status = login_named(c);
     if (!status)
         status = auth_exchange(c, &auth);
     if (status)
@@ -341,23 +374,44 @@ static void answer_piece(struct connection *c)
         answer(c, flags, piece);
 }
 
+/* A request is whole, its flags are login.wanted. */
+static void login_whole(struct connection *c)
+{
+    enum login_status status = exchange(c);
+
+    if (status)
+        refuse(c, status);
+    else if (!c->handover)
+        answer_piece(c);
+}
+
 void login_end(struct connection *c)
 {
     const struct bhs_login *h = &c->receive.bhs->login;
-    enum login_status status;
 
     c->text->in_bytes += be24_get(h->data_segment_length);
     if (h->flags & FLAG_CONTINUE) {
         answer(c, (uint8_t)(c->login.stage << 2), 0);
         return;
     }
-    if (c->text->out_sent == c->text->out_bytes) { /* else it asks for the rest of our answer */
-        c->login.wanted = h->flags;
-        status = exchange(c);
-        if (status) {
-            refuse(c, status);
-            return;
-        }
+    if (c->text->out_sent < c->text->out_bytes) { /* it asks for the rest of our answer */
+        answer_piece(c);
+        return;
     }
-    answer_piece(c);
+    c->login.wanted = h->flags;
+    login_whole(c);
+}
+
+void login_arrived(struct connection *c, const struct login *l, const struct text *request)
+{
+    c->login = *l;
+    c->login.named = false; /* what its request says is read here, all of it */
+    source_init(&c->login);
+    if (!connection_text_get(c)) {
+        refuse(c, LOGIN_OUT_OF_RESOURCES);
+        return;
+    }
+    memcpy(c->text->in, request->in, request->in_bytes);
+    c->text->in_bytes = request->in_bytes;
+    login_whole(c);
 }

@@ -5,8 +5,12 @@
 
 #include "iscsi-target/connection.h"
 
-/* Where the target that the login names lives; other than LOGIN_OK: what to answer. */
+/* Where the target that the login names lives: what the directory says now, or said when it was
+ * handed over.  Other than LOGIN_OK: what to answer. */
 enum login_status login_directory(struct connection *c, struct directory_answer *ret);
+
+/* Goes on with one that another target has handed over, as if `request` had been received here. */
+void login_arrived(struct connection *c, const struct login *l, const struct text *request);
 
 bool session_has_tsih(const struct iscsi_target *t, uint16_t tsih);
 

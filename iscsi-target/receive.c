@@ -16,6 +16,7 @@
  * Promise: T1 no byte is placed before its PDU's length was checked.
  */
 #include "base/crc32c.h"
+#include "iscsi-target/handover.h"
 #include "iscsi-target/pdu.h"
 #include "iscsi-target/target.h"
 
@@ -209,23 +210,29 @@ static void keep_header(struct receiver *r)
     r->bhs = (const union bhs *)(const void *)r->header;
 }
 
+static bool is_read(const struct connection *c)
+{
+    return c->phase < PHASE_MOVING;
+}
+
 void receive_bytes(struct connection *c, const uint8_t *bytes, uint32_t length)
 {
     struct receiver *r = &c->receive;
 
     gate_heard(c, now_us(&c->target->env->clock));
     c->received_us = now_us(&c->target->env->clock);
-    while (length > 0 && c->phase != PHASE_ENDING) {
+    while (length > 0 && is_read(c)) {
         uint32_t used =
             r->in_data ? receive_data(c, bytes, length) : receive_header(c, bytes, length);
 
         assert(used <= length);
         bytes += used;
         length -= used;
-        if (c->phase != PHASE_ENDING && r->in_data &&
-            r->data_left + r->pad_left + r->digest_left == 0)
+        if (is_read(c) && r->in_data && r->data_left + r->pad_left + r->digest_left == 0)
             pdu_end(c);
     }
-    if (r->in_data)
+    if (c->phase == PHASE_MOVING)
+        handover_keep(c, bytes, length);
+    else if (r->in_data)
         keep_header(r);
 }

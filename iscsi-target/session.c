@@ -174,6 +174,7 @@ enum login_status session_open(struct connection *c, struct session **ret)
         status = login_directory(c, &where); /* again: it may have changed since */
     if (!status && !auth_suffices(c, &where))
         status = LOGIN_AUTHENTICATION;
+    explicit_bzero(&where.chap, sizeof where.chap);
     if (status)
         return status;
     if (!old && !session_room(t))

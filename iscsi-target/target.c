@@ -8,6 +8,7 @@
 #include "iscsi-target/target.h"
 
 #include "iscsi-target/command.h"
+#include "iscsi-target/handover.h"
 #include "iscsi-target/portal.h"
 
 #include <assert.h>
@@ -62,7 +63,7 @@ uint64_t iscsi_limits_bytes(const struct iscsi_limits *l)
     return n.connections * sizeof(struct connection) +
            n.sessions * (sizeof(struct session) + sizeof(struct unit)) +
            n.commands * sizeof(struct command) + n.texts * sizeof(struct text) +
-           n.rejects * reject_bytes() + l->buffer_bytes;
+           n.rejects * reject_bytes() + l->half_open_max * handover_bytes() + l->buffer_bytes;
 }
 
 /* ---- open ---- */
@@ -82,6 +83,7 @@ static enum err pools_open(struct iscsi_target *t)
         {&t->command_pool, "iscsi commands", sizeof(struct command), n.commands},
         {&t->text_pool, "iscsi texts", sizeof(struct text), n.texts},
         {&t->reject_pool, "iscsi rejects", reject_bytes(), n.rejects},
+        {&t->handover_pool, "iscsi handovers", handover_bytes(), t->limits.half_open_max},
     };
     enum err err;
 
@@ -96,6 +98,7 @@ static enum err pools_open(struct iscsi_target *t)
 static void pools_close(struct iscsi_target *t)
 {
     buffers_close(&t->buffers);
+    pool_close(&t->handover_pool);
     pool_close(&t->reject_pool);
     pool_close(&t->text_pool);
     pool_close(&t->command_pool);

@@ -26,11 +26,13 @@ struct iscsi_target {
     uint32_t portal_count;
 
     struct pool connection_pool, session_pool, unit_pool, command_pool, text_pool, reject_pool;
+    struct pool handover_pool;
     struct buffers buffers;
 
     struct list half_open;   /* connections before full feature phase, oldest first */
     struct list connections; /* the others */
     uint32_t half_open_count;
+    uint32_t letters; /* handed over and not back yet: they count as half-open, too */
     struct list sessions, ended, units;
     uint32_t session_count;
     uint32_t busy; /* sessions that have SCSI commands */
@@ -61,6 +63,9 @@ void settle_start(struct iscsi_target *t);
 void target_settle(struct iscsi_target *t);
 
 void metrics_login(struct iscsi_target *t, enum login_status status); /* how one ended */
+
+/* What the directory says of the target that the login names. */
+void directory_ask(struct iscsi_target *t, const struct login *l, struct directory_answer *ret);
 
 size_t reject_bytes(void); /* of one, for its pool */
 

@@ -50,18 +50,26 @@ static void list_each(void *arg, const char *target, const char *portal)
     t->out_bytes = before;
 }
 
-/* Appendix C: all in a discovery session, else no other than the session's own target. */
+static void list_own(struct command *c)
+{
+    struct listing l = {.command = c};
+
+    list_each(&l, c->session->target_name, c->session->connection->net->local.text);
+}
+
+/* Appendix C: all in a discovery session, else no other than the session's own target, where it is
+ * reached: the directory may be another reactor's. */
 static void list_targets(struct command *c, const char *value)
 {
     struct session *s = c->session;
     struct directory *d = s->target->directory;
-    bool all = s->discovery && strcmp(value, "All") == 0;
-    struct listing l = {.command = c, .only = all ? NULL : s->target_name};
+    struct listing l = {.command = c, .only = strcmp(value, "All") == 0 ? NULL : value};
 
-    if (s->discovery && !all)
-        l.only = value;
     text_of(c)->listing = false;
-    d->list(d, s->initiator, list_each, &l);
+    if (s->discovery)
+        d->list(d, s->initiator, list_each, &l);
+    else
+        list_own(c);
 }
 
 static bool send_targets_legal(const struct session *s, const char *value)

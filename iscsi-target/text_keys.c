@@ -58,6 +58,22 @@ enum text_parse text_next(struct text *t, uint32_t *cursor, struct text_pair *re
     return TEXT_PAIR;
 }
 
+const char *text_value(struct text *t, const char *key)
+{
+    size_t length = strlen(key);
+    uint32_t at = 0;
+
+    t->in[t->in_bytes] = 0;
+    while (at < t->in_bytes) {
+        const char *pair = t->in + at;
+
+        if (strncmp(pair, key, length) == 0 && pair[length] == '=')
+            return pair + length + 1;
+        at += (uint32_t)strlen(pair) + 1;
+    }
+    return NULL;
+}
+
 /* ---- the keys ---- */
 
 enum result {

@@ -41,6 +41,9 @@ bool text_list_has(const char *list, const char *word);
 /* 6.1: decimal, or hexadecimal behind 0x, within [least, most]. */
 bool text_number(const char *value, uint32_t least, uint32_t most, uint32_t *ret);
 
+/* The value of a key in a request that nobody has begun to read; NULL: it is not there. */
+const char *text_value(struct text *t, const char *key);
+
 /* The next pair of in[*cursor …); false: no more, or not a pair (*ret_key is NULL then only). */
 struct text_pair {
     const char *key, *value;

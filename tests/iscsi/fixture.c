@@ -13,11 +13,21 @@ void lab_open(struct lab *w, struct iscsi_limits limits)
     lab_open_from(w, limits, 1);
 }
 
-void lab_open_from(struct lab *w, struct iscsi_limits limits, uint64_t seed)
+static struct iscsi_target *open_target(struct env *env, const struct iscsi_config *config,
+                                        struct directory *directory)
+{
+    struct iscsi_target *target;
+    uint32_t portal;
+    enum err err = iscsi_target_open(env, config, directory, &target, &portal);
+
+    assert(!err);
+    return target;
+}
+
+static void open_as(struct lab *w, struct iscsi_limits limits, uint64_t seed, bool apart)
 {
     struct iscsi_config config = {
         .portals = {{"10.0.0.1:3260"}}, .portal_count = 1, .portal_group_tag = 1, .limits = limits};
-    uint32_t portal;
     enum err err;
 
     memset(w, 0, sizeof *w);
@@ -25,11 +35,36 @@ void lab_open_from(struct lab *w, struct iscsi_limits limits, uint64_t seed)
     w->sim = sim_open(seed);
     w->target_env = sim_env(w->sim, "target");
     w->initiator_env = sim_env(w->sim, "initiator");
-    err = ram_block_open(w->target_env, LAB_DISK_BYTES, &w->ram);
+    w->home_env = apart ? sim_env(w->sim, "home") : w->target_env;
+    err = ram_block_open(w->home_env, LAB_DISK_BYTES, &w->ram);
     assert(!err);
     ram_directory_init(&w->directory, &w->ram, LAB_TARGET);
-    err = iscsi_target_open(w->target_env, &config, &w->directory.directory, &w->target, &portal);
-    assert(!err);
+    w->target = w->home = open_target(w->target_env, &config, &w->directory.directory);
+    if (!apart)
+        return;
+    config.portal_count = 0;
+    w->home = open_target(w->home_env, &config, NULL);
+    w->directory.answer.home = w->home;
+}
+
+void lab_open_from(struct lab *w, struct iscsi_limits limits, uint64_t seed)
+{
+    open_as(w, limits, seed, lab_all_apart());
+}
+
+void lab_open_apart(struct lab *w, struct iscsi_limits limits, uint64_t seed)
+{
+    open_as(w, limits, seed, true);
+}
+
+bool lab_all_apart(void)
+{
+    return getenv("LAB_APART") != NULL;
+}
+
+bool lab_is_apart(const struct lab *w)
+{
+    return w->home != w->target;
 }
 
 void lab_begin(struct lab *w)
@@ -71,9 +106,20 @@ void lab_close(struct lab *w)
     lab_close_end(w, &closing);
 }
 
+static void home_close(struct lab *w)
+{
+    struct iscsi_close closing = {.done = note_done};
+
+    iscsi_target_close(w->home, &closing);
+    lab_until(w, is_noted, &closing);
+    iscsi_target_free(w->home);
+}
+
 void lab_close_end(struct lab *w, struct iscsi_close *closing)
 {
     lab_until(w, is_noted, closing);
+    if (lab_is_apart(w))
+        home_close(w);
     iscsi_target_free(w->target);
     assert(w->ram.block.in_flight == 0);
     assert(list_empty(&w->ram.block.watchers));

@@ -7,6 +7,9 @@
  *   struct initiator *i = lab_login(&w, "iqn.a", 1);
  *   … lab_read(), lab_write(), raw PDUs …
  *   lab_close(&w);                            // asserts that nothing is left
+ *
+ * In lab_open_apart() the portal's target and the block's live on two reactors, and each login is
+ * handed over.  With LAB_APART=1 in the environment every lab is opened so.
  */
 #ifndef TESTS_ISCSI_FIXTURE_H
 #define TESTS_ISCSI_FIXTURE_H
@@ -25,9 +28,11 @@ struct lab {
     struct sim *sim;
     struct iscsi_limits limits;
     struct env *target_env, *initiator_env;
+    struct env *home_env; /* target_env, unless apart */
     struct ram_block ram;
     struct ram_directory directory;
-    struct iscsi_target *target;
+    struct iscsi_target *target; /* has the portal                                         */
+    struct iscsi_target *home;   /* has the sessions on `ram`: the same one, unless apart  */
     struct initiator *initiators[LAB_INITIATORS];
     uint32_t initiator_count;
 };
@@ -35,6 +40,9 @@ struct lab {
 void lab_begin(struct lab *w);
 void lab_open(struct lab *w, struct iscsi_limits limits);
 void lab_open_from(struct lab *w, struct iscsi_limits limits, uint64_t seed);
+void lab_open_apart(struct lab *w, struct iscsi_limits limits, uint64_t seed);
+bool lab_is_apart(const struct lab *w);
+bool lab_all_apart(void); /* LAB_APART */
 void lab_close(struct lab *w);
 /* The same in two: the target begins to close; it has, and nothing is left. */
 void lab_close_begin(struct lab *w, struct iscsi_close *closing);

@@ -103,7 +103,7 @@ static void drain(struct story *s)
                                    .done = drained,
                                    .logout_seconds = (uint16_t)sim_draw(s->lab.sim, 3)}};
 
-    iscsi_target_drain(s->lab.target, &d.drain);
+    iscsi_target_drain(s->lab.home, &d.drain);
     for (uint32_t k = 0; k < ACTORS; k++)
         if (sim_draw(s->lab.sim, 2))
             initiator_logout(s->actors[k].initiator);

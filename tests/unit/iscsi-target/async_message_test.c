@@ -39,7 +39,7 @@ static void drain(struct lab *w, struct draining *d, uint16_t seconds)
     *d = (struct draining){
         .drain = {.block = &w->ram.block, .done = drained, .logout_seconds = seconds}};
     w->directory.answer.where = DIRECTORY_STARTING;
-    iscsi_target_drain(w->target, &d->drain);
+    iscsi_target_drain(w->home, &d->drain);
 }
 
 static void expect_event(struct lab *w, struct initiator *i, enum async_event event,
@@ -215,7 +215,7 @@ static void who_leaves_keeps_no_memory_from_others(void **state)
         initiator_read(i, &big[n], 0, bytes, sizeof bytes); /* more than there is memory for */
     }
     sim_run_for(w.sim, SECOND / 10);
-    iscsi_target_drain(w.target, &d.drain);
+    iscsi_target_drain(w.home, &d.drain);
     ram_block_go_on(&w.ram);
     lab_alive(&w, other);
     lab_close(&w);

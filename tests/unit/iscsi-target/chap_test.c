@@ -396,7 +396,7 @@ static void a_discovery_session_ends_no_other(void **state)
     assert_int_equal(say(&w, i, TO_FULL, NAMES "SessionType=Discovery\n"), 0);
     sim_run_for(w.sim, SECOND);
     assert_non_null(owner->net);
-    assert_int_equal(iscsi_target_sessions(w.target, w.directory.answer.attachment), 1);
+    assert_int_equal(iscsi_target_sessions(w.home, w.directory.answer.attachment), 1);
     lab_close(&w);
 }
 
@@ -474,6 +474,8 @@ static void a_secret_that_comes_late_counts(void **state)
     struct lab w;
 
     (void)state;
+    if (lab_all_apart())
+        skip(); /* it is let in as the directory said when it was handed over (T5) */
     lab_begin(&w);
     i = lab_raw(&w);
     assert_int_equal(say(&w, i, STAGE_OPERATIONAL << 2, NAMES), 0);

@@ -31,7 +31,7 @@ static void logs_in_through_either_stage(void **state)
     two = lab_connect(&w, &config);
     assert_true(two->full);
     assert_int_not_equal(two->tsih, one->tsih);
-    assert_int_equal(iscsi_target_sessions(w.target, w.directory.answer.attachment), 2);
+    assert_int_equal(iscsi_target_sessions(w.home, w.directory.answer.attachment), 2);
     lab_close(&w);
 }
 
@@ -294,10 +294,14 @@ static void a_redirect_may_come_behind_a_long_answer(void **state)
 {
     struct lab w;
     struct initiator *i;
-    char *keys = many_keys(30000), *all = malloc(61000);
+    char *keys, *all;
 
     (void)state;
+    if (lab_all_apart())
+        skip(); /* it is let in as the directory said when it was handed over (T5) */
     lab_begin(&w);
+    keys = many_keys(30000);
+    all = malloc(61000);
     i = lab_raw(&w);
     snprintf(all, 61000, "%s%s%s", WHO, WHERE, keys);
     login_in_pieces(&w, i, all);
@@ -422,6 +426,8 @@ static void discovery_sessions_make_room(void **state)
     struct lab w;
 
     (void)state;
+    if (lab_all_apart())
+        skip(); /* they are the portal's, the others not */
     limits.sessions_max = 2;
     lab_open(&w, limits);
     for (uint32_t n = 0; n < array_length(many); n++) {
@@ -467,13 +473,14 @@ static void a_connection_cannot_join_a_session(void **state)
     struct lab w;
     struct initiator *i, *second;
     union bhs h = {.login = {.opcode = LOGIN | OPCODE_IMMEDIATE, .flags = TO_FULL}};
+    static const char names[] = "InitiatorName=iqn.a\0TargetName=" LAB_TARGET;
 
     (void)state;
     lab_begin(&w);
     i = lab_ready(&w, "iqn.a", 1);
     second = lab_raw(&w);
     h.login.tsih = be16_of(i->tsih);
-    initiator_pdu(second, &h, "InitiatorName=iqn.a", 20);
+    initiator_pdu(second, &h, names, sizeof names - 1);
     free(lab_pdu(&w, second));
     assert_int_equal(second->login_status, 0x0206);
     lab_alive(&w, i);

@@ -36,7 +36,7 @@ static void the_same_name_and_isid_reinstates(void **state)
     sim_run_for(w.sim, 1000000);
     assert_null(old->net);
     assert_int_equal(r.err, E_CLOSED);
-    assert_int_equal(iscsi_target_sessions(w.target, w.directory.answer.attachment), 1);
+    assert_int_equal(iscsi_target_sessions(w.home, w.directory.answer.attachment), 1);
     ram_block_go_on(&w.ram);
     sim_run_for(w.sim, 200000);
     assert_memory_equal(w.ram.bytes, block, 4096); /* what the block had has run on */
@@ -77,7 +77,7 @@ static void what_the_block_does_not_have_is_dropped(void **state)
     initiator_close(i);
     sim_run_for(w.sim, 1000000);
     assert_int_equal(w.ram.writes, 0);
-    assert_int_equal(iscsi_target_sessions(w.target, w.directory.answer.attachment), 0);
+    assert_int_equal(iscsi_target_sessions(w.home, w.directory.answer.attachment), 0);
     lab_close(&w);
 }
 
@@ -174,11 +174,11 @@ static void a_drain_ends_the_sessions_of_an_attachment(void **state)
     initiator_write(i, &r, 0, block, 4096);
     sim_run_for(w.sim, 200000);
     w.directory.answer.where = DIRECTORY_FORBIDDEN;
-    iscsi_target_drain(w.target, &d.drain);
+    iscsi_target_drain(w.home, &d.drain);
     lab_until(&w, initiator_closed, i);
     sim_run_for(w.sim, 1000000);
     assert_false(d.done); /* the block still has its write */
-    assert_int_equal(iscsi_target_sessions(w.target, (struct identity){0xa}), 0);
+    assert_int_equal(iscsi_target_sessions(w.home, (struct identity){0xa}), 0);
     ram_block_go_on(&w.ram);
     lab_until(&w, is_drained, &d);
     assert_int_equal(lab_login(&w, "iqn.a", 1)->login_status, 0x0202);
@@ -200,11 +200,11 @@ static void a_drain_of_the_block_ends_all_its_sessions(void **state)
     nobody.drain.attachment = (struct identity){0xc};
     one = lab_ready(&w, "iqn.a", 1);
     two = lab_ready(&w, "iqn.b", 1);
-    iscsi_target_drain(w.target, &nobody.drain);
+    iscsi_target_drain(w.home, &nobody.drain);
     assert_false(nobody.done); /* never inside the call */
     lab_until(&w, is_drained, &nobody);
     lab_alive(&w, one);
-    iscsi_target_drain(w.target, &d.drain);
+    iscsi_target_drain(w.home, &d.drain);
     lab_until(&w, is_drained, &d);
     lab_until(&w, initiator_closed, one);
     lab_until(&w, initiator_closed, two);
@@ -217,6 +217,8 @@ static void an_attachment_taken_during_the_login_counts(void **state)
     struct initiator *i;
 
     (void)state;
+    if (lab_all_apart())
+        skip(); /* it is let in as the directory said when it was handed over (T5) */
     lab_begin(&w);
     i = lab_raw(&w);
     initiator_login(i, STAGE_OPERATIONAL << 2, "InitiatorName=iqn.a\nTargetName=" LAB_TARGET "\n");
@@ -238,7 +240,7 @@ static void a_moved_block_ends_its_sessions(void **state)
     i = lab_ready(&w, "iqn.a", 1);
     block_moved(&w.ram.block);
     lab_until(&w, initiator_closed, i);
-    assert_int_equal(iscsi_target_sessions(w.target, w.directory.answer.attachment), 0);
+    assert_int_equal(iscsi_target_sessions(w.home, w.directory.answer.attachment), 0);
     lab_close(&w);
 }
 

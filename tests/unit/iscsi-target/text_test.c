@@ -92,9 +92,9 @@ static void a_normal_session_lists_only_its_own(void **state)
     w.directory.targets = 3;
     i = lab_ready(&w, "iqn.a", 1);
     exchange(&w, i, "SendTargets=\n");
-    assert_string_equal(i->text, "TargetName=" LAB_TARGET "\nTargetAddress=127.0.0.1:3260,1\n");
+    assert_string_equal(i->text, "TargetName=" LAB_TARGET "\nTargetAddress=10.0.0.1:3260,1\n");
     exchange(&w, i, ALL);
-    assert_string_equal(i->text, "TargetName=" LAB_TARGET "\nTargetAddress=127.0.0.1:3260,1\n");
+    assert_string_equal(i->text, "TargetName=" LAB_TARGET "\nTargetAddress=10.0.0.1:3260,1\n");
     exchange(&w, i, "SendTargets=" LAB_TARGET "-1\n");
     assert_string_equal(i->text, "SendTargets=Reject\n");
     lab_alive(&w, i);
