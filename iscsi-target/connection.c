@@ -24,6 +24,7 @@
 #define PING_IDLE_US (15 * SECOND_US) /* iscsi.md 3.2: an idle initiator is pinged */
 #define TEXT_US      (5 * SECOND_US)  /* between two requests of one negotiation */
 #define SILENT_US    (60 * SECOND_US) /* design 14: TCP without progress           */
+#define PAUSE_US     (3 * SECOND_US)  /* a tick that comes so late                 */
 
 /* ---- text buffers ---- */
 
@@ -277,12 +278,22 @@ static void show_life(struct connection *c, uint64_t now)
         nop_ping(c, false);
 }
 
+/* A clock that jumps, or a reactor that stood still: nobody listened, so nobody was silent. */
+static bool is_silent(struct connection *c, uint64_t now)
+{
+    bool stuck = sender_stuck(&c->sender, SILENT_US, now); /* at every tick: it compares */
+
+    if (now - c->timer.due_us >= PAUSE_US)
+        c->listened_us = now;
+    return now - c->listened_us >= SILENT_US && (now - c->received_us >= SILENT_US || stuck);
+}
+
 static void tick(struct timer *t)
 {
     struct connection *c = container_of(t, struct connection, timer);
     uint64_t now = now_us(&c->target->env->clock);
 
-    if (now - c->received_us >= SILENT_US || sender_stuck(&c->sender, SILENT_US, now)) {
+    if (is_silent(c, now)) {
         metric_add(&c->target->metrics.silent_ends, 1);
         connection_end_now(c);
         return;

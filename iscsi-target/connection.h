@@ -97,10 +97,11 @@ struct connection {
     struct sender sender;
     struct timer timer; /* login's deadline, heartbeat, end */
     uint64_t received_us, pinged_us, opened_us, text_us;
-    bool close_asked;           /* net_close() was called */
-    bool text_borrowed;         /* counted in target->texts_borrowed     */
-    bool text_spent;            /* goes back when the batch has left     */
-    bool text_busy;             /* a text negotiation uses `text` …      */
+    uint64_t listened_us; /* since then without a pause of ours: silence before says nothing */
+    bool close_asked;     /* net_close() was called */
+    bool text_borrowed;   /* counted in target->texts_borrowed     */
+    bool text_spent;      /* goes back when the batch has left     */
+    bool text_busy;       /* a text negotiation uses `text` …      */
     struct command *text_owner; /* … for this request */
     bool half_open;             /* counted as such */
     struct handover *handover;  /* PHASE_MOVING: in which its login leaves */

@@ -125,7 +125,9 @@ static bool is_superseded(const struct session *s)
 
 bool gate_is_over(const struct connection *c, uint64_t now)
 {
-    if (c->proof_asked_us == 0 || now - c->proof_asked_us < SUPERSEDED_US)
+    uint64_t asked = max_u64(c->proof_asked_us, c->listened_us); /* nobody answers in our pause */
+
+    if (c->proof_asked_us == 0 || now - asked < SUPERSEDED_US)
         return false;
-    return now - c->proof_asked_us >= DEAD_US || is_superseded(c->session);
+    return now - asked >= DEAD_US || is_superseded(c->session);
 }

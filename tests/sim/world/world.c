@@ -466,6 +466,11 @@ void sim_run_for(struct sim *s, uint64_t us)
     (void)sim_run_until(s, never, NULL, us);
 }
 
+void sim_jump(struct sim *s, uint64_t us)
+{
+    set_now(s, s->now_us + us);
+}
+
 uint64_t sim_now_us(const struct sim *s)
 {
     return s->now_us;

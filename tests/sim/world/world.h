@@ -88,6 +88,9 @@ void sim_abandon(struct sim *s, void *root);
  */
 bool sim_run_until(struct sim *s, bool (*is_true)(void *), void *arg, uint64_t bound_us);
 void sim_run_for(struct sim *s, uint64_t us);
+/* The clock jumps forwards, as it does when a machine slept: nothing happens in between, and then
+ * everything that is due. */
+void sim_jump(struct sim *s, uint64_t us);
 uint64_t sim_now_us(const struct sim *s);
 
 /* ---- the network ---- */
