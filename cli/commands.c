@@ -9,14 +9,17 @@
 const struct command commands[] = {
     {"up", NULL, "", 0, 0,
      {{"--nodes", "N", "how many storage nodes (default: as many as there are; at first 1)"},
-      {"--size", "SIZE", "the disk file of each new node (default 4G; it is written in full)"},
+      {"--size", "SIZE", "a disk file of each new node (default 4G; it is written in full)"},
+      {"--disks", "N", "how many of these a new node has (default 1)"},
+      {"--reactors", "N", "threads that move data in a new node, at most one a disk (default 1)"},
       {"--allow-faults", NULL, "for tests: the nodes it starts let their disks fail on purpose"}},
      "start a cluster on this machine, or what has died of it",
-     "Starts metad on the embedded keeper and N storage nodes, each with a disk file and a rack of\n"
+     "Starts metad on the embedded keeper and N storage nodes, each with disk files and a rack of\n"
      "its own.  Everything lives in --dir: configuration, data, logs (*.log) and cluster.json, which\n"
      "keeps ports and process ids.  Started again, it starts what has died, on its old ports.\n\n"
      "  dolmen up\n"
      "  dolmen up --nodes 3 --size 50G\n"
+     "  dolmen up --disks 2 --reactors 2\n"
      "  dolmen up --dir /srv/dolmen --json\n",
      up_run},
     {"down", NULL, "", 0, 0, {{NULL, NULL, NULL}},

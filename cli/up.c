@@ -32,12 +32,15 @@
 #define POLL_MS          50u
 #define LOG_LINES        10u
 #define DISK_BYTES_LEAST (UINT64_C(512) << 20)
+#define DISKS_MAX        24u
+#define REACTORS_MAX     64u
 
 struct up {
     struct cli *cli;
     struct cluster cluster;
     uint32_t nodes; /* wanted */
     const char *size;
+    uint32_t disks, reactors; /* of a new node */
     bool allow_faults;
     bool started[CLUSTER_NODES_MAX];     /* by this call */
     char former[CLUSTER_NODES_MAX][20];  /* incarnation that metad knew before */
@@ -79,20 +82,31 @@ static uint16_t new_port(struct up *u, uint16_t first)
     return port;
 }
 
-/* A number from 1 to the most; nothing else. */
-static bool nodes_parse(const char *text, uint32_t *ret)
-{
-    char *end;
-    unsigned long number = strtoul(text, &end, 10);
+enum up_option { OPTION_NODES, OPTION_SIZE, OPTION_DISKS, OPTION_REACTORS, OPTION_FAULTS };
 
-    if (*text < '0' || *text > '9' || *end != '\0' || number < 1 || number > CLUSTER_NODES_MAX)
+/* A number from 1 to the most, and nothing else, where it is given; false: said. */
+static bool count_option(struct up *u, const struct arguments *a, enum up_option which,
+                         uint32_t most, uint32_t *ret)
+{
+    static const char *const names[] = {
+        [OPTION_NODES] = "--nodes", [OPTION_DISKS] = "--disks", [OPTION_REACTORS] = "--reactors"};
+    const char *text = a->options[which];
+    char *end;
+    unsigned long number;
+
+    if (!text)
+        return true;
+    number = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || number < 1 || number > most) {
+        fprintf(u->cli->err, "dolmen: %s is a number from 1 to %u\n", names[which], most);
         return false;
+    }
     *ret = (uint32_t)number;
     return true;
 }
 
-/* Each new node's disk file is written in full: what cannot fit is refused before it fills the file
- * system for everybody. */
+/* Each new node's disk files are written in full: what cannot fit is refused before it fills the
+ * file system for everybody. */
 static bool room_for(struct up *u, uint64_t bytes, bool given)
 {
     uint32_t fresh = u->nodes - u->cluster.node_count;
@@ -105,7 +119,7 @@ static bool room_for(struct up *u, uint64_t bytes, bool given)
     if (fresh == 0 || statvfs(u->cluster.dir, &fs) != 0)
         return true;
     there = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (!__builtin_mul_overflow(bytes, (uint64_t)fresh, &all) && all <= there)
+    if (!__builtin_mul_overflow(bytes, (uint64_t)fresh * u->disks, &all) && all <= there)
         return true;
     fprintf(
         u->cli->err,
@@ -119,17 +133,18 @@ static bool options(struct up *u, const struct arguments *a)
     uint64_t bytes;
 
     u->nodes = u->cluster.node_count > 0 ? u->cluster.node_count : 1;
-    if (a->options[0] && !nodes_parse(a->options[0], &u->nodes)) {
-        fprintf(u->cli->err, "dolmen: --nodes is a number from 1 to %u\n", CLUSTER_NODES_MAX);
+    u->disks = u->reactors = 1;
+    if (!count_option(u, a, OPTION_NODES, CLUSTER_NODES_MAX, &u->nodes) ||
+        !count_option(u, a, OPTION_DISKS, DISKS_MAX, &u->disks) ||
+        !count_option(u, a, OPTION_REACTORS, REACTORS_MAX, &u->reactors))
         return false;
-    }
     if (u->nodes < u->cluster.node_count) {
         fprintf(u->cli->err, "dolmen: the cluster in %s has %u nodes already; it does not shrink\n",
                 u->cluster.dir, u->cluster.node_count);
         return false;
     }
-    u->allow_faults = a->options[2] != NULL;
-    u->size = a->options[1] ? a->options[1] : "4G";
+    u->allow_faults = a->options[OPTION_FAULTS] != NULL;
+    u->size = a->options[OPTION_SIZE] ? a->options[OPTION_SIZE] : "4G";
     if (size_parse(u->size, &bytes) && bytes >= DISK_BYTES_LEAST)
         return room_for(u, bytes, a->options[1] != NULL);
     fprintf(u->cli->err, "dolmen: --size is 512M or more, not %s\n", u->size);
@@ -190,13 +205,28 @@ static bool metad_configure(struct up *u)
     return true;
 }
 
+static void disk_settings(FILE *file, const struct up *u, const char *dir)
+{
+    char disk[CLUSTER_PATH_MAX + 16];
+
+    fputs("disks = (", file);
+    for (uint32_t i = 0; i < u->disks; i++) {
+        snprintf(disk, sizeof disk, "%s/disk%u", dir, i);
+        fputs(i > 0 ? ",\n         { path = " : "{ path = ", file);
+        quoted(file, disk);
+        fputs("; size = ", file);
+        quoted(file, u->size);
+        fputs("; }", file);
+    }
+    fputs(");\n", file);
+}
+
 static void node_settings(FILE *file, const struct up *u, uint32_t index, const char *dir)
 {
     const struct cluster_node *n = &u->cluster.nodes[index];
-    char rack[24], disk[CLUSTER_PATH_MAX + 8];
+    char rack[24];
 
     snprintf(rack, sizeof rack, "r%u", index + 1);
-    snprintf(disk, sizeof disk, "%s/disk0", dir);
     setting(file, "dir", dir);
     setting(file, "name", n->name);
     setting(file, "rack", rack);
@@ -205,11 +235,10 @@ static void node_settings(FILE *file, const struct up *u, uint32_t index, const 
     quoted(file, n->portal);
     fputs("];\n", file);
     setting(file, "status", n->status);
-    fputs("profile = \"small\";\ndisks = ({ path = ", file);
-    quoted(file, disk);
-    fputs("; size = ", file);
-    quoted(file, u->size);
-    fputs("; });\n", file);
+    setting(file, "profile", "small");
+    if (u->reactors > 1)
+        fprintf(file, "reactors = %u;\n", u->reactors);
+    disk_settings(file, u, dir);
 }
 
 static bool node_configure(struct up *u, uint32_t index)

@@ -45,8 +45,11 @@ static enum directory_where where(const struct node_directory *d, struct identit
     if (!head || !identity_equal(head->primary, d->node))
         return DIRECTORY_STARTING;
     hosted = d->open_here(d->owner, volume);
-    ret->block = hosted ? hosted->block : NULL;
-    return hosted ? DIRECTORY_HERE : DIRECTORY_STARTING;
+    if (!hosted)
+        return DIRECTORY_STARTING;
+    ret->block = hosted->block;
+    ret->home = hosted->home->target;
+    return DIRECTORY_HERE;
 }
 
 static void chap_of(const struct attachment_record *a, struct iscsi_chap *ret)

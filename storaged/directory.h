@@ -6,7 +6,7 @@
  *   no such volume, or it is being deleted         UNKNOWN
  *   the initiator has no attachment, or its ends   FORBIDDEN
  *   the head names another node                    ELSEWHERE, at that node's first portal
- *   open here                                      HERE
+ *   open here                                      HERE, at the target of its home
  *   meant to be here, or nowhere yet               STARTING
  */
 #ifndef STORAGED_DIRECTORY_H

@@ -55,6 +55,10 @@ const struct setting settings[] = {
     {"lock_memory", SETTING_SWITCH, PLACE(lock_memory), .unit = "switch", .bound = "true or false",
      .small = 0, .node = 1,
      .sentence = "Nothing of it is ever swapped out.  Needs LimitMEMLOCK=infinity."},
+    {"reactors", SETTING_NUMBER, PLACE(reactors), .unit = "threads",
+     .least = 1, .most = HOMES_MAX, .small = 1, .node = 1,
+     .sentence = "That move data, each on a core of its own; at most one a disk.  Disks and volumes\n"
+                 "are spread over them; sessions, commands and buffer_bytes are divided among them."},
     {"sessions", SETTING_NUMBER, PLACE(sessions), .unit = "iSCSI sessions",
      .least = 1, .most = 4096, .small = 32, .node = 512,
      .sentence = "Logged in at once; a further login is answered \"out of resources\"."},

@@ -72,11 +72,14 @@ dead() { ! alive "$1"; }
 
 # ---- a cluster ----
 
+# Of every new node, each with a disk of its own: E2E_REACTORS=2 tests/e2e/kill
+reactors=${E2E_REACTORS:-1}
+
 # cluster_up DIR [OPTIONS…]: starts it, or what has died of it; what it printed is in DIR.json
 cluster_up() {
   local dir=$1
   shift
-  "$dolmen" --dir "$dir" --json up "$@" >"$dir.json" || return 1
+  "$dolmen" --dir "$dir" --json up --disks "$reactors" --reactors "$reactors" "$@" >"$dir.json" || return 1
 }
 
 cluster_down() {

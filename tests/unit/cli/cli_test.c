@@ -94,6 +94,14 @@ static void nodes_and_sizes_that_cannot_be_are_refused(void **state)
         assert_int_equal(r.result, CLI_USAGE);
         contains(r.err, "--nodes is a number from 1 to 32");
     }
+    snprintf(words, sizeof words, "--dir %s up --disks 25", dir);
+    run(&r, words);
+    assert_int_equal(r.result, CLI_USAGE);
+    contains(r.err, "--disks is a number from 1 to 24");
+    snprintf(words, sizeof words, "--dir %s up --reactors 0", dir);
+    run(&r, words);
+    assert_int_equal(r.result, CLI_USAGE);
+    contains(r.err, "--reactors is a number from 1 to 64");
     snprintf(words, sizeof words, "--dir %s up --nodes 2 --size 3000000T", dir);
     run(&r, words); /* would fill the file system before it failed */
     assert_int_equal(r.result, CLI_USAGE);

@@ -10,7 +10,8 @@
 #include <cmocka.h>
 
 static struct block a_block;
-static struct home a_home;
+static struct home a_home = {.target =
+                                 (struct iscsi_target *)&a_block}; /* named, not looked into */
 static struct hosted a_volume = {.home = &a_home, .block = &a_block};
 
 struct scene {
@@ -108,6 +109,7 @@ static void an_attached_initiator_is_let_in_here(void **state)
     answer = find(s, INITIATOR);
     assert_int_equal(answer.where, DIRECTORY_HERE);
     assert_ptr_equal(answer.block, &a_block);
+    assert_ptr_equal(answer.home, a_home.target);
     assert_int_equal(answer.attachment.bits, ATTACHMENT.bits);
     assert_true(answer.read_only);
     assert_int_equal(answer.deadline_seconds, 7);
