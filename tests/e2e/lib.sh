@@ -95,11 +95,14 @@ node_portal() { jq -r ".nodes[${2-0}].portal" "$1.json"; }
 
 node_log() { echo "$1/n$((${2-0} + 1)).log"; }
 
-# faults DIR NODE MEMBERS: of its disk, from now on (storaged/faults.h); '' ends them.  For a cluster
+# faults DIR NODE MEMBERS: of its disks, from now on (storaged/faults.h); '' ends them.  For a cluster
 # that runs with --allow-faults
 faults() {
-  curl -fsS -X PUT "http://$(jq -r ".nodes[$2].status" "$1.json")/v1/faults" \
-    -d "{\"disk\": \"$1/n$(($2 + 1))/disk0\"${3:+, $3}}"
+  local disk
+  for ((disk = 0; disk < reactors; disk++)); do
+    curl -fsS -X PUT "http://$(jq -r ".nodes[$2].status" "$1.json")/v1/faults" \
+      -d "{\"disk\": \"$1/n$(($2 + 1))/disk$disk\"${3:+, $3}}" || return 1
+  done
 }
 
 # attach DIR VOLUME INITIATOR [OPTIONS…]: prints the libiscsi URL
