@@ -146,12 +146,17 @@ struct budget {
     uint64_t sum;
 };
 
-static void claim(struct budget *b, const char *who, uint64_t count, uint64_t bytes_each)
+static void claim_sum(struct budget *b, const char *who, uint64_t count, uint64_t bytes)
 {
     log_event(b->log, LOG_LEVEL_INFO, "storaged", "budget",
-              "pool=%s count=%" PRIu64 " bytes=%" PRIu64 " (%s)", who, count, count * bytes_each,
-              size_show(count * bytes_each).text);
-    b->sum += count * bytes_each;
+              "pool=%s count=%" PRIu64 " bytes=%" PRIu64 " (%s)", who, count, bytes,
+              size_show(bytes).text);
+    b->sum += bytes;
+}
+
+static void claim(struct budget *b, const char *who, uint64_t count, uint64_t bytes_each)
+{
+    claim_sum(b, who, count, count * bytes_each);
 }
 
 uint64_t limits_print(const struct limits *l, const struct node_config *c, uint64_t reactor_bytes,
@@ -160,7 +165,7 @@ uint64_t limits_print(const struct limits *l, const struct node_config *c, uint6
     struct budget b = {.log = log};
 
     claim(&b, "process", 1, PROCESS_BYTES);
-    claim(&b, "reactors", 1, reactor_bytes);
+    claim_sum(&b, "reactors", l->homes, reactor_bytes);
     claim(&b, "target", l->homes, iscsi_limits_bytes(&l->iscsi));
     for (uint32_t i = 0; i < c->disk_count; i++) {
         uint64_t bytes = disk_bytes(&c->disks[i]);

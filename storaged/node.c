@@ -24,6 +24,7 @@
 #include "storaged/process.h"
 #include "storaged/records_http.h"
 #include "storaged/status.h"
+#include "storaged/watchdog.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,7 +72,7 @@ struct node {
     struct task task;
     struct ending ending;
     struct mail asked; /* to end */
-    struct timer watchdog;
+    struct watchdog watchdog;
     struct node_told {
         uint32_t disks, served;
     } told; /* the supervisor */
@@ -109,13 +110,19 @@ static void stop(struct mail *m)
 
 /* ---- what the supervisor is told ---- */
 
-/* That the loop turns: a node that stands still is better started anew. */
-static void watchdog_due(struct timer *t)
+/* A node that stands still at one of its homes is better started anew. */
+static void homes_turned(struct watchdog *w)
 {
-    struct node *n = container_of(t, struct node, watchdog);
-
+    (void)w;
     notify("WATCHDOG=1");
-    timer_start(&n->env->clock, t, notify_watchdog_us(), watchdog_due);
+}
+
+static void watchdog_begin(struct node *n)
+{
+    n->watchdog = (struct watchdog){
+        .homes = &n->homes, .every_us = notify_watchdog_us(), .turned = homes_turned};
+    if (n->watchdog.every_us > 0)
+        watchdog_start(&n->watchdog);
 }
 
 static void supervisor_told(struct node *n)
@@ -135,8 +142,7 @@ static void supervisor_ready(struct node *n)
 {
     notify("READY=1");
     supervisor_told(n);
-    if (notify_watchdog_us() > 0)
-        timer_start(&n->env->clock, &n->watchdog, notify_watchdog_us(), watchdog_due);
+    watchdog_begin(n);
 }
 
 /* ---- parts that tell each other ---- */
@@ -608,7 +614,8 @@ int node_run(const struct node_config *config)
     homes_disks_open(&n->homes, disks_are_open);
     task_start(&n->task, &node_kind, &n->env->tasks, DISKS);
     reactor_run(n->homes.list[0].reactor);
-    timer_stop(&n->env->clock, &n->watchdog);
+    if (n->watchdog.every_us > 0)
+        watchdog_stop(&n->watchdog);
     if (n->result == 0)
         log_event(n->env->log, LOG_LEVEL_INFO, "storaged", "ended", NULL);
     result = n->result;

@@ -178,6 +178,8 @@ static void world_mail(struct env *to, struct mail *m)
 {
     struct sim_process *p = process_of(to);
 
+    if (p->dead) /* it opens nothing any more */
+        return;
     m->next = NULL;
     if (p->mail_first) {
         p->mail_last->next = m;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/storaged/limits_test.c — what the profiles come to: the budget that is printed. */
+#include "storaged/homes.h"
 #include "storaged/limits.h"
 
 #include <setjmp.h>
@@ -19,8 +20,21 @@
 struct lines {
     struct log log;
     uint64_t sum, all;
+    uint64_t reactors, reactor_bytes, targets, target_bytes;
     uint32_t count;
 };
+
+/* "pool=WHO count=N bytes=N" */
+static void note_pool(const char *line, const char *who, uint64_t *ret_count, uint64_t *ret_bytes)
+{
+    const char *pool = strstr(line, who);
+    char *rest;
+
+    if (!pool)
+        return;
+    *ret_count = strtoull(pool + strlen(who) + strlen(" count="), &rest, 10);
+    *ret_bytes = strtoull(rest + strlen(" bytes="), NULL, 10);
+}
 
 static void note(struct log *log, enum log_level level, const char *line)
 {
@@ -34,6 +48,8 @@ static void note(struct log *log, enum log_level level, const char *line)
         l->all = strtoull(bytes + 7, NULL, 10);
     else
         l->sum += strtoull(bytes + 7, NULL, 10);
+    note_pool(line, "pool=reactors", &l->reactors, &l->reactor_bytes);
+    note_pool(line, "pool=target", &l->targets, &l->target_bytes);
     l->count++;
 }
 
@@ -120,6 +136,32 @@ static void homes_share_what_there_is(void **state)
     assert_true(shared.files_max > 3 * shared.beside.connections_max);
 }
 
+/* Each reactor, and each home's target, is in the sum once. */
+static void every_home_is_in_the_budget(void **state)
+{
+    struct node_config c = config_of("small", 3, "4G");
+    const char *text;
+
+    (void)state;
+    for (c.reactors = 1; c.reactors <= 3; c.reactors++) {
+        struct limits l = limits_of(&c);
+        struct lines lines = {.log = {.write = note}};
+        struct homes homes;
+        uint64_t bytes = 0;
+
+        assert_int_equal(homes_open(&homes, &c, &l, &text), E_OK);
+        for (uint32_t i = 0; i < c.reactors; i++)
+            bytes += reactor_bytes(homes.list[i].reactor);
+        limits_print(&l, &c, homes_bytes(&homes), &lines.log);
+        assert_int_equal(lines.sum, lines.all);
+        assert_int_equal(lines.reactors, c.reactors);
+        assert_int_equal(lines.reactor_bytes, bytes);
+        assert_int_equal(lines.targets, c.reactors);
+        assert_int_equal(lines.target_bytes, c.reactors * iscsi_limits_bytes(&l.iscsi));
+        homes_close(&homes);
+    }
+}
+
 static void a_setting_changes_its_limit(void **state)
 {
     struct node_config c = config_of("node", 1, "1T");
@@ -139,6 +181,7 @@ int main(void)
         cmocka_unit_test(small_is_small),
         cmocka_unit_test(a_nodes_disk_has_what_the_design_gives),
         cmocka_unit_test(homes_share_what_there_is),
+        cmocka_unit_test(every_home_is_in_the_budget),
         cmocka_unit_test(a_setting_changes_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
