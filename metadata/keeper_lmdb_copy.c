@@ -3,7 +3,8 @@
  * metadata/keeper_lmdb_copy.c — a keeper's backup, and a keeper out of a backup.
  *
  * A backup is LMDB's own compacted copy: one moment of the keeper, read beside the metad that
- * writes it.  It is made under another name, synced, and then takes its own.
+ * writes it.  It is made under a name that nobody had (it holds secrets, and two may be under way),
+ * synced, and then takes its own.
  *
  * A restore is made in a folder of its own, "restoring" in the keeper's, and moves to its place
  * when it is whole:
@@ -97,9 +98,10 @@ static enum err copy_to(const char *path, int fd, char why[160])
     return keeper_err_of_lmdb(rc);
 }
 
-static enum err backup_write(const char *path, const char *part, char why[160])
+/* `part` ends with XXXXXX, which becomes the name. */
+static enum err backup_write(const char *path, char *part, char why[160])
 {
-    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    int fd = mkostemp(part, O_CLOEXEC); /* 0600 */
     enum err err;
 
     if (fd < 0)
@@ -118,7 +120,7 @@ enum err keeper_lmdb_backup(const char *path, const char *file, char why[160])
 
     if (!join(data, path, "data.mdb", why))
         return E_TOO_LARGE;
-    if (snprintf(part, sizeof part, "%s.part", file) >= (int)sizeof part) {
+    if (snprintf(part, sizeof part, "%s.XXXXXX", file) >= (int)sizeof part) {
         snprintf(why, 160, "%.100s…: the path is too long", file);
         return E_TOO_LARGE;
     }

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -435,6 +436,27 @@ static void a_backup_beside_a_writer_is_one_moment(void **state)
     keeper_close(k);
 }
 
+/* A file that somebody laid under the other name beforehand keeps its mode, and its owner. */
+static void a_backup_is_a_file_of_its_own(void **state)
+{
+    char part[300], why[160] = "";
+    struct stat made;
+    int fd;
+
+    (void)state;
+    keeper_close(keeper_here(5));
+    snprintf(part, sizeof part, "%s.part", copy);
+    fd = open(part, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    assert_true(fd >= 0);
+    assert_int_equal(fchmod(fd, 0666), 0);
+    assert_int_equal(keeper_lmdb_backup(dir, copy, why), E_OK);
+    assert_int_equal(stat(copy, &made), 0);
+    assert_int_equal(made.st_mode & 07777, 0600);
+    assert_int_equal(lseek(fd, 0, SEEK_END), 0);
+    close(fd);
+    unlink(part);
+}
+
 static void a_backup_overwrites_nothing(void **state)
 {
     char why[160] = "";
@@ -503,6 +525,7 @@ int main(void)
         TEST(a_watch_without_news_ends_by_itself),
         TEST_COPY(a_restored_keeper_has_another_lineage_and_later_epochs),
         TEST_COPY(a_backup_beside_a_writer_is_one_moment),
+        TEST_COPY(a_backup_is_a_file_of_its_own),
         TEST_COPY(a_backup_overwrites_nothing),
         TEST_COPY(a_restore_overwrites_nothing),
         TEST_COPY(what_is_no_backup_is_refused),
