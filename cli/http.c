@@ -39,10 +39,20 @@ static size_t received(char *bytes, size_t size, size_t count, void *arg)
     return more;
 }
 
+/* What somebody else wrote goes to a terminal: no signs that it would act upon. */
+static void keep_plain(char *text)
+{
+    for (; *text; text++)
+        if (iscntrl((unsigned char)*text))
+            *text = '?';
+}
+
 static void say(struct http_answer *a, const char *title, const char *detail)
 {
     snprintf(a->title, sizeof a->title, "%s", title);
     snprintf(a->detail, sizeof a->detail, "%s", detail ? detail : "");
+    keep_plain(a->title);
+    keep_plain(a->detail);
 }
 
 static void problem_read(struct http_answer *a)

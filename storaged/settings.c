@@ -43,7 +43,7 @@ const struct setting settings[] = {
     {"status", SETTING_TEXT, PLACE(status), .unit = "an address",
      .bound = "loopback only: 127.x.x.x:port or [::1]:port; or \"none\"",
      .fallback = "127.0.0.1:7490", .read = read_status,
-     .sentence = "Metrics and health over HTTP: /metrics and /healthz."},
+     .sentence = "Over HTTP: /metrics, /healthz, and what `dolmen top` reads."},
     {"iqn_prefix", SETTING_TEXT, PLACE(iqn_prefix), .unit = "text",
      .bound = "iqn.yyyy-mm.name of a-z 0-9 . - :, to 199 bytes",
      .fallback = ISCSI_PREFIX, .read = read_iqn_prefix,

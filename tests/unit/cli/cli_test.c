@@ -209,6 +209,19 @@ static void a_refusal_is_title_and_detail(void **state)
     assert_string_equal(r.out, "");
 }
 
+/* From whoever answers at that address. */
+static void a_refusal_does_nothing_to_the_terminal(void **state)
+{
+    struct fake_metad m;
+    struct run r;
+
+    (void)state;
+    with(&r, &m, ANSWERS("507\n{\"title\":\"no \\u001b[2J space\",\"detail\":\"a\\u0007b\\nc\"}"),
+         "volume create web01 2T");
+    assert_int_equal(r.result, CLI_FAILED);
+    assert_string_equal(r.err, "dolmen: no ?[2J space: a?b?c\n");
+}
+
 static void what_is_not_there_is_looked_for(void **state)
 {
     static const struct {
@@ -405,6 +418,7 @@ int main(void)
         cmocka_unit_test(without_a_cluster_the_way_out_is_said),
         cmocka_unit_test(a_volume_is_created_with_what_was_asked),
         cmocka_unit_test(a_refusal_is_title_and_detail),
+        cmocka_unit_test(a_refusal_does_nothing_to_the_terminal),
         cmocka_unit_test(what_is_not_there_is_looked_for),
         cmocka_unit_test(what_is_not_metad_is_said),
         cmocka_unit_test(a_list_is_a_table_of_all_pages),
