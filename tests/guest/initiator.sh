@@ -11,7 +11,7 @@ dolmen="dolmen --dir /data/cluster"
 
 field() { tr -d ' \n' <"$1" | sed "s/.*\"$2\":\[*\"*\([^],\"}]*\).*/\1/"; } # the first one of its name
 step() { echo "ok: open-iscsi: $1"; }
-fail() { echo "FAILED: open-iscsi: $1"; shift; [ $# = 0 ] || cat "$@"; dmesg | tail -n 20; exit 1; }
+fail() { echo "FAILED: open-iscsi: $1"; shift; [ $# = 0 ] || tail -n 40 "$@"; dmesg | tail -n 60; exit 1; }
 until_true() { # seconds, command
   tenths=$(($1 * 10))
   shift
@@ -125,7 +125,8 @@ for n in 1 2; do
   sleep 1
   $dolmen up >/dev/null
 done
-wait $rounds || fail "writes go on through two kill -9 of storaged" /tmp/rounds
+wait $rounds ||
+  fail "writes go on through two kill -9 of storaged" /tmp/rounds /tmp/iscsid /data/cluster/n1.log /data/cluster/metad.log
 sync
 echo 3 >/proc/sys/vm/drop_caches
 for n in 0 1 2; do cmp /data/plain "/data/mount/round$n" || fail "round $n"; done
