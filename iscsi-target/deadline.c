@@ -20,10 +20,11 @@
 
 #define DATA_US (60ull * 1000 * 1000) /* design 14: without progress */
 
-/* Not before its turn: an answer acknowledges its CmdSN and all before it. */
+/* Not before its turn: an answer acknowledges its CmdSN and all before it.  Nor when the block has
+ * answered: its step comes in this turn, and tells that. */
 static bool may_expire(const struct command *c)
 {
-    return command_is_scsi(c) && c->delivered && !c->dropped && !c->expired &&
+    return command_is_scsi(c) && c->delivered && !c->dropped && !c->expired && !c->performed &&
            c->task.state < ANSWER;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/unit/iscsi-target/deadline_test.c — no command is silent past its attachment's deadline. */
 #include "base/util.h"
+#include "iscsi-target/command.h"
 #include "iscsi-target/target.h"
 #include "tests/iscsi/fixture.h"
 
@@ -69,6 +70,34 @@ static void what_the_block_has_is_told_busy_and_runs_on(void **state)
     assert_int_equal(w.target->metrics.expired.value, 1);
     assert_int_equal(w.target->metrics.late_answers.value, 1);
     lab_alive(&w, i);
+    lab_close(&w);
+}
+
+/* The block has answered, the tick comes in the same turn, before the command's step. */
+static void an_answer_that_is_there_is_told(void **state)
+{
+    struct initiator_request r = {0};
+    struct initiator *i;
+    struct command *c;
+    struct session *s;
+    struct lab w;
+
+    (void)state;
+    i = begin_usual(&w, DEADLINE_S);
+    w.ram.stalled = true;
+    initiator_write(i, &r, 0, block, sizeof block);
+    sim_run_for(w.sim, SECOND_US);
+    s = container_of(w.target->sessions.next, struct session, link);
+    c = container_of(s->commands.next, struct command, link);
+    c->performed = true;
+    deadline_look(s, sim_now_us(w.sim) + DEADLINE_S * SECOND_US);
+    assert_false(c->expired);
+    c->performed = false;
+    deadline_look(s, sim_now_us(w.sim) + DEADLINE_S * SECOND_US);
+    assert_true(c->expired);
+    ram_block_go_on(&w.ram);
+    sim_run_for(w.sim, SECOND_US);
+    assert_int_equal(r.status, BUSY);
     lab_close(&w);
 }
 
@@ -324,6 +353,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_block_has_is_told_busy_and_runs_on),
+        cmocka_unit_test(an_answer_that_is_there_is_told),
         cmocka_unit_test(a_late_read_keeps_its_memory),
         cmocka_unit_test(a_late_command_keeps_its_slot),
         cmocka_unit_test(who_waits_for_memory_or_data_is_told_busy),
