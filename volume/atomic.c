@@ -2,11 +2,11 @@
 /*
  * volume/atomic.c — COMPARE AND WRITE and ORWRITE: read, judge, write, under one claim (V2).
  *
- * All blocks of the request are claimed first, shard by shard in ascending order, and given up
- * after its last write.  In between it goes over them in runs that fit a workspace: COMPARE AND
- * WRITE compares every run, and when all are equal writes the second half of its payload as any
- * write (request.c), a leg a shard; ORWRITE writes each run back as it goes.  Where they are not
- * equal, a note may say that this very command was done before (note.c).
+ * All blocks of the request are claimed first, in all its shards at once, and given up after its
+ * last write.  In between it goes over them in runs that fit a workspace: COMPARE AND WRITE
+ * compares every run, and when all are equal writes the second half of its payload as any write
+ * (request.c), a leg a shard; ORWRITE writes each run back as it goes.  Where they are not equal,
+ * a note may say that this very command was done before (note.c).
  *
  * It uses the op's own leg, task included: no other leg is under way meanwhile.
  */
@@ -15,9 +15,9 @@
 #include <assert.h>
 
 enum atomic_state {
-    CLAIM,   /* the blocks of the next shard                         */
+    CLAIM,   /* all blocks                                           */
     CLAIMED, /* until they are ours                                  */
-    WORK,    /* all are ours: a workspace                            */
+    WORK,    /* they are: a workspace                                */
     READ,    /* until there is one; then the next run                */
     JUDGE,   /* until its bytes are there: compare, or change them   */
     NOTED,   /* not equal: until we know whether it was done before  */
@@ -27,9 +27,9 @@ enum atomic_state {
 };
 
 static const struct task_state atomic_states[] = {
-    [CLAIM] = {"claim", TASK_FIRST | TASK_AFTER(CLAIMED)},
+    [CLAIM] = {"claim", TASK_FIRST},
     [CLAIMED] = {"claimed", TASK_AFTER(CLAIM)},
-    [WORK] = {"work", TASK_AFTER(CLAIM)},
+    [WORK] = {"work", TASK_AFTER(CLAIMED)},
     [READ] = {"read", TASK_AFTER(WORK) | TASK_AFTER(JUDGE) | TASK_AFTER(SENT)},
     [JUDGE] = {"judge", TASK_AFTER(READ)},
     [NOTED] = {"noted", TASK_AFTER(JUDGE)},
@@ -52,23 +52,26 @@ static enum task_next fail(struct op *op, enum err err, uint64_t unit)
 
 /* ---- claims ---- */
 
+/* In line at each shard in one go: what comes later stands behind it everywhere. */
 static enum task_next claim(struct op *op)
 {
     struct atomic *a = &op->atomic;
-    uint64_t from = extent_end(a->run);
-    const struct volume_shard *shard;
-    struct extent blocks;
+    uint64_t from = op->at / UNITS_PER_BLOCK;
+    bool waits = false;
 
-    if (from >= end_block(op)) {
-        a->run = (struct extent){op->at / UNITS_PER_BLOCK, 0};
-        return task_goto(&op->own.task, WORK);
+    while (from < end_block(op)) {
+        const struct volume_shard *shard = shard_at(op->volume, from);
+        uint64_t end = min_u64(end_block(op), shard->first_block + shard->blocks);
+        struct extent blocks = {from - shard->first_block, end - from};
+
+        if (a->claimed == array_length(a->claims))
+            return fail(op, E_TOO_LARGE, op->at);
+        if (!rep_lock(shard->rep, &a->claims[a->claimed++], blocks, EXTENT_EXCLUSIVE,
+                      &op->own.task))
+            waits = true;
+        from = end;
     }
-    if (a->claimed == array_length(a->claims))
-        return fail(op, E_TOO_LARGE, op->at);
-    shard = shard_at(op->volume, from);
-    a->run.count = min_u64(end_block(op), shard->first_block + shard->blocks) - a->run.start;
-    blocks = (struct extent){from - shard->first_block, extent_end(a->run) - from};
-    if (rep_lock(shard->rep, &a->claims[a->claimed], blocks, EXTENT_EXCLUSIVE, &op->own.task))
+    if (!waits)
         return task_goto(&op->own.task, CLAIMED);
     metric_add(&op->volume->metrics.lock_waits, 1);
     return task_wait_in(&op->own.task, CLAIMED);
@@ -76,12 +79,13 @@ static enum task_next claim(struct op *op)
 
 static enum task_next claimed(struct op *op)
 {
-    struct atomic *a = &op->atomic;
+    const struct atomic *a = &op->atomic;
 
-    if (!a->claims[a->claimed].held)
-        return TASK_WAIT;
-    a->claimed++;
-    return task_goto(&op->own.task, CLAIM);
+    for (uint32_t i = 0; i < a->claimed; i++) {
+        if (!a->claims[i].held)
+            return TASK_WAIT;
+    }
+    return task_goto(&op->own.task, WORK);
 }
 
 /* ---- runs ---- */

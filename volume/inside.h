@@ -166,6 +166,7 @@ struct volume {
 
     struct pool ops, spare_legs;
     struct list waiting; /* requests for an op, in order */
+    struct op *partial;  /* changes blocks, and waits for legs: nothing begins until it has them */
     struct list refused; /* requests that came after volume_close() */
     struct supply edges, workspaces;
     struct window window;

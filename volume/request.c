@@ -7,6 +7,10 @@
  * claim that another needs, so they run side by side.  After the last one the request is answered,
  * with the error that lies lowest; after an error no further leg is given out.
  *
+ * What changes blocks does so in the order of its coming (P6): one that was told BUSY may still be
+ * under way, and what its initiator writes anew must come after it.  Claims see to that, as soon as
+ * they stand in line; so nothing begins behind a change that still waits for a leg (`v->partial`).
+ *
  * The one-leg request, which most are, costs a pool slot and two tasks: the leg and its rep_write.
  */
 #include "volume/inside.h"
@@ -42,10 +46,20 @@ static void op_begin(struct op *op, struct volume *v, struct block_request *r)
     unreachable();
 }
 
+static void begin_waiting(struct volume *v)
+{
+    while (!v->partial && !list_empty(&v->waiting)) {
+        struct op *op = pool_get(&v->ops);
+
+        if (!op)
+            return;
+        op_begin(op, v, container_of(list_take(&v->waiting), struct block_request, link));
+    }
+}
+
 void request_submit(struct block *b, struct block_request *r)
 {
     struct volume *v = container_of(b, struct volume, block);
-    struct op *op;
 
     r->submitted_us = now_us(&v->env->clock);
     if (v->closing) {
@@ -53,14 +67,10 @@ void request_submit(struct block *b, struct block_request *r)
         task_run(&v->task);
         return;
     }
-    op = pool_get(&v->ops);
-    assert(!op || list_empty(&v->waiting)); /* a slot that comes free goes to the first in line */
-    if (op) {
-        op_begin(op, v, r);
-        return;
-    }
-    metric_add(&v->metrics.slot_waits, 1);
     list_append(&v->waiting, &r->link);
+    begin_waiting(v);
+    if (!list_empty(&v->waiting))
+        metric_add(&v->metrics.slot_waits, 1);
 }
 
 bool requests_under_way(const struct volume *v)
@@ -74,14 +84,11 @@ void op_end(struct op *op)
     struct volume *v = op->volume;
     struct block_request *r = op->request;
     enum err err = op->err;
-    struct list *next = list_take(&v->waiting);
 
     if (err == E_MEDIUM)
         r->bad_unit = op->err_unit;
-    if (next)
-        op_begin(op, v, container_of(next, struct block_request, link));
-    else
-        pool_put(&v->ops, op);
+    pool_put(&v->ops, op);
+    begin_waiting(v);
     if (v->closing)
         task_run(&v->task);
     metrics_request(v, r, err);
@@ -152,14 +159,29 @@ static void leg_begin(struct leg *leg, struct op *op)
         leg_write_start(leg);
 }
 
-void op_advance(struct op *op)
+/* False: there is no leg for the rest; one of its own is under way and will come back for it. */
+static bool all_given(struct op *op)
 {
     while (!op->err && op->at < op->end) {
         struct leg *leg = leg_take(op);
 
         if (!leg)
-            break; /* one of ours is under way and will come back here */
+            return false;
         leg_begin(leg, op);
+    }
+    return true;
+}
+
+void op_advance(struct op *op)
+{
+    struct volume *v = op->volume;
+    bool partial = !all_given(op) && op->request->op != BLOCK_READ && !op->claimed;
+
+    if (partial) {
+        v->partial = op;
+    } else if (v->partial == op) {
+        v->partial = NULL;
+        begin_waiting(v);
     }
     if (op->legs > 0)
         return;

@@ -293,6 +293,64 @@ static void the_window_is_entered_in_order(void **state)
     vol_done(&g);
 }
 
+/* More legs than there is room for, and then a write where the last of them goes (P6): told BUSY at
+ * its deadline, the large one is still under way when its initiator writes anew. */
+static void a_late_leg_does_not_come_after_a_newer_write(void **state)
+{
+    const enum block_op ops[] = {BLOCK_UNMAP, BLOCK_WRITE_ZEROES, BLOCK_WRITE};
+    struct vol g;
+
+    (void)state;
+    for (size_t i = 0; i < array_length(ops); i++) {
+        struct ask *large, *anew;
+
+        vol_init(&g, 19, 5, 200);
+        g.config.limits = (struct volume_limits){
+            .requests_max = 8, .writes_max = 1, .write_bytes_max = UINT64_C(4) << 20};
+        vol_serve(&g);
+        g.store->stopped = true;
+        large = ask_begin(&g, ops[i], 0, 4 * SHARD + 100 * BLOCK, 'o');
+        sim_run_for(g.sim, 1000 * 1000);
+        anew = ask_begin(&g, BLOCK_WRITE, 4 * SHARD + 50 * BLOCK, BLOCK, 'n');
+        sim_run_for(g.sim, 1000 * 1000);
+        fake_go_on(g.store);
+        assert_int_equal(ask_await(&g, large), E_OK);
+        assert_int_equal(ask_await(&g, anew), E_OK);
+        ask_expect(&g, 4 * SHARD + 50 * BLOCK, BLOCK, 'n');
+        ask_expect(&g, 4 * SHARD + 49 * BLOCK, BLOCK, ops[i] == BLOCK_WRITE ? 'o' : 0);
+        ask_free(large);
+        ask_free(anew);
+        vol_done(&g);
+    }
+}
+
+/* The same of one that waits for a claim in its first shard, and has none yet in its second. */
+static void a_late_or_does_not_come_after_a_newer_write(void **state)
+{
+    struct vol g;
+    struct ask *first, * or, *anew;
+
+    (void)state;
+    vol_init(&g, 20, 2, 200);
+    vol_serve(&g);
+    g.store->stopped = true;
+    first = ask_begin(&g, BLOCK_WRITE, SHARD - BLOCK, BLOCK, 0x01);
+    or = ask_begin(&g, BLOCK_OR_WRITE, SHARD - BLOCK, 2 * BLOCK, 0x02);
+    sim_run_for(g.sim, 1000 * 1000);
+    anew = ask_begin(&g, BLOCK_WRITE, SHARD, BLOCK, 0x04);
+    sim_run_for(g.sim, 1000 * 1000);
+    fake_go_on(g.store);
+    assert_int_equal(ask_await(&g, first), E_OK);
+    assert_int_equal(ask_await(&g, or), E_OK);
+    assert_int_equal(ask_await(&g, anew), E_OK);
+    ask_expect(&g, SHARD - BLOCK, BLOCK, 0x03);
+    ask_expect(&g, SHARD, BLOCK, 0x04);
+    ask_free(first);
+    ask_free(or);
+    ask_free(anew);
+    vol_done(&g);
+}
+
 static void a_full_disk_refuses_writes_and_serves_the_rest(void **state)
 {
     struct vol g;
@@ -471,6 +529,8 @@ int main(void)
         cmocka_unit_test(ors_add_up),
         cmocka_unit_test(at_most_a_window_is_on_its_way),
         cmocka_unit_test(the_window_is_entered_in_order),
+        cmocka_unit_test(a_late_leg_does_not_come_after_a_newer_write),
+        cmocka_unit_test(a_late_or_does_not_come_after_a_newer_write),
         cmocka_unit_test(a_full_disk_refuses_writes_and_serves_the_rest),
         cmocka_unit_test(a_superseded_volume_says_so),
         cmocka_unit_test(a_superseded_volume_zeroes_nothing),
