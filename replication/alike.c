@@ -7,8 +7,9 @@
  * What the source holds as zeros is unmapped, so that no chunk is taken for them.
  *
  * A block that cannot be proved is left out: it stays lost, at the source and, once there are other
- * copies, at them.  Memory: the log's extents and one buffer, only while something is open.  The
- * takeover holds all blocks of the shard meanwhile.
+ * copies, at them.  A source whose disk reads nothing is asked again every second until it does or
+ * the shard is closed, as it is for reads (read.c).  Memory: the log's extents and one buffer, only
+ * while something is open.  The takeover holds all blocks of the shard meanwhile.
  */
 #include "replication/shard.h"
 
@@ -20,6 +21,7 @@ enum alike_state {
     NEXT,     /* the next run of blocks                                 */
     MAPPED,   /* … that holds data throughout, or nothing               */
     READ,     /* its bytes from the source, proved                      */
+    AGAIN,    /* … that could read nothing: a second later              */
     WRITE,    /* the same, as a write of this epoch                     */
     FINISHED, /* everything is written again, or err says why it is not */
 };
@@ -28,10 +30,11 @@ static const struct task_state alike_states[] = {
     [LOG] = {"log", TASK_FIRST},
     [NEXT] = {"next", TASK_AFTER(LOG) | TASK_AFTER(READ) | TASK_AFTER(WRITE)},
     [MAPPED] = {"mapped", TASK_AFTER(NEXT)},
-    [READ] = {"read", TASK_AFTER(MAPPED)},
+    [READ] = {"read", TASK_AFTER(MAPPED) | TASK_AFTER(AGAIN)},
+    [AGAIN] = {"again", TASK_AFTER(READ)},
     [WRITE] = {"write", TASK_AFTER(READ)},
     [FINISHED] = {"finished", TASK_AFTER(LOG) | TASK_AFTER(NEXT) | TASK_AFTER(MAPPED) |
-                                  TASK_AFTER(READ) | TASK_AFTER(WRITE)},
+                                  TASK_AFTER(READ) | TASK_AFTER(AGAIN) | TASK_AFTER(WRITE)},
 };
 
 /* The next run that the buffer holds. */
@@ -160,12 +163,43 @@ static enum task_next skip_lost(struct alike *a)
     return task_wait_in(&a->task, WRITE);
 }
 
+static void again_due(struct timer *t)
+{
+    task_run(&container_of(t, struct alike, again)->task);
+}
+
+/* Nothing is known of the blocks: the disk may have been pulled, or come back.  Told once. */
+static enum task_next reads_nothing(struct alike *a)
+{
+    struct rep_shard *s = a->shard;
+
+    timer_start(&s->env->clock, &a->again, READ_AGAIN_US, again_due);
+    if (!a->waits)
+        shard_enter(s, REP_ALIKE, "what was open is not read yet: %s", err_text(a->err));
+    a->waits = true;
+    return task_wait_in(&a->task, AGAIN);
+}
+
+static enum task_next again(struct alike *a)
+{
+    if (a->shard->closing) {
+        timer_stop(&a->shard->env->clock, &a->again);
+        return task_goto(&a->task, FINISHED);
+    }
+    if (timer_running(&a->again))
+        return TASK_WAIT;
+    read_run(a);
+    return task_wait_in(&a->task, READ);
+}
+
 static enum task_next read_ended(struct alike *a)
 {
     if (a->busy)
         return TASK_WAIT;
     if (a->err == E_MEDIUM)
         return skip_lost(a);
+    if (a->err == E_DISK)
+        return reads_nothing(a);
     if (a->err)
         return task_goto(&a->task, FINISHED);
     write_run(a);
@@ -193,6 +227,9 @@ static enum task_next alike_step(struct task *t)
 
     case READ:
         return read_ended(a);
+
+    case AGAIN:
+        return again(a);
 
     case WRITE:
         if (a->busy)

@@ -15,8 +15,6 @@
 
 #include <assert.h>
 
-#define AGAIN_US 1000000u
-
 enum rep_read_state {
     CHOOSE, /* a member that can be asked            */
     GATHER, /* until it has answered                 */
@@ -80,7 +78,7 @@ static enum task_next hold(struct rep_read *r)
 
     list_append(&s->unread, &r->link);
     if (!timer_running(&s->again))
-        timer_start(&s->env->clock, &s->again, AGAIN_US, ask_again);
+        timer_start(&s->env->clock, &s->again, READ_AGAIN_US, ask_again);
     if (s->closing)
         return task_goto(&r->task, CHOOSE);
     return task_wait_in(&r->task, CHOOSE);

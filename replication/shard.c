@@ -151,6 +151,8 @@ void shard_wake(struct rep_shard *s)
         task_run(&container_of(l, struct rep_write, link)->task);
     list_for_each(l, &s->unread)
         task_run(&container_of(l, struct rep_read, link)->task);
+    if (task_living(&s->alike.task))
+        task_run(&s->alike.task);
     if (task_living(&s->task))
         task_run(&s->task);
 }

@@ -9,8 +9,9 @@
 
 #include "replication/replication.h"
 
-#define COMMIT_ALONE_US 25000u /* design 6.1: within 50 ms */
-#define WORD_NOTES      8u     /* acknowledged in one word: a replica keeps no more notes (8) */
+#define COMMIT_ALONE_US 25000u   /* design 6.1: within 50 ms */
+#define READ_AGAIN_US   1000000u /* when a disk that read nothing is asked again */
+#define WORD_NOTES      8u       /* acknowledged in one word: a replica keeps no more notes (8) */
 
 /* What needs no answer: how far the shard is complete, and which statuses were acknowledged. */
 struct word {
@@ -59,6 +60,8 @@ struct alike {
     struct iovec piece;
     struct rep_fetch fetch;
     struct rep_write write;
+    struct timer again; /* when a source that read nothing is asked again … */
+    bool waits;         /* … and that it ever had to be */
 };
 
 struct rep_shard {

@@ -347,6 +347,33 @@ static void a_disk_that_fails_in_a_takeover_keeps_it_waiting(void **state)
     rig_done(&g);
 }
 
+/* What was open is read again until it comes; closing the shard ends the wait as well. */
+static void a_disk_that_reads_nothing_in_a_takeover_is_asked_again(void **state)
+{
+    struct rig g;
+
+    (void)state;
+    rig_open(&g, 29);
+    rig_serve_first(&g);
+    assert_int_equal(rig_write(&g, 3, 1, 'a'), E_OK);
+    rig_restart(&g);
+    g.store->reads_nothing = true;
+    rig_begin(&g);
+    sim_run_for(g.sim, 5u * 1000 * 1000);
+    assert_int_equal(rep_shard_state(g.shard), REP_ALIKE);
+    assert_non_null(strstr(rep_shard_why(g.shard), err_text(E_DISK)));
+    rig_close_shard(&g);
+    assert_int_equal(g.replica->open_count, 1);
+
+    rig_begin(&g);
+    sim_run_for(g.sim, 5u * 1000 * 1000);
+    g.store->reads_nothing = false;
+    rig_until(&g, REP_SERVING);
+    assert_string_equal(rep_shard_why(g.shard), "");
+    rig_expect(&g, 3, 1, 'a');
+    rig_done(&g);
+}
+
 /* A tenure that opens a shard twice never gives a number twice. */
 static void numbers_go_on_within_an_epoch(void **state)
 {
@@ -463,6 +490,7 @@ int main(void)
         cmocka_unit_test(an_overflown_log_means_everything),
         cmocka_unit_test(a_full_disk_does_not_stop_a_takeover),
         cmocka_unit_test(a_disk_that_fails_in_a_takeover_keeps_it_waiting),
+        cmocka_unit_test(a_disk_that_reads_nothing_in_a_takeover_is_asked_again),
         cmocka_unit_test(numbers_go_on_within_an_epoch),
         cmocka_unit_test(a_number_that_was_refused_is_not_given_again),
         cmocka_unit_test(a_second_takeover_meets_nothing_new),
