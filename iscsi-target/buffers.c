@@ -81,6 +81,8 @@ bool payload_get(struct buffers *b, struct payload *p, uint32_t bytes)
             payload_put(b, p);
             return false;
         }
+        if (p->held)
+            *p->held += pool->item_bytes;
         p->pieces[p->count].iov_base = segment;
         p->pieces[p->count].iov_len = min_u32(left, (uint32_t)pool->item_bytes);
         p->bytes += (uint32_t)p->pieces[p->count++].iov_len;
@@ -88,15 +90,19 @@ bool payload_get(struct buffers *b, struct payload *p, uint32_t bytes)
     return true;
 }
 
-static void piece_put(struct buffers *b, void *segment)
+static void piece_put(struct buffers *b, const struct payload *p, void *segment)
 {
-    pool_put(is_large(b, segment) ? &b->large : &b->small, segment);
+    struct pool *pool = is_large(b, segment) ? &b->large : &b->small;
+
+    if (p->held)
+        *p->held -= pool->item_bytes;
+    pool_put(pool, segment);
 }
 
 void payload_put(struct buffers *b, struct payload *p)
 {
     for (uint32_t i = 0; i < p->count; i++)
-        piece_put(b, p->pieces[i].iov_base);
+        piece_put(b, p, p->pieces[i].iov_base);
     p->count = p->bytes = 0;
 }
 
@@ -112,7 +118,7 @@ void payload_cut(struct buffers *b, struct payload *p, uint32_t bytes)
             return;
         }
         p->bytes -= (uint32_t)last->iov_len;
-        piece_put(b, last->iov_base);
+        piece_put(b, p, last->iov_base);
         p->count--;
     }
 }

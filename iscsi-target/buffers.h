@@ -26,6 +26,7 @@ struct payload {
     struct iovec pieces[PAYLOAD_PIECES_MAX];
     uint32_t count;
     uint32_t bytes;
+    uint64_t *held; /* its owner's: all bytes of segments that he has; or NULL */
 };
 
 must_check enum err buffers_open(struct buffers *b, uint64_t bytes);

@@ -8,7 +8,7 @@
  * What can go wrong:
  *   no memory, data came along      TASK SET FULL; its data is discarded
  *   no memory, no data yet          the R2T is withheld until a payload comes back
- *   no memory for what it reads     it waits, too: memory goes round in the order of asking (C3)
+ *   no memory for what it reads     it waits, too: memory goes round (memory.c)
  *   no memory for a scratch         TASK SET FULL if it holds data-out: others may wait for that
  *   dropped before the block has it it ends at once, its CmdSN counts as received
  *   dropped when the block has it   it runs on, unseen (C2)
@@ -25,14 +25,20 @@
 
 /* ---- a slot ---- */
 
+static void payload_clear(struct payload *p)
+{
+    p->count = p->bytes = 0;
+    p->held = NULL;
+}
+
 /* All but the arrays of pieces, which are most of it: what counts them is zero. */
 static void scsi_clear(struct scsi_command *s)
 {
     memset(s, 0, offsetof(struct scsi_command, data_out));
-    s->data_out.count = s->data_out.bytes = 0;
+    payload_clear(&s->data_out);
     memset(&s->status, 0,
            offsetof(struct scsi_command, data_in) - offsetof(struct scsi_command, status));
-    s->data_in.count = s->data_in.bytes = 0;
+    payload_clear(&s->data_in);
     memset(&s->request, 0,
            offsetof(struct scsi_command, pieces) - offsetof(struct scsi_command, request));
 }
@@ -255,13 +261,6 @@ static void slot_put(struct command *c)
         nop_ping(s->connection, false); /* no other PDU may come to tell that it is open again */
 }
 
-/* Somebody may wait for the memory that came back. */
-static void wake_starved(struct iscsi_target *t)
-{
-    if (!list_empty(&t->starved))
-        task_run(&container_of(t->starved.next, struct command, wait_link)->task);
-}
-
 static void command_release(struct task *task)
 {
     struct command *c = container_of(task, struct command, task);
@@ -287,7 +286,7 @@ static void command_release(struct task *task)
     else if (s->logout)
         task_run(&s->logout->task); /* perhaps it was the last of those it waits for */
     pool_put(&t->command_pool, c);
-    wake_starved(t); /* what it had may have come back before: a failed read, a scratch */
+    memory_back(s); /* what it had may have come back before: a failed read, a scratch */
     session_settle(s);
 }
 
@@ -312,52 +311,6 @@ enum task_next command_over(struct command *c)
     return task_goto(&c->task, OVER);
 }
 
-static bool memory_turn(const struct command *c)
-{
-    const struct list *starved = &c->session->target->starved;
-
-    return list_empty(starved) || starved->next == &c->wait_link;
-}
-
-static enum task_next memory_wait(struct command *c)
-{
-    if (list_empty(&c->wait_link)) {
-        list_append(&c->session->target->starved, &c->wait_link);
-        metric_add(&c->session->target->metrics.memory_waits, 1);
-        order_look(c->session);
-    }
-    return TASK_WAIT;
-}
-
-/* The next one's turn.  Nothing to do if it never had to wait. */
-static void memory_had(struct command *c)
-{
-    if (list_empty(&c->wait_link))
-        return;
-    list_remove(&c->wait_link);
-    wake_starved(c->session->target);
-}
-
-/* All or nothing, in the order in which they asked, so that those who have some can finish. */
-static bool memory_get(struct command *c)
-{
-    if (!memory_turn(c) || !payload_get(&c->session->target->buffers, &c->scsi.data_out, c->want))
-        return false;
-    memory_had(c);
-    return true;
-}
-
-/*
- * Whoever waits for memory holds none (C3), so a command that has its data-out takes what there is,
- * or does without.  At its turn, if nobody has any, there is nothing to wait for: it is too large.
- */
-static bool memory_comes(const struct command *c)
-{
-    if (c->scsi.data_out.count > 0)
-        return false;
-    return !memory_turn(c) || !buffers_idle(&c->session->target->buffers);
-}
-
 /* Its session is about to end: it is never answered, and comes again in the next one. */
 static enum task_next held_back(struct command *c)
 {
@@ -371,8 +324,10 @@ static enum task_next memory_or_not(struct command *c)
         return held_back(c);
     if (memory_get(c))
         return task_goto(&c->task, GATHER);
-    if (memory_comes(c))
-        return memory_wait(c);
+    if (memory_comes(c)) {
+        memory_wait(c);
+        return TASK_WAIT;
+    }
     memory_had(c);
     scsi_fail(&c->scsi, E_NO_MEMORY);
     return command_answer(c);
@@ -400,15 +355,18 @@ static enum task_next scsi_performed_or_not(struct command *c)
         return not_now(c, order);
     if (!door_passes(c))
         return TASK_WAIT;
-    c->scsi.others_first = c->scsi.data_out.count == 0 && !memory_turn(c);
+    c->scsi.others_first =
+        scsi_asks_block(&c->scsi) && c->scsi.data_out.count == 0 && !memory_turn(c);
     if (!scsi_perform(&c->scsi)) {
         memory_had(c);
         c->handed = true;
         return task_wait_in(&c->task, PERFORMING);
     }
     door_leave(c); /* D2 */
-    if (c->scsi.starved && memory_comes(c))
-        return memory_wait(c);
+    if (c->scsi.starved && memory_comes(c)) {
+        memory_wait(c);
+        return TASK_WAIT;
+    }
     memory_had(c);
     data_in_start(c);
     return command_answer(c);

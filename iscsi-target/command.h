@@ -49,7 +49,7 @@ struct command {
     struct session *session;
     struct list link;      /* session->commands */
     struct list itt_link;  /* session->by_itt   */
-    struct list wait_link; /* session->held, or target->starved */
+    struct list wait_link; /* session->held, or unit->starved */
     struct list door_link; /* session->at_door */
     const struct command_kind *kind;
     union bhs bhs; /* as it came */
@@ -122,6 +122,16 @@ void order_begin(struct command *c);          /* at its turn */
 enum order order_of(const struct command *c); /* may it be performed now? */
 void order_look(struct session *s);           /* one is done or gone, or waits for memory */
 void order_end(struct command *c);
+
+/* memory.c: memory for its data.  Is it next, if there is some?  It stands in line, or leaves it
+ * if it does: it has got what it wanted, or given up. */
+bool memory_turn(const struct command *c);
+void memory_wait(struct command *c);
+void memory_had(struct command *c);
+must_check bool memory_get(struct command *c); /* c->want bytes of data-out; false: not now */
+/* Is there anything to wait for?  A command that has its data-out takes what there is, or does
+ * without (C3); at its turn, if nobody has any, it is too large. */
+bool memory_comes(const struct command *c);
 
 /* door.c: may it be handed to the block now?  If not, it waits in line and is run again.  It cannot
  * use its pass, or is no more; the block has answered. */

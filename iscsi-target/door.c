@@ -57,6 +57,8 @@ struct unit *unit_get(struct iscsi_target *t, struct block *block, uint64_t now)
         *u =
             (struct unit){.block = block, .depth = DEPTH_MAX, .rate = RATE_MAX, .measured_us = now};
         list_init(&u->turns);
+        list_init(&u->hungry_link);
+        list_init(&u->starved);
         list_append(&t->units, &u->link);
     }
     u->sessions++;
@@ -68,6 +70,7 @@ void unit_put(struct iscsi_target *t, struct unit *u)
     if (!u || --u->sessions > 0)
         return;
     assert(u->handed == 0 && list_empty(&u->turns));
+    assert(u->held_bytes == 0 && list_empty(&u->starved) && list_empty(&u->hungry_link));
     list_remove(&u->link);
     pool_put(&t->unit_pool, u);
 }

@@ -66,6 +66,7 @@ static void scsi_fill(struct command *c)
 
     c->scsi.nexus = &c->session->nexus;
     c->scsi.buffers = &c->session->target->buffers;
+    c->scsi.data_out.held = c->scsi.data_in.held = &c->session->unit->held_bytes;
     c->scsi.lun = be64_get(h->lun);
     memcpy(c->scsi.cdb, h->cdb, sizeof c->scsi.cdb);
     c->scsi.done = scsi_done;
@@ -88,7 +89,7 @@ static void take_memory(struct command *c)
     struct iscsi_target *t = c->session->target;
     uint32_t bytes = min_u32(c->edtl, t->limits.transfer_bytes_max);
 
-    if (!list_empty(&t->starved) || !payload_get(&t->buffers, &c->scsi.data_out, bytes))
+    if (!memory_turn(c) || !payload_get(&t->buffers, &c->scsi.data_out, bytes))
         task_set_full(c);
 }
 

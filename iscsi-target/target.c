@@ -131,7 +131,7 @@ static void target_init(struct iscsi_target *t, struct env *env, const struct is
     list_init(&t->sessions);
     list_init(&t->ended);
     list_init(&t->units);
-    list_init(&t->starved);
+    list_init(&t->hungry);
     list_init(&t->drains);
 }
 

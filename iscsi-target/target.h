@@ -45,7 +45,7 @@ struct iscsi_target {
     uint32_t texts_borrowed;
     uint32_t rejects_shared; /* beyond those that are sure of each connection */
     uint32_t leaving;        /* commands whose slot was given back before their last byte left */
-    struct list starved;     /* commands that wait for memory */
+    struct list hungry; /* units whose commands wait for memory and may have more, next first */
 
     struct task settle; /* looks whether drains and close are done */
     struct list drains;

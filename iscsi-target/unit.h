@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * iscsi-target/unit.h — a logical unit as its sessions share it: whose turn it is at the block, and
- * how much work it gets done (door.c).  One for each block that has sessions.
+ * iscsi-target/unit.h — a logical unit as its sessions share it: whose turn it is at the block, how
+ * much work it gets done (door.c), and how much memory it has (memory.c).  One for each block that
+ * has sessions.
  */
 #ifndef ISCSI_TARGET_UNIT_H
 #define ISCSI_TARGET_UNIT_H
@@ -22,6 +23,10 @@ struct unit {
     uint32_t waiting, handed;           /* commands at the door; commands behind it             */
     uint32_t depth;                     /* how many may be behind it                            */
     uint64_t moved_us, moving_since_us; /* when the block last answered; without a pause since */
+
+    struct list hungry_link; /* in target->hungry                                    */
+    struct list starved;     /* commands that wait for memory, next first            */
+    uint64_t held_bytes;     /* of the target's buffers: with all that its commands have */
 
     uint64_t rate; /* how many it finishes in RATE_US of being busy, smoothed */
     uint64_t measured_us, busy_since_us, busy_us;

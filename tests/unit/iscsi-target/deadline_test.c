@@ -159,7 +159,8 @@ static void a_late_command_keeps_its_slot(void **state)
     lab_close(&w);
 }
 
-/* All memory is the first command's: the second waits for it, the third's data was never sent. */
+/* The data of one never comes, another has all memory that its unit may have, a third waits for it.
+ */
 static void who_waits_for_memory_or_data_is_told_busy(void **state)
 {
     struct iscsi_limits limits = iscsi_limits_small();
@@ -175,13 +176,13 @@ static void who_waits_for_memory_or_data_is_told_busy(void **state)
     begin(&w, limits, DEADLINE_S);
     i = lab_ready_with(&w, config);
     w.ram.stalled = true;
-    initiator_write(i, &first, 0, big, sizeof big);
-    sim_run_for(w.sim, SECOND_US);
     h.scsi_command.expected_data_transfer_length = be32_of(512);
     lab_raw_write(i, &h, (struct extent){5, 1}, NULL, 0);
     p = lab_pdu(&w, i);
     assert_int_equal(p->bhs.any.opcode, R2T);
     free(p);
+    initiator_write(i, &first, 0, big, sizeof big);
+    sim_run_for(w.sim, SECOND_US);
     initiator_write(i, &second, 0, big, sizeof big);
     lab_until(&w, initiator_answered, &first);
     assert_int_equal(first.status, BUSY);

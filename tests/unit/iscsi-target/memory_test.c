@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * tests/unit/iscsi-target/memory_test.c — a volume whose disk hangs has half of the target's memory
+ * at most (M1): the others do not wait for it.
+ */
+#include "base/util.h"
+#include "iscsi-target/target.h"
+#include "tests/iscsi/fixture.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define SECOND_US  1000000ull
+#define BIG_BYTES  (512u << 10)
+#define BIG_UNITS  (BIG_BYTES / UNIT_BYTES)
+#define HOGS       32u
+#define DISK_BYTES (32u << 20)
+
+/* Two volumes on one target with 4 MiB: the lab's own, which will hang, and another. */
+struct pair {
+    struct lab lab;
+    struct ram_block other;
+    struct initiator *hog, *modest;
+    struct initiator_request hogs[HOGS];
+    uint8_t *bytes[HOGS], *own;
+};
+
+static void pair_open(struct pair *p, bool immediate_data, uint32_t deadline_seconds)
+{
+    struct iscsi_limits limits = iscsi_limits_small();
+    struct initiator_config hog = {
+        .name = "iqn.hog", .isid = {0x80}, .no_immediate_data = !immediate_data};
+
+    memset(p, 0, sizeof *p);
+    limits.buffer_bytes = 4u << 20;
+    lab_open(&p->lab, limits);
+    assert_int_equal(ram_block_open(p->lab.home_env, DISK_BYTES, &p->other), E_OK);
+    p->lab.directory.answer.deadline_seconds = deadline_seconds;
+    p->hog = lab_ready_with(&p->lab, hog);
+    p->lab.directory.answer.block = &p->other.block;
+    p->modest = lab_ready(&p->lab, "iqn.modest", 1);
+    for (uint32_t n = 0; n < HOGS; n++)
+        p->bytes[n] = calloc(1, BIG_BYTES);
+    p->own = calloc(1, BIG_BYTES);
+}
+
+static bool other_over(void *arg)
+{
+    return !task_living(&((struct ram_block *)arg)->task);
+}
+
+/* The disk goes on: what was not told BUSY is answered GOOD, and nobody was dropped. */
+static void pair_close(struct pair *p)
+{
+    ram_block_go_on(&p->lab.ram);
+    for (uint32_t n = 0; n < HOGS; n++) {
+        lab_until(&p->lab, initiator_answered, &p->hogs[n]);
+        assert_int_equal(p->hogs[n].err, E_OK);
+        free(p->bytes[n]);
+    }
+    sim_run_for(p->lab.sim, SECOND_US);
+    lab_alive(&p->lab, p->hog);
+    lab_part(&p->lab, p->modest);
+    ram_block_close(&p->other);
+    lab_until(&p->lab, other_over, &p->other);
+    free(p->own);
+    lab_close(&p->lab);
+}
+
+static uint32_t answered(const struct pair *p)
+{
+    uint32_t ret = 0;
+
+    for (uint32_t n = 0; n < HOGS; n++)
+        ret += p->hogs[n].answered;
+    return ret;
+}
+
+/* Reads and writes of the healthy volume end within a second, whatever the other one waits for. */
+static void the_modest_is_served(struct pair *p)
+{
+    for (uint32_t n = 0; n < 8; n++) {
+        uint64_t before = sim_now_us(p->lab.sim);
+
+        assert_int_equal(lab_write(&p->lab, p->modest, n * BIG_UNITS, p->own, BIG_BYTES), 0);
+        assert_int_equal(lab_read(&p->lab, p->modest, n * BIG_UNITS, p->own, BIG_BYTES), 0);
+        assert_true(sim_now_us(p->lab.sim) - before < SECOND_US);
+    }
+}
+
+static void reads_of_a_hung_volume_leave_memory_to_others(void **state)
+{
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, true, 0);
+    p.lab.ram.stalled = true;
+    for (uint32_t n = 0; n < HOGS; n++)
+        initiator_read(p.hog, &p.hogs[n], n * BIG_UNITS, p.bytes[n], BIG_BYTES);
+    sim_run_for(p.lab.sim, SECOND_US);
+    assert_int_equal(answered(&p), 0);
+    the_modest_is_served(&p);
+    pair_close(&p);
+}
+
+static void writes_of_a_hung_volume_leave_memory_to_others(void **state)
+{
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, false, 0);
+    p.lab.ram.stalled = true;
+    for (uint32_t n = 0; n < HOGS; n++)
+        initiator_write(p.hog, &p.hogs[n], n * BIG_UNITS, p.bytes[n], BIG_BYTES);
+    sim_run_for(p.lab.sim, SECOND_US);
+    assert_int_equal(answered(&p), 0);
+    the_modest_is_served(&p);
+    pair_close(&p);
+}
+
+/* Told BUSY, they are asked again, and the disk still has what it was given at first (LATE). */
+static void late_commands_leave_memory_to_others(void **state)
+{
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, false, 25);
+    p.lab.ram.stalled = true;
+    for (uint32_t round = 0; round < 3; round++) {
+        for (uint32_t n = 0; n < HOGS; n++) {
+            p.hogs[n] = (struct initiator_request){0};
+            initiator_write(p.hog, &p.hogs[n], n * BIG_UNITS, p.bytes[n], BIG_BYTES);
+        }
+        sim_run_for(p.lab.sim, 20 * SECOND_US);
+        the_modest_is_served(&p);
+        sim_run_for(p.lab.sim, 7 * SECOND_US);
+        assert_int_equal(answered(&p), HOGS);
+    }
+    pair_close(&p);
+}
+
+/* A third one does not wait for all that the second still wants of the other half. */
+static void units_that_wait_take_turns(void **state)
+{
+    static struct initiator_request many[HOGS];
+    struct ram_block third;
+    struct initiator *last;
+    uint32_t done = 0;
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, true, 0);
+    assert_int_equal(ram_block_open(p.lab.home_env, DISK_BYTES, &third), E_OK);
+    p.lab.directory.answer.block = &third.block;
+    last = lab_ready(&p.lab, "iqn.last", 2);
+    p.lab.ram.stalled = true;
+    p.other.rate = 100;
+    for (uint32_t n = 0; n < HOGS; n++) {
+        many[n] = (struct initiator_request){0};
+        initiator_read(p.hog, &p.hogs[n], n * BIG_UNITS, p.bytes[n], BIG_BYTES);
+        initiator_read(p.modest, &many[n], n * BIG_UNITS, p.own, BIG_BYTES);
+    }
+    sim_run_for(p.lab.sim, SECOND_US / 50);
+    assert_int_equal(lab_read(&p.lab, last, 0, p.own, BIG_BYTES), 0);
+    for (uint32_t n = 0; n < HOGS; n++)
+        done += many[n].answered;
+    assert_true(done < HOGS / 2);
+    for (uint32_t n = 0; n < HOGS; n++)
+        lab_until(&p.lab, initiator_answered, &many[n]);
+    lab_part(&p.lab, last);
+    ram_block_close(&third);
+    lab_until(&p.lab, other_over, &third);
+    pair_close(&p);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_of_a_hung_volume_leave_memory_to_others),
+        cmocka_unit_test(writes_of_a_hung_volume_leave_memory_to_others),
+        cmocka_unit_test(late_commands_leave_memory_to_others),
+        cmocka_unit_test(units_that_wait_take_turns),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
