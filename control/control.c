@@ -10,6 +10,7 @@
 
 #include "control/controller/controller.h"
 #include "control/inside.h"
+#include "env/rlimits.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -116,11 +117,24 @@ static void request_answer(struct http_handler *h, struct http_request *r, struc
 
 /* ---- opening ---- */
 
+#define FILES_BESIDE     32u                   /* records, port, wakers, log, libraries */
+#define ADDRESSES_BESIDE (UINT64_C(256) << 20) /* libraries, the other threads' stacks, answers */
+
+static const uint64_t threads = (uint64_t)CONNECTIONS_MAX * CONNECTION_STACK;
+static const uint64_t bodies = (uint64_t)CONNECTIONS_MAX * REQUEST_BODY_MAX;
+
+enum err control_prepare(char why[CONFIG_WHY])
+{
+    enum err err = rlimits_files(CONNECTIONS_MAX + FILES_BESIDE, "", why);
+
+    if (err)
+        return err;
+    return rlimits_addresses(
+        KEEPER_MAP_BYTES + threads + bodies + HEARTBEAT_BODY_MAX + ADDRESSES_BESIDE, "", why);
+}
+
 static void log_budget(struct control *c)
 {
-    uint64_t threads = (uint64_t)CONNECTIONS_MAX * CONNECTION_STACK;
-    uint64_t bodies = (uint64_t)CONNECTIONS_MAX * REQUEST_BODY_MAX;
-
     log_event(c->log, LOG_LEVEL_INFO, "metad", "budget",
               "connections=%u stacks_bytes=%llu bodies_bytes=%llu heartbeat_bytes=%u nodes=%u "
               "waits=%u changes=%u",

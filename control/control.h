@@ -15,6 +15,9 @@
 
 struct control;
 
+/* What it needs of the system's limits, before anything opens.  why: one line on failure. */
+must_check enum err control_prepare(char why[CONFIG_WHY]);
+
 /* Opens the keeper and the port, starts the controller.  why: one line on failure. */
 must_check enum err control_open(const struct control_config *config, struct log *log,
                                  struct control **ret, char why[CONFIG_WHY]);

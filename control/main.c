@@ -115,6 +115,10 @@ static int serve(const struct control_config *config)
     struct control *c;
     char why[CONFIG_WHY];
 
+    if (control_prepare(why) != E_OK) {
+        fprintf(stderr, "metad: %s\n", why);
+        return 1;
+    }
     signals_block();
     sem_init(&s.asked, 0, 0);
     if (ending_start(&s.ending)) {

@@ -69,6 +69,8 @@ static inline void keeper_close(struct keeper *k) /* NULL: nothing to do */
         k->ops->close(k);
 }
 
+#define KEEPER_MAP_BYTES (UINT64_C(16) << 30) /* address space; the file grows as it is filled */
+
 /* The data file lives in folder `path` (made if it is not there); the last 100 000 changes are kept
  * for watches.  `fresh` becomes the lineage of a new keeper.  why: one line on failure. */
 must_check enum err keeper_lmdb_open(const char *path, struct identity fresh, struct keeper **ret,

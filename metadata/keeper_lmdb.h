@@ -5,8 +5,6 @@
 
 #include "metadata/keeper.h"
 
-#define KEEPER_MAP_BYTES (UINT64_C(16) << 30) /* address space; the file grows as it is filled */
-
 enum err keeper_err_of_lmdb(int rc);
 
 /* Makes the folder where it is not there and locks it against every other process; the lock goes

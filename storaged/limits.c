@@ -3,6 +3,7 @@
 #include "storaged/limits.h"
 
 #include "base/size.h"
+#include "env/rlimits.h"
 #include "storaged/records_http.h"
 #include "storaged/status.h"
 
@@ -23,6 +24,10 @@
 /* Measured (docs/decisions/0019): code and libraries that were touched, stacks, HTTP clients, and
  * what the allocator keeps. */
 #define PROCESS_BYTES (18 * MIB)
+/* Addresses beside the budget and the stacks: libraries in full, what the allocator reserves, and
+ * the ring (measured: 20 MiB). */
+#define ADDRESSES_BESIDE (64 * MIB)
+#define THREADS_BESIDE   3u /* the one that waits for signals, the status port's, the watchdog's */
 
 static bool is_small(const struct node_config *c)
 {
@@ -142,15 +147,16 @@ struct store_limits limits_store(const struct node_config *c, uint64_t device_by
 /* ---- the budget ---- */
 
 struct budget {
-    struct log *log;
+    struct log *log; /* NULL: only the sum is wanted */
     uint64_t sum;
 };
 
 static void claim_sum(struct budget *b, const char *who, uint64_t count, uint64_t bytes)
 {
-    log_event(b->log, LOG_LEVEL_INFO, "storaged", "budget",
-              "pool=%s count=%" PRIu64 " bytes=%" PRIu64 " (%s)", who, count, bytes,
-              size_show(bytes).text);
+    if (b->log)
+        log_event(b->log, LOG_LEVEL_INFO, "storaged", "budget",
+                  "pool=%s count=%" PRIu64 " bytes=%" PRIu64 " (%s)", who, count, bytes,
+                  size_show(bytes).text);
     b->sum += bytes;
 }
 
@@ -159,26 +165,42 @@ static void claim(struct budget *b, const char *who, uint64_t count, uint64_t by
     claim_sum(b, who, count, count * bytes_each);
 }
 
+static void claim_all(struct budget *b, const struct limits *l, const struct node_config *c,
+                      uint64_t reactor_bytes)
+{
+    claim(b, "process", 1, PROCESS_BYTES);
+    claim_sum(b, "reactors", l->homes, reactor_bytes);
+    claim(b, "target", l->homes, iscsi_limits_bytes(&l->iscsi));
+    for (uint32_t i = 0; i < c->disk_count; i++) {
+        uint64_t bytes = disk_bytes(&c->disks[i]);
+        struct store_limits store = limits_store(c, bytes);
+
+        claim(b, "store", bytes > 0, store_limits_bytes(&store));
+    }
+    if (*c->status)
+        claim(b, "status", STATUS_CONNECTIONS_MAX, STATUS_STACK_BYTES + STATUS_HEADER_BYTES);
+    claim(b, "volumes", l->volumes_max, volume_limits_bytes(&l->volume));
+    claim(b, "shards", l->shards_max, SHARD_COST);
+    claim(b, "records", (uint64_t)l->volumes_max * (1 + VOLUMES_ELSEWHERE), VOLUME_RECORDS);
+}
+
 uint64_t limits_print(const struct limits *l, const struct node_config *c, uint64_t reactor_bytes,
                       struct log *log)
 {
     struct budget b = {.log = log};
 
-    claim(&b, "process", 1, PROCESS_BYTES);
-    claim_sum(&b, "reactors", l->homes, reactor_bytes);
-    claim(&b, "target", l->homes, iscsi_limits_bytes(&l->iscsi));
-    for (uint32_t i = 0; i < c->disk_count; i++) {
-        uint64_t bytes = disk_bytes(&c->disks[i]);
-        struct store_limits store = limits_store(c, bytes);
-
-        claim(&b, "store", bytes > 0, store_limits_bytes(&store));
-    }
-    if (*c->status)
-        claim(&b, "status", STATUS_CONNECTIONS_MAX, STATUS_STACK_BYTES + STATUS_HEADER_BYTES);
-    claim(&b, "volumes", l->volumes_max, volume_limits_bytes(&l->volume));
-    claim(&b, "shards", l->shards_max, SHARD_COST);
-    claim(&b, "records", (uint64_t)l->volumes_max * (1 + VOLUMES_ELSEWHERE), VOLUME_RECORDS);
+    claim_all(&b, l, c, reactor_bytes);
     log_event(log, LOG_LEVEL_INFO, "storaged", "budget", "pool=all count=1 bytes=%" PRIu64 " (%s)",
               b.sum, size_show(b.sum).text);
     return b.sum;
+}
+
+uint64_t limits_addresses(const struct limits *l, const struct node_config *c)
+{
+    uint64_t buffers = (uint64_t)l->reactor.receive_buffers * l->reactor.receive_bytes;
+    uint64_t threads = l->homes + l->reactor.workers + THREADS_BESIDE;
+    struct budget b = {0};
+
+    claim_all(&b, l, c, l->homes * buffers);
+    return b.sum + threads * rlimits_stack_bytes() + ADDRESSES_BESIDE;
 }

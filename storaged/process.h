@@ -2,9 +2,9 @@
 /*
  * storaged/process.h — what a node needs of the system that it runs on, before anything opens.
  *
- * Locked memory: nothing of the process is swapped out (a disk would wait for a disk).  File
- * handles: one for each connection; the soft limit is raised as far as the hard one allows.  Each
- * that is not to be had is one line that says how much is needed, and where it is set.
+ * File handles: one for each connection.  Addresses: the budget, and what stacks and libraries
+ * take beside it.  Locked memory: nothing of the process is swapped out (a disk would wait for a
+ * disk).  What is not to be had is one line that says how much is needed, and where it is set.
  */
 #ifndef STORAGED_PROCESS_H
 #define STORAGED_PROCESS_H

@@ -225,10 +225,11 @@ static enum err parts_open(struct reactor *r, const struct reactor_config *confi
                     config->connections_max);
     if (err)
         return err;
-    *reterr_text = "reactor: no eventfd, or no threads for the workers";
+    *reterr_text = "reactor: no eventfd";
     err = mailbox_open(&r->mailbox);
     if (err)
         return err;
+    *reterr_text = "reactor: no threads for the workers (TasksMax=, `ulimit -u`)";
     return workers_open(&r->workers, config->workers, &r->mailbox);
 }
 
