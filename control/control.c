@@ -146,7 +146,8 @@ static enum err http_start(struct control *c, char why[CONFIG_WHY])
 {
     struct http_config config = {.connections_max = CONNECTIONS_MAX,
                                  .idle_seconds = CONNECTION_IDLE_S,
-                                 .stack_bytes = CONNECTION_STACK};
+                                 .stack_bytes = CONNECTION_STACK,
+                                 .log = c->log};
 
     c->handler.begin = request_begin;
     c->handler.answer = request_answer;

@@ -27,7 +27,7 @@
 /* Addresses beside the budget and the stacks: libraries in full, what the allocator reserves, and
  * the ring (measured: 20 MiB). */
 #define ADDRESSES_BESIDE (64 * MIB)
-#define THREADS_BESIDE   3u /* the one that waits for signals, the status port's, the watchdog's */
+#define THREADS_BESIDE   4u /* who waits for signals, two of the status port, the watchdog's */
 
 static bool is_small(const struct node_config *c)
 {

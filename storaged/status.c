@@ -10,6 +10,8 @@
  */
 #include "storaged/status.h"
 
+#include "env/acceptor.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
@@ -23,6 +25,7 @@
 struct status {
     struct status_node *node;
     struct MHD_Daemon *daemon;
+    struct acceptor acceptor;
     int fd;
     char address[64];
 };
@@ -249,7 +252,7 @@ static enum err socket_open(struct status *s, const char *listen_on, char why[16
 
     if (err)
         return err;
-    s->fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    s->fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s->fd < 0 || setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(s->fd, &address.any, length) != 0 || listen(s->fd, 16) != 0) {
         err = err_of_errno(errno);
@@ -261,21 +264,56 @@ static enum err socket_open(struct status *s, const char *listen_on, char why[16
     return E_OK;
 }
 
+static void given(struct acceptor *a, int socket, const struct sockaddr *from, socklen_t length)
+{
+    struct status *s = container_of(a, struct status, acceptor);
+
+    (void)MHD_add_connection(s->daemon, socket, from, length);
+}
+
+static void begun_or_gone(void *status, struct MHD_Connection *connection, void **own,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct status *s = status;
+
+    (void)connection;
+    (void)own;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        acceptor_begun(&s->acceptor);
+    else
+        acceptor_gone(&s->acceptor);
+}
+
 static enum err daemon_start(struct status *s, char why[160])
 {
     s->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL,
-        NULL, arrived, s, MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_CONNECTION_LIMIT,
-        STATUS_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, STATUS_IDLE_SECONDS,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)STATUS_HEADER_BYTES,
-        MHD_OPTION_THREAD_STACK_SIZE, (size_t)STATUS_STACK_BYTES, MHD_OPTION_NOTIFY_COMPLETED,
-        completed, NULL, MHD_OPTION_END);
-    if (s->daemon) {
-        s->fd = -1; /* the daemon's now */
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+            MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
+        0, NULL, NULL, arrived, s, MHD_OPTION_NOTIFY_CONNECTION, begun_or_gone, s,
+        MHD_OPTION_CONNECTION_LIMIT,
+        STATUS_CONNECTIONS_MAX + 1, /* it hears of one that is gone before it counts */
+        MHD_OPTION_CONNECTION_TIMEOUT, STATUS_IDLE_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)STATUS_HEADER_BYTES, MHD_OPTION_THREAD_STACK_SIZE, (size_t)STATUS_STACK_BYTES,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+    if (s->daemon)
         return E_OK;
-    }
     snprintf(why, 160, "the HTTP server does not start: %s", strerror(errno));
     return E_SYSTEM;
+}
+
+static enum err accepting_start(struct status *s, char why[160])
+{
+    enum err err;
+
+    s->acceptor = (struct acceptor){.log = s->node->homes[0].env->log,
+                                    .subject = "storaged",
+                                    .listening = s->fd,
+                                    .most = STATUS_CONNECTIONS_MAX,
+                                    .accepted = given};
+    err = acceptor_start(&s->acceptor);
+    if (err)
+        snprintf(why, 160, "the HTTP server does not accept: %s", err_text(err));
+    return err;
 }
 
 const char *status_address(const struct status *s)
@@ -299,6 +337,8 @@ enum err status_open(const char *listen, struct status_node *node, struct status
     err = socket_open(s, listen, reterr_why);
     if (!err)
         err = daemon_start(s, reterr_why);
+    if (!err)
+        err = accepting_start(s, reterr_why);
     if (err) {
         status_close(s);
         return err;
@@ -311,10 +351,12 @@ void status_close(struct status *s)
 {
     if (!s)
         return;
-    if (s->daemon)
-        MHD_stop_daemon(s->daemon);
+    acceptor_stop(&s->acceptor);
     if (s->fd >= 0)
         close(s->fd);
+    if (s->daemon)
+        MHD_stop_daemon(s->daemon);
+    acceptor_close(&s->acceptor);
     asks_close(&s->node->asks);
     free(s);
 }

@@ -10,6 +10,7 @@
 #include "control/http/server.h"
 
 #include "base/util.h"
+#include "env/acceptor.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -24,6 +25,7 @@
 struct http_server {
     struct http_handler *handler;
     struct MHD_Daemon *daemon;
+    struct acceptor acceptor;
     int fd;
     char url[96];
 };
@@ -283,7 +285,7 @@ static enum err listen_open(struct http_server *s, const char *listen_on, char w
 
     if (err)
         return err;
-    s->fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    s->fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s->fd < 0 || setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
         bind(s->fd, &address.any, length) != 0 || listen(s->fd, 128) != 0) {
         err = err_of_errno(errno);
@@ -294,20 +296,56 @@ static enum err listen_open(struct http_server *s, const char *listen_on, char w
     return E_OK;
 }
 
+static void given(struct acceptor *a, int socket, const struct sockaddr *from, socklen_t length)
+{
+    struct http_server *s = container_of(a, struct http_server, acceptor);
+
+    (void)MHD_add_connection(s->daemon, socket, from, length);
+}
+
+static void begun_or_gone(void *server, struct MHD_Connection *connection, void **own,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    struct http_server *s = server;
+
+    (void)connection;
+    (void)own;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED)
+        acceptor_begun(&s->acceptor);
+    else
+        acceptor_gone(&s->acceptor);
+}
+
 static enum err daemon_start(struct http_server *s, const struct http_config *config, char why[160])
 {
     s->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL,
-        NULL, arrived, s, MHD_OPTION_LISTEN_SOCKET, s->fd, MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)config->connections_max, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)config->idle_seconds, MHD_OPTION_THREAD_STACK_SIZE, (size_t)config->stack_bytes,
-        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
-    if (s->daemon) {
-        s->fd = -1; /* the daemon's now */
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+            MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
+        0, NULL, NULL, arrived, s, MHD_OPTION_NOTIFY_CONNECTION, begun_or_gone, s,
+        MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)config->connections_max + 1, /* it hears of one that is gone before it counts */
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_seconds, MHD_OPTION_THREAD_STACK_SIZE,
+        (size_t)config->stack_bytes, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+    if (s->daemon)
         return E_OK;
-    }
     snprintf(why, 160, "the HTTP server does not start: %s", strerror(errno));
     return E_SYSTEM;
+}
+
+static enum err accepting_start(struct http_server *s, const struct http_config *config,
+                                char why[160])
+{
+    enum err err;
+
+    s->acceptor = (struct acceptor){.log = config->log,
+                                    .subject = "metad",
+                                    .listening = s->fd,
+                                    .most = config->connections_max,
+                                    .accepted = given};
+    err = acceptor_start(&s->acceptor);
+    if (err)
+        snprintf(why, 160, "the HTTP server does not accept: %s", err_text(err));
+    return err;
 }
 
 enum err http_open(const struct http_config *config, struct http_handler *handler,
@@ -325,6 +363,8 @@ enum err http_open(const struct http_config *config, struct http_handler *handle
     err = listen_open(s, config->listen, why);
     if (!err)
         err = daemon_start(s, config, why);
+    if (!err)
+        err = accepting_start(s, config, why);
     if (err) {
         http_close(s);
         return err;
@@ -337,9 +377,11 @@ void http_close(struct http_server *s)
 {
     if (!s)
         return;
-    if (s->daemon)
-        MHD_stop_daemon(s->daemon);
+    acceptor_stop(&s->acceptor);
     if (s->fd >= 0)
         close(s->fd);
+    if (s->daemon)
+        MHD_stop_daemon(s->daemon);
+    acceptor_close(&s->acceptor);
     free(s);
 }

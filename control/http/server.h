@@ -10,6 +10,7 @@
 #define CONTROL_HTTP_SERVER_H
 
 #include "base/err.h"
+#include "base/log.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -59,6 +60,7 @@ struct http_config {
     uint32_t connections_max;
     uint32_t idle_seconds; /* a connection that brings nothing for so long is ended */
     uint32_t stack_bytes;  /* of each connection's thread */
+    struct log *log;
 };
 
 struct http_server;

@@ -3,9 +3,10 @@
  * env/uring/net.c — sockets: how they are made, listened at, accepted from, connected, adopted.
  * What happens on a connection is connection.c's.
  *
- * A listener has one multishot accept.  When it ends with an error (no descriptors left, say), a
- * timer asks again, so that a machine in want does not spin.  shutdown() of a listening socket
- * ends the accept and frees the port at once; the listener's memory goes with the last completion.
+ * A listener has one multishot accept.  When it ends with an error (no handles left, say), that is
+ * said and a timer asks again, so that a machine in want does not spin.  shutdown() of a listening
+ * socket ends the accept and frees the port at once; the listener's memory goes with the last
+ * completion.
  */
 #include "env/uring/parts.h"
 
@@ -17,7 +18,6 @@
 #include <unistd.h>
 
 #define BACKLOG          1024
-#define ACCEPT_AGAIN_US  100000u
 #define USER_TIMEOUT_MS  60000        /* without progress (design 14) */
 #define UNSENT_MAX       (128 * 1024) /* in the socket: what comes next does not wait behind more */
 #define KEEPALIVE_IDLE_S 30           /* idle, then three probes: 60 s as well */
@@ -176,15 +176,18 @@ static void welcome(struct listener *l, int socket)
 void uring_accepted(const struct completion *completion)
 {
     struct listener *l = completion->subject;
+    struct env *e = &l->reactor->env;
 
     if (completion->result >= 0)
         welcome(l, completion->result);
     if (completion->flags & IORING_CQE_F_MORE)
         return;
-    if (!l->door)
+    if (!l->door) {
         listener_free(l);
-    else
-        timer_start(&l->reactor->env.clock, &l->again, ACCEPT_AGAIN_US, accept_again);
+        return;
+    }
+    shortage_met(&l->shortage, -completion->result, now_us(&e->clock), e->log, "reactor");
+    timer_start(&e->clock, &l->again, SHORTAGE_AGAIN_MS * UINT64_C(1000), accept_again);
 }
 
 /* ---- connecting ---- */

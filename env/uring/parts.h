@@ -10,6 +10,7 @@
 
 #include "base/pool.h"
 #include "env/address.h"
+#include "env/shortage.h"
 #include "env/uring/reactor.h"
 #include "env/uring/ring.h"
 
@@ -81,6 +82,7 @@ struct listener {
     struct reactor *reactor;
     int socket;
     struct timer again;
+    struct shortage shortage;
     struct list link;
 };
 

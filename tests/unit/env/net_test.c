@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #define MIB (1u << 20)
@@ -356,6 +357,40 @@ static void many_connections_at_once(void **state)
     for (uint32_t i = 0; i < COUNT; i++)
         assert_int_equal(here[i].closed, E_OK); /* we closed */
     free(bytes);
+}
+
+static uint32_t shortages;
+
+static void shortage_said(struct log *log, enum log_level level, const char *line)
+{
+    (void)log;
+    (void)level;
+    assert_non_null(strstr(line, "reactor connections_wait"));
+    shortages++;
+    rig_count(&progress);
+}
+
+/* It is said, and who connected is accepted when there are some again. */
+static void without_handles_who_connects_waits(void **state)
+{
+    struct log says = {.write = shortage_said};
+    struct log *before = rig_env->log;
+    struct rlimit all, none;
+
+    (void)state;
+    rig_env->log = &says;
+    connect_end(&here[0]);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+    none = all;
+    none.rlim_cur = 0;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    run_while(shortages == 0);
+    assert_int_equal(accepted_count, 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+    run_while(accepted_count == 0);
+    rig_env->log = before;
+    net_close(here[0].conn, true);
+    run_while(any_open(1));
 }
 
 /* connections_max: the next one is closed, not served; its place is used again later. */
@@ -736,6 +771,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(many_connections_at_once, setup_few_buffers, teardown),
         cmocka_unit_test_setup_teardown(big_transfers_both_ways, setup_few_buffers, teardown),
         cmocka_unit_test_setup_teardown(many_connections_at_once, setup_small_ring, teardown),
+        TEST(without_handles_who_connects_waits),
         TEST(one_connection_too_many_is_closed),
         TEST(a_refused_connect_is_closed_with_the_reason),
         TEST(a_port_can_be_listened_at_again_at_once),
