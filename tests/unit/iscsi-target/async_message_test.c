@@ -192,33 +192,66 @@ static void without_time_the_session_is_dropped(void **state)
     lab_close(&w);
 }
 
-/* One that waits for memory in the way of others gives up its place in the line. */
-static void who_leaves_keeps_no_memory_from_others(void **state)
+struct reading {
+    struct initiator_request requests[12];
+    uint32_t handed; /* to the block, before they were asked to log out */
+};
+
+static uint32_t length_of(const struct list *all)
 {
-    static struct initiator_request big[12];
+    uint32_t length = 0;
+
+    for (const struct list *l = all->next; l != all; l = l->next)
+        length++;
+    return length;
+}
+
+static bool what_was_handed_is_answered(void *arg)
+{
+    const struct reading *r = arg;
+    uint32_t answered = 0;
+
+    for (uint32_t n = 0; n < array_length(r->requests); n++)
+        answered += r->requests[n].answered;
+    return answered == r->handed;
+}
+
+static void memory_is_not_kept(uint64_t seed)
+{
+    static uint8_t bytes[4u << 20];
     struct draining d = {.drain = {.done = drained, .attachment = {0xa}, .logout_seconds = 60}};
+    struct iscsi_limits limits = iscsi_limits_small();
+    struct reading reading = {0};
     struct initiator *i, *other;
     struct lab w;
 
-    (void)state;
-    lab_begin(&w);
-    memset(big, 0, sizeof big);
+    limits.buffer_bytes = 24u << 20;
+    lab_open_from(&w, limits, seed);
     d.drain.block = &w.ram.block;
     w.directory.answer.attachment = (struct identity){0xa};
     i = lab_ready(&w, "iqn.a", 1);
     w.directory.answer.attachment = (struct identity){0xb};
     other = lab_ready(&w, "iqn.b", 1);
     w.ram.stalled = true;
-    for (uint32_t n = 0; n < array_length(big); n++) {
-        static uint8_t bytes[4u << 20];
-
-        initiator_read(i, &big[n], 0, bytes, sizeof bytes); /* more than there is memory for */
-    }
+    for (uint32_t n = 0; n < array_length(reading.requests);
+         n++) /* more than there is memory for */
+        initiator_read(i, &reading.requests[n], 0, bytes, sizeof bytes);
     sim_run_for(w.sim, SECOND / 10);
+    reading.handed = length_of(&w.ram.requests);
+    assert_in_range(reading.handed, 1, array_length(reading.requests) - 1);
     iscsi_target_drain(w.home, &d.drain);
     ram_block_go_on(&w.ram);
+    lab_until(&w, what_was_handed_is_answered, &reading); /* until then the memory is in use */
     lab_alive(&w, other);
     lab_close(&w);
+}
+
+/* One that waits for memory in the way of others gives up its place in the line. */
+static void who_leaves_keeps_no_memory_from_others(void **state)
+{
+    (void)state;
+    for (uint64_t seed = 1; seed <= 30; seed++)
+        memory_is_not_kept(seed);
 }
 
 static void a_stop_asks_everybody(void **state)
