@@ -113,9 +113,10 @@ static void submit_run(struct store *s, struct home_write *w, const struct stage
 static bool write_home(struct store *s)
 {
     struct checkpoint *c = &s->checkpoint;
+    uint32_t width = pacing_width(s);
 
     while (!c->err) {
-        struct home_write *w = c->flying < c->width ? pool_get(&c->home_writes) : NULL;
+        struct home_write *w = c->flying < width ? pool_get(&c->home_writes) : NULL;
         struct staged_chunk *k;
         uint32_t first, count;
 
@@ -158,13 +159,14 @@ static bool write_pages(struct store *s, bool index)
 {
     struct checkpoint *c = &s->checkpoint;
     uint64_t end = index ? s->geo.index_pages : table_pages(&s->geo);
+    uint32_t width = pacing_width(s);
 
     for (; c->at_page < end && !c->err; c->at_page++) {
         bool dirty = index ? c->index_dirty[c->at_page] : page_is_dirty(s, c->at_page);
 
         if (!dirty)
             continue;
-        if (c->flying >= c->width || !page_job_begin(s, c->at_page, index))
+        if (c->flying >= width || !page_job_begin(s, c->at_page, index))
             return false;
         c->flying++;
         c->wrote = true;
@@ -319,7 +321,6 @@ enum err checkpoint_open(struct store *s)
     struct checkpoint *c = &s->checkpoint;
     enum err err;
 
-    c->width = HOME_WRITES;
     c->chunks = calloc(s->stage.chunks.count, sizeof(struct staged_chunk *));
     c->keys[0] = calloc(s->stage.chunks.count, sizeof(struct chunk_key));
     c->keys[1] = calloc(s->stage.chunks.count, sizeof(struct chunk_key));
@@ -381,14 +382,6 @@ bool checkpoint_running(const struct store *s)
 void checkpoint_await(struct store *s, struct task *waiter)
 {
     s->checkpoint.waiter = waiter;
-}
-
-void checkpoint_pace(struct store *s, uint32_t width)
-{
-    assert(width > 0);
-    s->checkpoint.width = width;
-    if (checkpoint_running(s))
-        task_run(&s->checkpoint.task);
 }
 
 uint32_t checkpoint_progress(const struct store *s)

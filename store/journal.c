@@ -76,7 +76,8 @@ static void lay_out(struct group *g, struct layout *l, uint8_t *memory, uint64_t
 
 static void submit(struct store *s, struct group *g)
 {
-    uint64_t start = s->journal.head % s->geo.journal_bytes;
+    struct journal *j = &s->journal;
+    uint64_t start = j->head % s->geo.journal_bytes;
     struct layout l = {g->pieces, s->geo.journal_bytes - start};
 
     group_seal(s, g);
@@ -89,7 +90,7 @@ static void submit(struct store *s, struct group *g)
     for (uint32_t i = 0; i < g->block_count; i++)
         lay_out(g, &l, g->blocks[i], PAGE_BYTES);
     g->flying = g->io[1].piece_count > 0 ? 2 : 1;
-    g->sent_us = now_us(&s->env->clock);
+    g->sent_us = j->sent_us = now_us(&s->env->clock);
     disk_submit(s->disk, &g->io[0]);
     if (g->io[1].piece_count > 0)
         disk_submit(s->disk, &g->io[1]);
@@ -218,7 +219,6 @@ static enum task_next journal_step(struct task *t)
     take_in(s);
     next = gather(s);
     j->narrowed = j->queued > 0;
-    pacing_hurry(s, !j->narrowed && j->in_flight == 0);
     return next;
 }
 

@@ -144,6 +144,7 @@ struct journal {
     struct need reserved;      /* by all of them                                 */
     bool failed;               /* one could not be written: nothing behind it is */
     uint64_t head, tail;       /* positions: of the next group; of the oldest    */
+    uint64_t sent_us;          /* when the last group was                        */
     uint64_t sequence;         /* of the next group                              */
     uint64_t finished;         /* newest sequence that is durable with all before it */
     uint64_t predecessor, incarnation;
@@ -179,8 +180,7 @@ static inline void journal_room(struct journal *j)
 bool checkpoint_due(const struct store *s);
 uint64_t pacing_ring_room(const struct store *s);  /* bytes for the next group            */
 uint64_t pacing_stage_room(const struct store *s); /* blocks for it                       */
-void pacing_hurry(struct store *s, bool idle);     /* sets the pace of the checkpoint; idle: */
-                                                   /* nobody waits for the journal          */
+uint32_t pacing_width(const struct store *s);      /* requests of the checkpoint in flight  */
 
 /* ---- groups ---- */
 

@@ -11,8 +11,9 @@
  * name others durable.
  *
  * Up to 80 % the checkpoint keeps a part of its requests in flight, so that those of the journal
- * find the disk free; beyond, and when nobody waits for the journal, all of them.  It waits for
- * nothing that only clients can earn (P12).
+ * find the disk free; beyond, and when the journal has been quiet for a while, all of them.  (A
+ * moment without a group is no quiet: whoever has one write at a time sends the next one when this
+ * one is answered.)  It waits for nothing that only clients can earn (P12).
  */
 #include "store/inside.h"
 
@@ -22,6 +23,7 @@
 #define MOST        973u  /* 95 % */
 #define FREES_LEAST 256u  /* chunks that are worth a checkpoint: 16 MiB */
 #define CALM_WIDTH  16u   /* requests of a checkpoint that need not hurry */
+#define QUIET_US    (UINT64_C(10) * 1000)
 
 static uint64_t ring_used(const struct store *s)
 {
@@ -71,12 +73,11 @@ uint64_t pacing_stage_room(const struct store *s)
     return room(s, s->stage.blocks.count, stage_used(s));
 }
 
-void pacing_hurry(struct store *s, bool idle)
+uint32_t pacing_width(const struct store *s)
 {
-    bool hurry = idle || ring_used(s) > s->geo.journal_bytes / SCALE * HURRY ||
+    bool hurry = now_us(&s->env->clock) - s->journal.sent_us > QUIET_US ||
+                 ring_used(s) > s->geo.journal_bytes / SCALE * HURRY ||
                  stage_used(s) * SCALE > s->stage.blocks.count * (uint64_t)HURRY;
-    uint32_t width = hurry ? HOME_WRITES : CALM_WIDTH;
 
-    if (s->checkpoint.width != width)
-        checkpoint_pace(s, width);
+    return hurry ? HOME_WRITES : CALM_WIDTH;
 }

@@ -120,7 +120,6 @@ struct checkpoint {
     uint8_t *map_dirty, *checksums_dirty, *index_dirty; /* a byte a page: to be written */
     uint64_t page_count;         /* of the table, so marked; the index's not among them */
     uint64_t work_done;          /* blocks and pages that were written */
-    uint32_t width;              /* requests in flight at most */
     uint32_t at_chunk, at_block; /* home: the next to write */
     uint64_t at_page;            /* tables, then index: the next to look at */
     uint32_t pages_refused;      /* by the disk */
@@ -145,8 +144,6 @@ void checkpoint_begin(struct store *s, struct task *waiter);
 bool checkpoint_running(const struct store *s);
 /* Of the one that is running: `waiter` is run instead of whoever was to be. */
 void checkpoint_await(struct store *s, struct task *waiter);
-/* How many requests it may have in flight, from now on; 1 to HOME_WRITES, all of them at first. */
-void checkpoint_pace(struct store *s, uint32_t width);
 /* How much of the one that is running is done, of 1024; 1024: none is. */
 uint32_t checkpoint_progress(const struct store *s);
 

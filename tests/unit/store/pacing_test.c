@@ -19,7 +19,7 @@ struct writer {
 static struct crowd {
     struct rig r;
     struct writer writers[WRITERS];
-    uint32_t given, answered;
+    uint32_t writes, given, answered;
     uint64_t last_us;    /* when something was answered */
     uint64_t longest_us; /* without an answer           */
     uint64_t checkpoint_us, longest_checkpoint_us;
@@ -27,6 +27,7 @@ static struct crowd {
     bool running;
     uint64_t most_used; /* of the ring */
     uint32_t widest, narrowest;
+    uint32_t before; /* requests of a checkpoint that the next write finds at the disk */
 } crowd;
 
 static void write_next(struct writer *w);
@@ -50,8 +51,9 @@ static void watch(void)
         crowd.longest_checkpoint_us =
             max_u64(crowd.longest_checkpoint_us, now - crowd.checkpoint_us);
     crowd.running = running;
-    crowd.widest = max_u32(crowd.widest, s->checkpoint.width);
-    crowd.narrowest = min_u32(crowd.narrowest, s->checkpoint.width);
+    crowd.widest = max_u32(crowd.widest, pacing_width(s));
+    crowd.narrowest = min_u32(crowd.narrowest, pacing_width(s));
+    crowd.before = max_u32(crowd.before, s->checkpoint.flying);
 }
 
 static void written(struct store_change *c, enum err err)
@@ -59,7 +61,7 @@ static void written(struct store_change *c, enum err err)
     assert_int_equal(err, E_OK);
     crowd.answered++;
     watch();
-    if (crowd.given < WRITES)
+    if (crowd.given < crowd.writes)
         write_next(container_of(c, struct writer, change));
 }
 
@@ -85,16 +87,17 @@ static void write_next(struct writer *w)
 static bool all_written(void *arg)
 {
     (void)arg;
-    return crowd.answered == WRITES;
+    return crowd.answered == crowd.writes;
 }
 
-static void crowd_writes(uint64_t seed)
+static void crowd_writes(uint64_t seed, uint32_t writers, uint32_t writes)
 {
     memset(&crowd, 0, sizeof crowd);
     crowd.narrowest = UINT32_MAX;
+    crowd.writes = writes;
     crowd.r = rig_begin(seed, SIZE);
     crowd.last_us = sim_now_us(crowd.r.sim);
-    for (uint32_t i = 0; i < WRITERS; i++)
+    for (uint32_t i = 0; i < writers; i++)
         write_next(&crowd.writers[i]);
     assert_true(sim_run_until(crowd.r.sim, all_written, NULL, BOUND_US));
 }
@@ -102,7 +105,7 @@ static void crowd_writes(uint64_t seed)
 static void writers_do_not_stop_for_a_checkpoint(void **state)
 {
     (void)state;
-    crowd_writes(1);
+    crowd_writes(1, WRITERS, WRITES);
     assert_true(crowd.checkpoints > 4);
     assert_true(crowd.beside > WRITES / 4);
     assert_true(crowd.longest_us * 4 < crowd.longest_checkpoint_us);
@@ -115,10 +118,28 @@ static void writers_do_not_stop_for_a_checkpoint(void **state)
     rig_end(&crowd.r);
 }
 
+/* One write at a time: between two of them nothing is in flight, and yet the next one comes at once
+ * and does not stand behind all that a checkpoint could have sent meanwhile. */
+static void a_lone_writer_finds_the_disk_free(void **state)
+{
+    const struct store *s;
+
+    (void)state;
+    crowd_writes(2, 1, WRITES / 2);
+    s = crowd.r.store;
+    assert_true(crowd.checkpoints > 1);
+    assert_int_equal(crowd.before, 16);
+    assert_int_equal(crowd.widest, 16);
+    sim_run_for(crowd.r.sim, 20 * 1000);
+    assert_int_equal(pacing_width(s), HOME_WRITES); /* it rests: now is the time */
+    rig_end(&crowd.r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writers_do_not_stop_for_a_checkpoint),
+        cmocka_unit_test(a_lone_writer_finds_the_disk_free),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
