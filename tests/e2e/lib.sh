@@ -95,6 +95,36 @@ node_portal() { jq -r ".nodes[${2-0}].portal" "$1.json"; }
 
 node_log() { echo "$1/n$((${2-0} + 1)).log"; }
 
+# ---- a daemon of a cluster as a child of the script, which so hears its exit code ----
+
+children=()
+on_exit '[ ${#children[@]} = 0 ] || kill -9 "${children[@]}" 2>/dev/null'
+
+# daemon_log DIR metad|storaged: of the only node
+daemon_log() { if [ "$2" = metad ]; then echo "$1/metad.log"; else node_log "$1"; fi; }
+is_ready() { [ "$(grep -cE " (metad|storaged) ready " "$1")" -gt "$2" ]; }
+
+# daemon_start DIR metad|storaged [OPTIONS…]: its number is in $child
+daemon_start() {
+  local dir=$1 daemon=$2 config
+  shift 2
+  config=$dir/metad.conf
+  [ "$daemon" = metad ] || config=$dir/n1/storaged.conf
+  "$build/$daemon" --config "$config" "$@" >>"$(daemon_log "$dir" "$daemon")" 2>&1 </dev/null 9>&- &
+  child=$!
+  children+=("$child")
+}
+
+# daemon_up DIR metad|storaged [OPTIONS…]: the same, and it serves
+daemon_up() {
+  local log before
+  log=$(daemon_log "$1" "$2")
+  before=$(grep -cE ' (metad|storaged) ready ' "$log" || true)
+  daemon_start "$@"
+  until_true 60 eval "is_ready '$log' $before || dead $child"
+  alive "$child" || die "$2 starts" "$(tail -n 3 "$log")"
+}
+
 # faults DIR NODE MEMBERS: of its disks, from now on (storaged/faults.h); '' ends them.  For a cluster
 # that runs with --allow-faults
 faults() {
