@@ -7,8 +7,9 @@
  * the layer above may rely on nothing less, the layer below on nothing more.
  *
  * A request is the caller's memory until its `done`; the pieces too.  `done` never runs inside
- * block_submit().  A request that was submitted cannot be recalled: it ends when it ends (P6).
- * All calls belong to the block's home reactor.
+ * block_submit().  A request that was submitted cannot be recalled: it ends when it ends (P6).  One
+ * that is `unwanted` is only not held for a disk that reads nothing: it ends with E_DISK within a
+ * second or so, and writes nothing that was not on its way.  All calls belong to the block's home.
  */
 #ifndef BASE_BLOCK_H
 #define BASE_BLOCK_H
@@ -58,6 +59,7 @@ struct block_request {
     uint32_t piece_count;
     void (*done)(struct block_request *, enum err);
     struct block_note note; /* COMPARE AND WRITE: who asks */
+    bool unwanted;          /* set by the asker when nobody waits for the answer any more */
 
     /* answers */
     uint64_t differs_at;    /* E_MISCOMPARE: byte of the first difference within the extent */

@@ -8,7 +8,8 @@
  *
  * What the block has runs on under its blocks (P6) with all its memory; its answer is suppressed
  * (state LATE).  It keeps its slot meanwhile: it is work that was not done, and the window is
- * narrower by it.  A long command begins no further request.
+ * narrower by it.  A long command begins no further request, and a read is not held any longer for
+ * a disk that reads nothing (block.h: unwanted).
  *
  * Without a deadline only those are told BUSY whose data was asked for and does not come: what an
  * initiator holds without doing anything for it comes back.

@@ -8,7 +8,8 @@
  * What can go wrong:
  *   a block cannot be proved      E_MEDIUM
  *   the disk reads nothing        it may have been pulled, or come back: asked again every second,
- *                                 until it does or the shard is closed (as with a write: 6.5)
+ *                                 until it does, nobody wants the answer any more (E_DISK), or the
+ *                                 shard is closed (as with a write: 6.5)
  *   another epoch was promised    superseded
  */
 #include "replication/shard.h"
@@ -88,7 +89,7 @@ static enum task_next gather(struct rep_read *r)
 {
     if (r->under_way)
         return TASK_WAIT;
-    if (r->answer == E_DISK)
+    if (r->answer == E_DISK && !*r->unwanted)
         return hold(r);
     if (r->answer != E_STALE_EPOCH)
         return task_fail(&r->task, ANSWER, r->answer); /* E_OK fails nothing */

@@ -197,6 +197,9 @@ struct rep_read {
     struct extent extent;
     const struct iovec *pieces;
     uint32_t piece_count;
+    const bool *unwanted; /* the asker's: nobody waits for it any more */
+    /* E_MEDIUM: of a block that cannot be proved.  E_DISK: only of one that is unwanted.
+     * E_NOT_PRIMARY, E_CLOSED, E_NOT_READY, E_NO_QUORUM: the shard does not serve it. */
     void (*done)(struct rep_read *, enum err);
     uint64_t bad_block; /* E_MEDIUM: of the shard */
 

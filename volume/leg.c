@@ -181,6 +181,7 @@ void leg_read(struct leg *leg, struct extent blocks, const struct iovec *pieces,
     r->extent = blocks;
     r->pieces = pieces;
     r->piece_count = count;
+    r->unwanted = &leg->op->request->unwanted;
     r->done = read_answered;
     leg->busy = true;
     rep_read(r);

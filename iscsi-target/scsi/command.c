@@ -137,6 +137,7 @@ static void request_answered(struct block_request *r, enum err err)
 void scsi_stop(struct scsi_command *c)
 {
     c->stopped = true;
+    c->request.unwanted = true;
 }
 
 bool scsi_submit(struct scsi_command *c, enum block_op op, struct extent extent,

@@ -132,8 +132,9 @@ bool scsi_changes(const struct scsi_command *c);
 
 /*
  * Nobody waits for the answer any more: aborted, or its session has ended.  What the block has runs
- * on (P6); a long command begins no further request, so that it cannot overwrite what a later
- * session has written.  `done` still comes, with TASK ABORTED.  Harmless when nothing is under way.
+ * on (P6), but is held no longer for a disk that reads nothing (block.h: unwanted); a long command
+ * begins no further request, so that it cannot overwrite what a later session has written.  `done`
+ * still comes, with TASK ABORTED.  Harmless when nothing is under way.
  */
 void scsi_stop(struct scsi_command *c);
 

@@ -182,13 +182,18 @@ TEST_4K(long_ranges_go_down_in_steps_and_stop_at_an_error)
 
 TEST_4K(a_stopped_command_begins_no_further_request) /* U3 */
 {
+    struct block_request *r;
+
     f->disk.block.size_units = 1ull << 30;
     command_begin(f, (const uint8_t[]){0x93, 0x09, [12] = 0xff, 0xff, [15] = 0}, 16);
     assert_true(scsi_decode(&f->c));
     assert_false(scsi_perform(&f->c));
+    r = container_of(list_take(&f->disk.waiting), struct block_request, link);
+    assert_false(r->unwanted);
     scsi_stop(&f->c);
+    assert_true(r->unwanted);
     assert_int_equal(f->answers, 0); /* what the block has runs on: P6 */
-    block_answer(container_of(list_take(&f->disk.waiting), struct block_request, link), E_OK);
+    block_answer(r, E_OK);
     assert_int_equal(f->answers, 1);
     assert_int_equal(f->c.status, SCSI_TASK_ABORTED);
     assert_true(list_empty(&f->disk.waiting));

@@ -66,7 +66,7 @@ struct rig_read {
     struct rep_read read;
     struct iovec piece;
     uint8_t bytes[64 * BLOCK_BYTES];
-    bool answered;
+    bool unwanted, answered;
     enum err err;
 };
 
@@ -91,6 +91,7 @@ static inline void rig_read_begin(struct rig *g, uint64_t at, uint64_t count, st
                                 .extent = {at, count},
                                 .pieces = &r->piece,
                                 .piece_count = 1,
+                                .unwanted = &r->unwanted,
                                 .done = rig_read_done};
     rep_read(&r->read);
 }

@@ -205,6 +205,33 @@ static void a_disk_that_reads_nothing_is_asked_again(void **state)
     rig_done(&g);
 }
 
+/* P12: nobody's read waits for no disk; the others' go on waiting. */
+static void an_unwanted_read_is_not_held(void **state)
+{
+    struct rig g;
+    struct rig_read *held = calloc(2, sizeof *held);
+
+    (void)state;
+    rig_open(&g, 16);
+    rig_serve_first(&g);
+    assert_int_equal(rig_write(&g, 5, 2, 'z'), E_OK);
+    g.store->reads_nothing = true;
+    rig_read_begin(&g, 5, 1, &held[0]);
+    rig_read_begin(&g, 6, 1, &held[1]);
+    sim_run_for(g.sim, BOUND_US);
+    held[0].unwanted = true;
+    assert_true(sim_run_until(g.sim, rig_read_answered, &held[0], 2u * 1000 * 1000));
+    assert_int_equal(held[0].err, E_DISK);
+    assert_false(held[1].answered);
+    assert_int_equal(rep_shard_state(g.shard), REP_SERVING);
+    g.store->reads_nothing = false;
+    assert_true(sim_run_until(g.sim, rig_read_answered, &held[1], BOUND_US));
+    assert_int_equal(held[1].err, E_OK);
+    assert_int_equal(held[1].bytes[0], 'z');
+    free(held);
+    rig_done(&g);
+}
+
 static void nobody_waits_for(struct store_change *c, enum err err)
 {
     (void)c;
@@ -367,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_refused_write_changes_nothing),
         cmocka_unit_test(a_failed_disk_leaves_the_write_unanswered),
         cmocka_unit_test(a_disk_that_reads_nothing_is_asked_again),
+        cmocka_unit_test(an_unwanted_read_is_not_held),
         cmocka_unit_test(a_newer_promise_fences),
         cmocka_unit_test(a_newer_promise_fences_reads),
         cmocka_unit_test(closing_awaits_what_is_on_its_way),

@@ -367,6 +367,34 @@ static void a_full_disk_refuses_writes_and_serves_the_rest(void **state)
     vol_done(&g);
 }
 
+/* P12: whatever has to be read for it; and what was to be written after it is not. */
+static void what_nobody_wants_is_not_held(void **state)
+{
+    const enum block_op ops[] = {BLOCK_READ, BLOCK_WRITE, BLOCK_COMPARE_AND_WRITE, BLOCK_OR_WRITE};
+    struct ask *held[array_length(ops)];
+    struct vol g;
+
+    (void)state;
+    vol_init(&g, 17, 1, 64);
+    vol_serve(&g);
+    assert_int_equal(ask(&g, BLOCK_WRITE, 0, 64, 'a'), E_OK);
+    g.store->reads_nothing = true;
+    for (uint32_t i = 0; i < array_length(ops); i++)
+        held[i] = ask_begin(&g, ops[i], i * 16 + 1, 2, 'b');
+    sim_run_for(g.sim, BOUND_US);
+    for (uint32_t i = 0; i < array_length(ops); i++) {
+        assert_false(held[i]->answered);
+        held[i]->request.unwanted = true;
+    }
+    for (uint32_t i = 0; i < array_length(ops); i++) {
+        assert_int_equal(ask_await(&g, held[i]), E_DISK);
+        ask_free(held[i]);
+    }
+    g.store->reads_nothing = false;
+    ask_expect(&g, 0, 64, 'a');
+    vol_done(&g);
+}
+
 static void a_superseded_volume_says_so(void **state)
 {
     struct vol g;
@@ -532,6 +560,7 @@ int main(void)
         cmocka_unit_test(a_late_leg_does_not_come_after_a_newer_write),
         cmocka_unit_test(a_late_or_does_not_come_after_a_newer_write),
         cmocka_unit_test(a_full_disk_refuses_writes_and_serves_the_rest),
+        cmocka_unit_test(what_nobody_wants_is_not_held),
         cmocka_unit_test(a_superseded_volume_says_so),
         cmocka_unit_test(a_superseded_volume_zeroes_nothing),
         cmocka_unit_test(status_tells_data_from_nothing),
