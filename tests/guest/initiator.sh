@@ -112,19 +112,28 @@ step "resize: unit attention, then the new size"
 
 mount -t ext4 "$disk" /data/mount
 cp /data/plain /data/mount/copy
-(
-  for n in $(seq 1 8); do
+echo 0 >/tmp/round
+( # one round after the other, until it is enough
+  n=0
+  until [ -e /tmp/enough ]; do
     cp /data/plain "/data/mount/round$((n % 3))" && sync || exit 1
-    sleep 0.5
+    n=$((n + 1))
+    echo $n >/tmp/round.new && mv /tmp/round.new /tmp/round
   done
 ) >/tmp/rounds 2>&1 &
 rounds=$!
+round() { cat /tmp/round; }
+beyond() { [ "$(round)" -gt "$1" ] || [ ! -d /proc/$rounds ]; }
+session_is() { grep -q "^$1" /sys/class/iscsi_session/session*/state; }
 for n in 1 2; do
-  sleep 2
+  until_true 60 beyond $(($(round) + 2)) || fail "rounds before kill $n" /tmp/rounds /tmp/iscsid
   kill -9 "$(pidof storaged)"
-  sleep 1
+  until_true 60 session_is FAILED || fail "the initiator sees kill $n" /tmp/iscsid
   $dolmen up >/dev/null
+  until_true 120 session_is LOGGED_IN || fail "the initiator comes back after kill $n" /tmp/iscsid /data/cluster/n1.log
 done
+until_true 60 beyond $(($(round) + 2)) || fail "rounds after the kills" /tmp/rounds /tmp/iscsid
+touch /tmp/enough
 wait $rounds ||
   fail "writes go on through two kill -9 of storaged" /tmp/rounds /tmp/iscsid /data/cluster/n1.log /data/cluster/metad.log
 sync
