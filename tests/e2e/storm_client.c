@@ -13,9 +13,11 @@
  * A line of standard input is the name of a phase that begins.  Five times a second it prints
  *   now NAME writes=N,N,… pings=N,N,…            of each session, since the phase began
  * and when the phase ends
- *   phase NAME ms=N writes=N,N,… busy=N full=N pings=N behind=N p50_us=N p99_us=N p999_us=N
- * max_us=N `behind`: pings that were answered after every write that was under way when they were
- * sent.
+ *   phase NAME ms=N writes=N,N,… busy=N full=N pings=N ahead=N behind=N p50_us=N p99_us=N
+ *   p999_us=N max_us=N
+ * Of the pings that went out while at least CLAIM_LEAST writes were under way (and not still waited
+ * in the client for the window, as libiscsi's do) `behind` were answered after all those, and
+ * `ahead` before one of them.
  *
  * When its input ends, it waits for what is in flight, reads every block that was written, and
  * prints "verified N blocks": each holds the last write that was acknowledged.
@@ -41,6 +43,7 @@
 #define PAUSE_US     100000u /* before what was told BUSY is tried again */
 #define TICK_US      200000u
 #define PING_US      1000000u
+#define CLAIM_LEAST  8u
 #define PING_MAX_S   30u
 #define SILENCE_S    120u /* without one acknowledged write */
 #define SAMPLES_MAX  100000u
@@ -66,7 +69,8 @@ struct session {
     uint64_t issued; /* writes, ever */
     uint32_t in_flight;
     uint64_t good, pings; /* in this phase */
-    bool pinging;
+    bool pinging, ping_is_out;
+    bool ping_claims; /* that it overtakes: many writes were under way when it went out */
     uint64_t ping_sent_us, ping_behind; /* … and the last write before it */
 };
 
@@ -75,7 +79,7 @@ struct storm {
     uint32_t count;
     char phase[32];
     uint64_t phase_us, tick_us, last_good_us;
-    uint64_t busy, full, behind;
+    uint64_t busy, full, ahead, behind;
     uint32_t samples[SAMPLES_MAX], sample_count; /* ping latencies, µs */
     bool ending, failed;
 };
@@ -184,12 +188,17 @@ static void start_writes(struct session *s, uint64_t now)
 
 /* ---- pings ---- */
 
-static bool overtook(const struct session *s)
+/* Of the writes before it, those that wait for their answer. */
+static uint32_t under_way(const struct session *s)
 {
-    for (uint32_t i = 0; i < IN_FLIGHT; i++)
-        if (s->writes[i].session && s->writes[i].number <= s->ping_behind)
-            return true;
-    return false;
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < IN_FLIGHT; i++) {
+        const struct write *w = &s->writes[i];
+
+        count += w->session && w->again_us == 0 && w->number <= s->ping_behind;
+    }
+    return count;
 }
 
 static void ponged(struct iscsi_context *iscsi, int status, void *data, void *private)
@@ -206,7 +215,8 @@ static void ponged(struct iscsi_context *iscsi, int status, void *data, void *pr
     if (s->ping_sent_us < m->phase_us)
         return; /* it belongs to another phase */
     s->pings++;
-    m->behind += !overtook(s);
+    m->ahead += s->ping_claims && under_way(s) > 0;
+    m->behind += s->ping_claims && under_way(s) == 0;
     if (m->sample_count < SAMPLES_MAX)
         m->samples[m->sample_count++] = (uint32_t)(now_us() - s->ping_sent_us);
 }
@@ -218,10 +228,21 @@ static void ping(struct session *s, uint64_t now)
     if (s->pinging || s->storm->ending || now - s->ping_sent_us < PING_US)
         return;
     s->pinging = true;
+    s->ping_is_out = false;
     s->ping_sent_us = now;
+    s->ping_claims = false;
     s->ping_behind = s->issued;
     if (iscsi_nop_out_async(s->iscsi, ponged, NULL, 0, s) != 0)
         fail(s, "a ping could not be sent");
+}
+
+/* After each turn of its socket: has the ping left the client? */
+static void look_for_ping(struct session *s)
+{
+    if (!s->pinging || s->ping_is_out || iscsi_out_queue_length(s->iscsi) > 0)
+        return;
+    s->ping_is_out = true;
+    s->ping_claims = under_way(s) >= CLAIM_LEAST;
 }
 
 /* ---- what is told ---- */
@@ -267,8 +288,8 @@ static void end_phase(struct storm *m)
     qsort(m->samples, m->sample_count, sizeof m->samples[0], by_value);
     printf("phase %s ms=%" PRIu64, m->phase, (now_us() - m->phase_us) / 1000);
     print_counts(m);
-    printf(" busy=%" PRIu64 " full=%" PRIu64 " pings=%" PRIu32 " behind=%" PRIu64, m->busy, m->full,
-           m->sample_count, m->behind);
+    printf(" busy=%" PRIu64 " full=%" PRIu64 " pings=%" PRIu32 " ahead=%" PRIu64 " behind=%" PRIu64,
+           m->busy, m->full, m->sample_count, m->ahead, m->behind);
     printf(" p50_us=%" PRIu32 " p99_us=%" PRIu32 " p999_us=%" PRIu32 " max_us=%" PRIu32 "\n",
            of_thousand(m, 500), of_thousand(m, 990), of_thousand(m, 999), of_thousand(m, 1000));
 }
@@ -277,7 +298,7 @@ static void begin_phase(struct storm *m, const char *name)
 {
     snprintf(m->phase, sizeof m->phase, "%s", name);
     m->phase_us = now_us();
-    m->busy = m->full = m->behind = 0;
+    m->busy = m->full = m->ahead = m->behind = 0;
     m->sample_count = 0;
     for (uint32_t i = 0; i < m->count; i++)
         m->sessions[i].good = m->sessions[i].pings = 0;
@@ -317,6 +338,8 @@ static void turn(struct storm *m)
     for (uint32_t i = 0; i < m->count; i++)
         if (iscsi_service(m->sessions[i].iscsi, fds[i].revents) < 0)
             fail(&m->sessions[i], "the session is lost");
+    for (uint32_t i = 0; i < m->count; i++)
+        look_for_ping(&m->sessions[i]);
     if (fds[m->count].revents)
         hear(m);
     if (now_us() - m->last_good_us > SILENCE_S * UINT64_C(1000000))
