@@ -151,7 +151,11 @@ void metrics_show(struct status_node *n, const struct status_request *r, struct 
         return;
     }
     write_all(to, n);
-    fclose(to);
+    if (fclose(to) != 0) { /* without memory it is cut short */
+        free(a->body);
+        *a = (struct status_answer){.status = 503};
+        return;
+    }
     a->status = 200;
     a->type = "text/plain; version=0.0.4";
 }

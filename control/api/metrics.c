@@ -154,8 +154,12 @@ void metrics_show(struct control *c, const struct http_request *r, struct http_a
         write_disks(to, &set, &disk_metrics[i]);
     for (size_t i = 0; i < array_length(volume_metrics); i++)
         write_volumes(to, &set, &volume_metrics[i]);
-    fclose(to);
     board_release(&set);
+    if (fclose(to) != 0) { /* without memory it is cut short */
+        free(a->body);
+        answer_json(a, 503, NULL);
+        return;
+    }
     a->status = 200;
     a->type = "text/plain; version=0.0.4";
 }
