@@ -8,7 +8,7 @@
 #include "control/config.h"
 
 #include "base/util.h"
-#include "control/http/server.h"
+#include "http/http.h"
 
 #include <errno.h>
 #include <libconfig.h>

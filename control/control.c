@@ -70,31 +70,11 @@ void transaction_free(struct record_transaction *t)
 
 /* ---- requests ---- */
 
-static bool host_is_loopback(const char *host)
-{
-    static const char *const names[] = {"127.", "localhost", "[::1]"};
-
-    for (size_t i = 0; i < array_length(names); i++) {
-        size_t length = strlen(names[i]);
-        const char *rest = host + length;
-
-        if (strncmp(host, names[i], length) != 0)
-            continue;
-        if (i == 0)
-            rest += strspn(rest, "0123456789.");
-        return *rest == '\0' || *rest == ':';
-    }
-    return false;
-}
-
 static bool asker_allowed(const struct http_request *r, struct problem *p)
 {
-    if (r->origin)
-        return problem(p, E_FORBIDDEN, "requests of web pages (Origin: %.80s) are not served",
-                       r->origin);
-    if (r->host && !host_is_loopback(r->host))
-        return problem(p, E_FORBIDDEN, "Host: %.80s is not this machine's loopback", r->host);
-    return true;
+    char why[160];
+
+    return http_asker_allowed(r, why) || problem(p, E_FORBIDDEN, "%s", why);
 }
 
 static bool request_begin(struct http_handler *h, struct http_request *r, struct http_answer *a)
@@ -147,7 +127,9 @@ static enum err http_start(struct control *c, char why[CONFIG_WHY])
     struct http_config config = {.connections_max = CONNECTIONS_MAX,
                                  .idle_seconds = CONNECTION_IDLE_S,
                                  .stack_bytes = CONNECTION_STACK,
-                                 .log = c->log};
+                                 .header_bytes = CONNECTION_HEADER,
+                                 .log = c->log,
+                                 .subject = "metad"};
 
     c->handler.begin = request_begin;
     c->handler.answer = request_answer;

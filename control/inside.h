@@ -18,6 +18,7 @@
 #define HEARTBEAT_BODY_MAX  (16u << 20) /* one line per replica: some 100 000 of them */
 #define WAIT_MS             30000u
 #define CONNECTION_STACK    (1u << 20)
+#define CONNECTION_HEADER   (32u << 10)
 #define CONNECTION_IDLE_S   60u
 #define CONTROLLER_EVERY_MS 500u
 #define TRANSACT_TRIES      8u

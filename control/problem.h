@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 #include "base/util.h"
-#include "control/http/server.h"
+#include "http/http.h"
 
 struct problem {
     unsigned status;

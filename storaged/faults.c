@@ -134,7 +134,7 @@ static void change_here(void *memory)
 /* ---- the resource ---- */
 
 /* NULL: refused, *a says why. */
-static struct change *change_read(const struct status_request *r, struct status_answer *a)
+static struct change *change_read(const struct http_request *r, struct http_answer *a)
 {
     json_t *document =
         json_loadb(r->body ? r->body : "", r->body_bytes, JSON_REJECT_DUPLICATES, NULL);
@@ -173,7 +173,7 @@ static unsigned change_at(struct status_node *n, const struct home *home, const 
     return found ? 204 : 0;
 }
 
-void faults_change(struct status_node *n, const struct status_request *r, struct status_answer *a)
+void faults_change(struct status_node *n, const struct http_request *r, struct http_answer *a)
 {
     struct change *wish;
 

@@ -16,6 +16,6 @@
 #define FAULTS_BODY_MAX 4096u
 
 /* A row of status_routes. */
-void faults_change(struct status_node *n, const struct status_request *r, struct status_answer *a);
+void faults_change(struct status_node *n, const struct http_request *r, struct http_answer *a);
 
 #endif

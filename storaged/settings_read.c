@@ -108,7 +108,7 @@ bool read_status(struct config_reader *r, const config_setting_t *s)
     }
     if (!read_text(r, s, status, sizeof r->config->status))
         return false;
-    return !status_listen_check(status, why) || config_wrong(r, line_of(s), "status: %s", why);
+    return !http_listen_check(status, why) || config_wrong(r, line_of(s), "status: %s", why);
 }
 
 bool read_iqn_prefix(struct config_reader *r, const config_setting_t *s)

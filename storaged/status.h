@@ -12,6 +12,7 @@
 #ifndef STORAGED_STATUS_H
 #define STORAGED_STATUS_H
 
+#include "http/http.h"
 #include "storaged/home.h"
 #include "storaged/limits.h"
 #include "storaged/status_ask.h"
@@ -33,32 +34,18 @@ struct status_node {
     struct asks asks; /* the port's */
 };
 
-struct status_request {
-    const char *method, *path;
-    const char *body; /* not NUL-terminated */
-    size_t body_bytes;
-};
-
-struct status_answer {
-    unsigned status;
-    const char *type; /* static */
-    char *body;       /* malloc'ed, given away; NULL: none */
-    size_t body_bytes;
-};
-
 struct status_route {
     const char *method, *path;
     uint32_t body_max; /* bytes; 0: takes none */
-    void (*answer)(struct status_node *, const struct status_request *, struct status_answer *);
+    void (*answer)(struct status_node *, const struct http_request *, struct http_answer *);
 };
 
 /* The row, or NULL: *a is the answer. */
-const struct status_route *status_route_find(const char *method, const char *path,
-                                             uint64_t body_bytes, struct status_answer *a);
+const struct status_route *status_route_find(const struct http_request *r, struct http_answer *a);
 /* Takes the value; without memory it becomes a bare 503. */
-void status_json(struct status_answer *a, unsigned status, json_t *value);
+void status_json(struct http_answer *a, unsigned status, json_t *value);
 /* A problem (RFC 9457). */
-void status_refuse(struct status_answer *a, unsigned status, const char *detail, ...)
+void status_refuse(struct http_answer *a, unsigned status, const char *detail, ...)
     printf_like(3, 4);
 
 struct status;
@@ -70,8 +57,5 @@ const char *status_address(const struct status *s); /* with the port that was gi
 /* Blocks until the last answer has left, and every question was answered: on a worker, while the
  * reactors turn.  NULL: nothing to do. */
 void status_close(struct status *s);
-
-/* E_INVALID, E_FORBIDDEN: for the configuration's check. */
-must_check enum err status_listen_check(const char *listen, char reterr_why[160]);
 
 #endif

@@ -141,7 +141,7 @@ static void write_all(FILE *to, struct status_node *n)
     told_free(n, &t);
 }
 
-void metrics_show(struct status_node *n, const struct status_request *r, struct status_answer *a)
+void metrics_show(struct status_node *n, const struct http_request *r, struct http_answer *a)
 {
     FILE *to = open_memstream(&a->body, &a->body_bytes);
 
@@ -153,7 +153,7 @@ void metrics_show(struct status_node *n, const struct status_request *r, struct 
     write_all(to, n);
     if (fclose(to) != 0) { /* without memory it is cut short */
         free(a->body);
-        *a = (struct status_answer){.status = 503};
+        *a = (struct http_answer){.status = 503};
         return;
     }
     a->status = 200;

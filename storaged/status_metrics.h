@@ -5,7 +5,7 @@
 
 #include "storaged/status.h"
 
-void metrics_show(struct status_node *n, const struct status_request *r, struct status_answer *a);
+void metrics_show(struct status_node *n, const struct http_request *r, struct http_answer *a);
 
 /* `storaged --metrics-list`: a table for people, in Markdown. */
 void metrics_page(FILE *to);

@@ -13,7 +13,7 @@
 
 /* ---- answers ---- */
 
-void status_json(struct status_answer *a, unsigned status, json_t *value)
+void status_json(struct http_answer *a, unsigned status, json_t *value)
 {
     a->body = value ? json_dumps(value, JSON_COMPACT) : NULL;
     a->body_bytes = a->body ? strlen(a->body) : 0;
@@ -22,7 +22,7 @@ void status_json(struct status_answer *a, unsigned status, json_t *value)
     json_decref(value);
 }
 
-void status_refuse(struct status_answer *a, unsigned status, const char *detail, ...)
+void status_refuse(struct http_answer *a, unsigned status, const char *detail, ...)
 {
     char text[300];
     va_list args;
@@ -46,8 +46,7 @@ static void nothing(void *memory)
     (void)memory; /* that it turns is the answer */
 }
 
-static void health_show(struct status_node *n, const struct status_request *r,
-                        struct status_answer *a)
+static void health_show(struct status_node *n, const struct http_request *r, struct http_answer *a)
 {
     json_t *why = json_array();
 
@@ -75,7 +74,7 @@ static const struct status_route status_routes[] = {
 };
 /* clang-format on */
 
-static bool body_fits(const struct status_route *route, uint64_t bytes, struct status_answer *a)
+static bool body_fits(const struct status_route *route, uint64_t bytes, struct http_answer *a)
 {
     if (bytes <= route->body_max)
         return true;
@@ -83,25 +82,23 @@ static bool body_fits(const struct status_route *route, uint64_t bytes, struct s
     return false;
 }
 
-const struct status_route *status_route_find(const char *method, const char *path,
-                                             uint64_t body_bytes, struct status_answer *a)
+const struct status_route *status_route_find(const struct http_request *r, struct http_answer *a)
 {
+    const char *method = strcmp(r->method, "HEAD") == 0 ? "GET" : r->method;
     bool known = false;
 
-    if (strcmp(method, "HEAD") == 0)
-        method = "GET";
     for (size_t i = 0; i < array_length(status_routes); i++) {
         const struct status_route *route = &status_routes[i];
 
-        if (strcmp(route->path, path) != 0)
+        if (strcmp(route->path, r->path) != 0)
             continue;
         known = true;
         if (strcmp(route->method, method) == 0)
-            return body_fits(route, body_bytes, a) ? route : NULL;
+            return body_fits(route, r->content_length, a) ? route : NULL;
     }
     if (known)
-        status_refuse(a, 405, "%.80s does not know the method %.20s", path, method);
+        status_refuse(a, 405, "%.80s does not know the method %.20s", r->path, r->method);
     else
-        status_refuse(a, 404, "no resource has the path %.80s", path);
+        status_refuse(a, 404, "no resource has the path %.80s", r->path);
     return NULL;
 }

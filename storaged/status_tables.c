@@ -64,7 +64,7 @@ static json_t *identity_json(struct identity id)
 
 /* Items of the reactors that answered, and which did not. */
 static void answer(const struct status_node *n, json_t *items, json_t *silent,
-                   struct status_answer *a)
+                   struct http_answer *a)
 {
     status_json(a, 200,
                 json_pack("{s:o, s:s, s:o, s:o}", "node", identity_json(n->node), "name", n->name,
@@ -81,7 +81,7 @@ static json_t *volume_json(const struct told_volume *v, uint64_t at_us, uint32_t
                      "replication", metrics_json(&rep_metric_table, &v->counts.rep));
 }
 
-void status_volumes(struct status_node *n, const struct status_request *r, struct status_answer *a)
+void status_volumes(struct status_node *n, const struct http_request *r, struct http_answer *a)
 {
     json_t *items = json_array(), *silent = json_array();
 
@@ -138,7 +138,7 @@ static json_t *session_json(const struct iscsi_session_info *s, uint64_t at_us, 
     return object;
 }
 
-void status_sessions(struct status_node *n, const struct status_request *r, struct status_answer *a)
+void status_sessions(struct status_node *n, const struct http_request *r, struct http_answer *a)
 {
     json_t *items = json_array(), *silent = json_array();
 

@@ -5,8 +5,7 @@
 
 #include "storaged/status.h"
 
-void status_volumes(struct status_node *n, const struct status_request *r, struct status_answer *a);
-void status_sessions(struct status_node *n, const struct status_request *r,
-                     struct status_answer *a);
+void status_volumes(struct status_node *n, const struct http_request *r, struct http_answer *a);
+void status_sessions(struct status_node *n, const struct http_request *r, struct http_answer *a);
 
 #endif

@@ -8,7 +8,7 @@
 #ifndef CONTROL_HTTP_ROUTER_H
 #define CONTROL_HTTP_ROUTER_H
 
-#include "control/http/server.h"
+#include "http/http.h"
 #include "control/problem.h"
 
 struct control;

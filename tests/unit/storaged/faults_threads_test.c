@@ -85,8 +85,9 @@ static int scene_close(void **state)
 static unsigned put(struct scene *s, const char *text, size_t bytes)
 {
     char *body = malloc(bytes ? bytes : 1);
-    struct status_request r = {"PUT", "/v1/faults", body, bytes};
-    struct status_answer a = {0};
+    struct http_request r = {
+        .method = "PUT", .path = "/v1/faults", .body = body, .body_bytes = bytes};
+    struct http_answer a = {0};
 
     assert_non_null(body);
     memcpy(body, text, bytes);

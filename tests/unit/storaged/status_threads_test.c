@@ -337,7 +337,7 @@ static void it_listens_on_loopback_alone(void **state)
 
     (void)state;
     for (size_t i = 0; i < array_length(cases); i++)
-        assert_int_equal(status_listen_check(cases[i].listen, why), cases[i].err);
+        assert_int_equal(http_listen_check(cases[i].listen, why), cases[i].err);
 }
 
 static void a_port_that_is_taken_is_named(void **state)

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control/http/server.h — HTTP/1.1 on a loopback port: the only place that knows libmicrohttpd.
+ * http/http.h — HTTP/1.1 on a loopback port: the only room that knows libmicrohttpd.
  *
  * A connection has a thread of its own, so that a handler may wait; at most `connections_max` are
  * open, further ones wait to be accepted.  A request is judged before its body is read (begin), and
  * answered when it is there (answer); both run on the connection's thread.
  */
-#ifndef CONTROL_HTTP_SERVER_H
-#define CONTROL_HTTP_SERVER_H
+#ifndef HTTP_HTTP_H
+#define HTTP_HTTP_H
 
 #include "base/err.h"
 #include "base/log.h"
@@ -60,20 +60,28 @@ struct http_config {
     uint32_t connections_max;
     uint32_t idle_seconds; /* a connection that brings nothing for so long is ended */
     uint32_t stack_bytes;  /* of each connection's thread */
+    uint32_t header_bytes; /* memory of a connection beside its body */
     struct log *log;
+    const char *subject; /* who says so in the log: "metad"; static */
 };
 
 struct http_server;
 
-/* E_INVALID: no address; E_FORBIDDEN: not loopback; E_BUSY: the port is taken.  why: one line. */
+/* E_INVALID: no address; E_FORBIDDEN: not loopback; E_BUSY: the port is taken.  reterr_why: one
+ * line. */
 must_check enum err http_open(const struct http_config *config, struct http_handler *handler,
-                              struct http_server **ret, char why[160]);
-/* With the port that was given: "http://127.0.0.1:7480". */
+                              struct http_server **ret, char reterr_why[160]);
+/* With the port that was given: "http://127.0.0.1:7480", and without the scheme. */
 const char *http_url(const struct http_server *s);
+const char *http_address(const struct http_server *s);
 /* Whoever waits in a handler was told to end before; awaits every answer under way. */
 void http_close(struct http_server *s); /* NULL: nothing to do */
 
 /* E_INVALID, E_FORBIDDEN as above: for the configuration's check. */
-must_check enum err http_listen_check(const char *listen, char why[160]);
+must_check enum err http_listen_check(const char *listen, char reterr_why[160]);
+
+/* No web page (Origin), and a Host that is this machine's loopback: names that resolve to it from
+ * elsewhere are not (DNS rebinding).  For begin(). */
+bool http_asker_allowed(const struct http_request *r, char reterr_why[160]);
 
 #endif

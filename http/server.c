@@ -1,25 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control/http/server.c — from libmicrohttpd's callbacks to begin() and answer().
+ * http/server.c — from libmicrohttpd's callbacks to begin() and answer().
  *
  * The library parses requests and refuses what is not HTTP (400, 414, 431 …) by itself.  It calls
  * `arrived` once when the headers are there, then with each part of the body, then once more.  An
  * answer given at the first call ends the connection without reading on: so a body of a gigabyte
  * costs its headers only.
  */
-#include "control/http/server.h"
-
 #include "base/util.h"
 #include "env/acceptor.h"
+#include "http/listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 struct http_server {
@@ -27,6 +23,7 @@ struct http_server {
     struct MHD_Daemon *daemon;
     struct acceptor acceptor;
     int fd;
+    struct net_address address;
     char url[96];
 };
 
@@ -49,6 +46,11 @@ const char *http_query(const struct http_request *r, const char *name)
 const char *http_url(const struct http_server *s)
 {
     return s->url;
+}
+
+const char *http_address(const struct http_server *s)
+{
+    return s->address.text;
 }
 
 /* ---- answers ---- */
@@ -185,116 +187,7 @@ static void completed(void *server, struct MHD_Connection *connection, void **ow
     *own = NULL;
 }
 
-/* ---- listening ---- */
-
-union any_address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
-static bool port_read(const char *text, uint16_t *ret)
-{
-    char *end;
-    unsigned long port = strtoul(text, &end, 10);
-
-    if (*text < '0' || *text > '9' || *end || port > UINT16_MAX)
-        return false;
-    *ret = htons((uint16_t)port);
-    return true;
-}
-
-static bool address_read(const char *listen, union any_address *ret, socklen_t *ret_length)
-{
-    char host[64];
-    const char *colon = strrchr(listen, ':');
-    size_t length = colon ? (size_t)(colon - listen) : 0;
-
-    memset(ret, 0, sizeof *ret);
-    if (length == 0 || length >= sizeof host)
-        return false;
-    memcpy(host, listen, length);
-    host[length] = '\0';
-    if (host[0] == '[' && host[length - 1] == ']') {
-        host[length - 1] = '\0';
-        ret->v6.sin6_family = AF_INET6;
-        *ret_length = sizeof ret->v6;
-        return inet_pton(AF_INET6, host + 1, &ret->v6.sin6_addr) == 1 &&
-               port_read(colon + 1, &ret->v6.sin6_port);
-    }
-    ret->v4.sin_family = AF_INET;
-    *ret_length = sizeof ret->v4;
-    return inet_pton(AF_INET, host, &ret->v4.sin_addr) == 1 &&
-           port_read(colon + 1, &ret->v4.sin_port);
-}
-
-static bool is_loopback(const union any_address *a)
-{
-    if (a->any.sa_family == AF_INET6)
-        return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
-    return ntohl(a->v4.sin_addr.s_addr) >> 24 == 127;
-}
-
-static enum err listen_read(const char *listen, union any_address *ret, socklen_t *ret_length,
-                            char why[160])
-{
-    if (!address_read(listen, ret, ret_length)) {
-        snprintf(why, 160, "\"%s\" is no address: 127.0.0.1:7480 or [::1]:7480 is one", listen);
-        return E_INVALID;
-    }
-    if (!is_loopback(ret)) {
-        snprintf(why, 160,
-                 "%s is not a loopback address: there is no TLS and no token yet, so only "
-                 "127.0.0.0/8 and [::1] are served",
-                 listen);
-        return E_FORBIDDEN;
-    }
-    return E_OK;
-}
-
-enum err http_listen_check(const char *listen, char why[160])
-{
-    union any_address address;
-    socklen_t length;
-
-    return listen_read(listen, &address, &length, why);
-}
-
-static void url_write(struct http_server *s)
-{
-    union any_address a = {0};
-    socklen_t length = sizeof a;
-    char host[INET6_ADDRSTRLEN] = "?";
-
-    getsockname(s->fd, &a.any, &length);
-    if (a.any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &a.v6.sin6_addr, host, sizeof host);
-        snprintf(s->url, sizeof s->url, "http://[%s]:%u", host, ntohs(a.v6.sin6_port));
-    } else {
-        inet_ntop(AF_INET, &a.v4.sin_addr, host, sizeof host);
-        snprintf(s->url, sizeof s->url, "http://%s:%u", host, ntohs(a.v4.sin_port));
-    }
-}
-
-static enum err listen_open(struct http_server *s, const char *listen_on, char why[160])
-{
-    union any_address address;
-    socklen_t length;
-    int on = 1;
-    enum err err = listen_read(listen_on, &address, &length, why);
-
-    if (err)
-        return err;
-    s->fd = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (s->fd < 0 || setsockopt(s->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-        bind(s->fd, &address.any, length) != 0 || listen(s->fd, 128) != 0) {
-        err = err_of_errno(errno);
-        snprintf(why, 160, "cannot listen on %s: %s", listen_on, strerror(errno));
-        return err;
-    }
-    url_write(s);
-    return E_OK;
-}
+/* ---- its life ---- */
 
 static void given(struct acceptor *a, int socket, const struct sockaddr *from, socklen_t length)
 {
@@ -318,14 +211,16 @@ static void begun_or_gone(void *server, struct MHD_Connection *connection, void 
 
 static enum err daemon_start(struct http_server *s, const struct http_config *config, char why[160])
 {
-    s->daemon = MHD_start_daemon(
-        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
-            MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
-        0, NULL, NULL, arrived, s, MHD_OPTION_NOTIFY_CONNECTION, begun_or_gone, s,
-        MHD_OPTION_CONNECTION_LIMIT,
-        (unsigned)config->connections_max + 1, /* it hears of one that is gone before it counts */
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_seconds, MHD_OPTION_THREAD_STACK_SIZE,
-        (size_t)config->stack_bytes, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
+                                     MHD_USE_POLL | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
+                                 0, NULL, NULL, arrived, s, MHD_OPTION_NOTIFY_CONNECTION,
+                                 begun_or_gone, s, MHD_OPTION_CONNECTION_LIMIT,
+                                 (unsigned)config->connections_max +
+                                     1, /* it hears of one that is gone before it counts */
+                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_seconds,
+                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)config->header_bytes,
+                                 MHD_OPTION_THREAD_STACK_SIZE, (size_t)config->stack_bytes,
+                                 MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
     if (s->daemon)
         return E_OK;
     snprintf(why, 160, "the HTTP server does not start: %s", strerror(errno));
@@ -338,7 +233,7 @@ static enum err accepting_start(struct http_server *s, const struct http_config 
     enum err err;
 
     s->acceptor = (struct acceptor){.log = config->log,
-                                    .subject = "metad",
+                                    .subject = config->subject,
                                     .listening = s->fd,
                                     .most = config->connections_max,
                                     .accepted = given};
@@ -349,22 +244,23 @@ static enum err accepting_start(struct http_server *s, const struct http_config 
 }
 
 enum err http_open(const struct http_config *config, struct http_handler *handler,
-                   struct http_server **ret, char why[160])
+                   struct http_server **ret, char reterr_why[160])
 {
     struct http_server *s = calloc(1, sizeof *s);
     enum err err;
 
     if (!s) {
-        snprintf(why, 160, "%s", err_text(E_NO_MEMORY));
+        snprintf(reterr_why, 160, "%s", err_text(E_NO_MEMORY));
         return E_NO_MEMORY;
     }
     s->handler = handler;
     s->fd = -1;
-    err = listen_open(s, config->listen, why);
+    err = listen_open(config->listen, &s->fd, &s->address, reterr_why);
+    snprintf(s->url, sizeof s->url, "http://%s", s->address.text);
     if (!err)
-        err = daemon_start(s, config, why);
+        err = daemon_start(s, config, reterr_why);
     if (!err)
-        err = accepting_start(s, config, why);
+        err = accepting_start(s, config, reterr_why);
     if (err) {
         http_close(s);
         return err;
