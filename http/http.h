@@ -74,7 +74,8 @@ must_check enum err http_open(const struct http_config *config, struct http_hand
 /* With the port that was given: "http://127.0.0.1:7480", and without the scheme. */
 const char *http_url(const struct http_server *s);
 const char *http_address(const struct http_server *s);
-/* Whoever waits in a handler was told to end before; awaits every answer under way. */
+/* Whoever waits in a handler was told to end before; awaits every answer under way, for 2 s at
+ * most: then it hangs up. */
 void http_close(struct http_server *s); /* NULL: nothing to do */
 
 /* E_INVALID, E_FORBIDDEN as above: for the configuration's check. */

@@ -13,15 +13,25 @@
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+
+#define ANSWERS_S 2 /* for answers under way, when it closes */
 
 struct http_server {
     struct http_handler *handler;
     struct MHD_Daemon *daemon;
     struct acceptor acceptor;
+    struct answering {
+        pthread_mutex_t lock;
+        pthread_cond_t none;
+        uint32_t count; /* from the whole request to the last byte of its answer */
+        bool ending;    /* a connection ends with its next answer                */
+    } answering;
     int fd;
     struct net_address address;
     char url[96];
@@ -32,6 +42,7 @@ struct exchange {
     struct http_request request;
     char *body;
     size_t used;
+    bool answering; /* it is counted */
 };
 
 const char *http_query(const struct http_request *r, const char *name)
@@ -78,6 +89,60 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, struct htt
     result = MHD_queue_response(connection, a->status, response);
     MHD_destroy_response(response);
     return result;
+}
+
+/* ---- those under way ---- */
+
+static void answering_init(struct answering *a)
+{
+    pthread_condattr_t attributes;
+
+    pthread_mutex_init(&a->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&a->none, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static void answering_begin(struct answering *a)
+{
+    pthread_mutex_lock(&a->lock);
+    a->count++;
+    pthread_mutex_unlock(&a->lock);
+}
+
+static bool answering_ends(struct answering *a)
+{
+    bool ending;
+
+    pthread_mutex_lock(&a->lock);
+    ending = a->ending;
+    pthread_mutex_unlock(&a->lock);
+    return ending;
+}
+
+static void answering_done(struct answering *a)
+{
+    pthread_mutex_lock(&a->lock);
+    if (--a->count == 0)
+        pthread_cond_signal(&a->none);
+    pthread_mutex_unlock(&a->lock);
+}
+
+/* The library hangs up in the middle of an answer; so it is told to only when there is none, or
+ * somebody does not take his. */
+static void answering_await(struct answering *a)
+{
+    struct timespec until;
+    int rc = 0;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += ANSWERS_S;
+    pthread_mutex_lock(&a->lock);
+    a->ending = true;
+    while (a->count > 0 && rc == 0)
+        rc = pthread_cond_timedwait(&a->none, &a->lock, &until);
+    pthread_mutex_unlock(&a->lock);
 }
 
 /* ---- requests ---- */
@@ -150,8 +215,10 @@ static enum MHD_Result exchange_answer(struct http_server *s, struct MHD_Connect
 
     x->request.body = x->body ? x->body : "";
     x->request.body_bytes = x->used;
+    x->answering = true;
+    answering_begin(&s->answering);
     s->handler->answer(s->handler, &x->request, &a);
-    return send_answer(connection, &a, false);
+    return send_answer(connection, &a, answering_ends(&s->answering));
 }
 
 /* The library fixes the parameters. */
@@ -176,11 +243,13 @@ arrived(void *server, struct MHD_Connection *connection, const char *url, const 
 static void completed(void *server, struct MHD_Connection *connection, void **own,
                       enum MHD_RequestTerminationCode code)
 {
+    struct http_server *s = server;
     struct exchange *x = *own;
 
-    (void)server;
     (void)connection;
     (void)code;
+    if (x && x->answering)
+        answering_done(&s->answering);
     if (x)
         free(x->body);
     free(x);
@@ -220,7 +289,7 @@ static enum err daemon_start(struct http_server *s, const struct http_config *co
                                  MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_seconds,
                                  MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)config->header_bytes,
                                  MHD_OPTION_THREAD_STACK_SIZE, (size_t)config->stack_bytes,
-                                 MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+                                 MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_END);
     if (s->daemon)
         return E_OK;
     snprintf(why, 160, "the HTTP server does not start: %s", strerror(errno));
@@ -255,6 +324,7 @@ enum err http_open(const struct http_config *config, struct http_handler *handle
     }
     s->handler = handler;
     s->fd = -1;
+    answering_init(&s->answering);
     err = listen_open(config->listen, &s->fd, &s->address, reterr_why);
     snprintf(s->url, sizeof s->url, "http://%s", s->address.text);
     if (!err)
@@ -276,8 +346,12 @@ void http_close(struct http_server *s)
     acceptor_stop(&s->acceptor);
     if (s->fd >= 0)
         close(s->fd);
-    if (s->daemon)
+    if (s->daemon) {
+        answering_await(&s->answering);
         MHD_stop_daemon(s->daemon);
+    }
     acceptor_close(&s->acceptor);
+    pthread_cond_destroy(&s->answering.none);
+    pthread_mutex_destroy(&s->answering.lock);
     free(s);
 }
