@@ -49,6 +49,12 @@ bool buffers_idle(const struct buffers *b)
     return b->small.free_count == b->small.count && b->large.free_count == b->large.count;
 }
 
+uint64_t buffers_free_bytes(const struct buffers *b)
+{
+    return (uint64_t)b->small.free_count * SEGMENT_SMALL_BYTES +
+           (uint64_t)b->large.free_count * SEGMENT_LARGE_BYTES;
+}
+
 static bool is_large(const struct buffers *b, const void *segment)
 {
     const uint8_t *at = segment;

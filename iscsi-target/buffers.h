@@ -37,6 +37,7 @@ must_check bool payload_get(struct buffers *b, struct payload *p, uint32_t bytes
 void payload_put(struct buffers *b, struct payload *p); /* also an empty one */
 
 bool buffers_idle(const struct buffers *b); /* nobody has any */
+uint64_t buffers_free_bytes(const struct buffers *b);
 
 /* Gives back what lies behind byte `bytes`; nothing to do if it is no longer than that. */
 void payload_cut(struct buffers *b, struct payload *p, uint32_t bytes);

@@ -270,7 +270,9 @@ static void command_release(struct task *task)
     if (s->connection && s->connection->receive.command == c)
         receive_discard(s->connection);
     list_remove(&c->itt_link);
-    list_remove(&c->wait_link);
+    if (c->delivered)
+        memory_leave(c);
+    list_remove(&c->wait_link); /* of those that were held */
     list_remove(&c->link);
     payload_put(&t->buffers, &c->scsi.data_out);
     payload_put(&t->buffers, &c->scsi.data_in);
@@ -286,7 +288,7 @@ static void command_release(struct task *task)
     else if (s->logout)
         task_run(&s->logout->task); /* perhaps it was the last of those it waits for */
     pool_put(&t->command_pool, c);
-    memory_back(s); /* what it had may have come back before: a failed read, a scratch */
+    memory_back(t); /* what it had may have come back before: a failed read, a scratch */
     session_settle(s);
 }
 
@@ -311,24 +313,19 @@ enum task_next command_over(struct command *c)
     return task_goto(&c->task, OVER);
 }
 
-/* Its session is about to end: it is never answered, and comes again in the next one. */
-static enum task_next held_back(struct command *c)
-{
-    memory_had(c);
-    return TASK_WAIT;
-}
-
 static enum task_next memory_or_not(struct command *c)
 {
-    if (c->session->leaving)
-        return held_back(c);
+    if (c->session->leaving) { /* it is never answered, and comes again in the next one */
+        memory_leave(c);
+        return TASK_WAIT;
+    }
     if (memory_get(c))
         return task_goto(&c->task, GATHER);
     if (memory_comes(c)) {
         memory_wait(c);
         return TASK_WAIT;
     }
-    memory_had(c);
+    memory_leave(c);
     scsi_fail(&c->scsi, E_NO_MEMORY);
     return command_answer(c);
 }
@@ -342,9 +339,8 @@ static enum task_next task_set_full(struct command *c)
 static enum task_next not_now(struct command *c, enum order order)
 {
     door_leave(c);
-    if (c->session->leaving)
-        return held_back(c);
-    return order == ORDER_GIVE_UP ? task_set_full(c) : TASK_WAIT;
+    memory_leave(c);
+    return order == ORDER_GIVE_UP && !c->session->leaving ? task_set_full(c) : TASK_WAIT;
 }
 
 static enum task_next scsi_performed_or_not(struct command *c)
@@ -353,12 +349,14 @@ static enum task_next scsi_performed_or_not(struct command *c)
 
     if (c->session->leaving || order != ORDER_GO || gate_holds(c))
         return not_now(c, order);
-    if (!door_passes(c))
+    if (!door_passes(c)) {
+        memory_leave(c); /* others need it now, and this one may wait for long */
         return TASK_WAIT;
+    }
     c->scsi.others_first =
         scsi_asks_block(&c->scsi) && c->scsi.data_out.count == 0 && !memory_turn(c);
     if (!scsi_perform(&c->scsi)) {
-        memory_had(c);
+        memory_leave(c);
         c->handed = true;
         return task_wait_in(&c->task, PERFORMING);
     }
@@ -367,7 +365,7 @@ static enum task_next scsi_performed_or_not(struct command *c)
         memory_wait(c);
         return TASK_WAIT;
     }
-    memory_had(c);
+    memory_leave(c);
     data_in_start(c);
     return command_answer(c);
 }
@@ -414,7 +412,7 @@ static enum task_next command_step(struct task *t)
     if (is_overdue(c)) {
         if (t->state == PERFORM)
             door_leave(c);
-        memory_had(c);
+        memory_leave(c);
         return command_answer(c);
     }
     switch ((enum command_state)t->state) {

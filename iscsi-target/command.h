@@ -124,10 +124,10 @@ void order_look(struct session *s);           /* one is done or gone, or waits f
 void order_end(struct command *c);
 
 /* memory.c: memory for its data.  Is it next, if there is some?  It stands in line, or leaves it
- * if it does: it has got what it wanted, or given up. */
+ * if it does: it has got what it wanted, or does not want it now. */
 bool memory_turn(const struct command *c);
 void memory_wait(struct command *c);
-void memory_had(struct command *c);
+void memory_leave(struct command *c);
 must_check bool memory_get(struct command *c); /* c->want bytes of data-out; false: not now */
 /* Is there anything to wait for?  A command that has its data-out takes what there is, or does
  * without (C3); at its turn, if nobody has any, it is too large. */

@@ -198,8 +198,8 @@ static bool somebody_waits(const struct connection *c)
 
     return !list_empty(&c->sender.urgent) || !list_empty(&c->sender.bulk) ||
            c->phase != PHASE_FULL || c->text_spent || s->ended || s->leaving || s->logout ||
-           window_shut(s) || t->leaving == target_sizes(&t->limits).leaving || memory_is_short(s) ||
-           !list_empty(&t->drains) || t->closing;
+           window_shut(s) || t->leaving == target_sizes(&t->limits).leaving ||
+           !list_empty(&t->hungry) || !list_empty(&t->drains) || t->closing;
 }
 
 static bool batch_can_wait(const struct net_send *send)

@@ -109,10 +109,6 @@ void gate_newer(struct session *newer);
 /* deadline.c: at each tick */
 void deadline_look(struct session *s, uint64_t now);
 
-/* memory.c: a command of its gave some back; somebody waits for what its answers hold. */
-void memory_back(struct session *s);
-bool memory_is_short(const struct session *s);
-
 /* acknowledge.c */
 struct owed_status *acknowledge_owe(struct session *s); /* one more, to be filled */
 /* A PDU says that all before this StatSN were received: the block hears of what was owed. */

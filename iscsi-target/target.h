@@ -45,7 +45,7 @@ struct iscsi_target {
     uint32_t texts_borrowed;
     uint32_t rejects_shared; /* beyond those that are sure of each connection */
     uint32_t leaving;        /* commands whose slot was given back before their last byte left */
-    struct list hungry; /* units whose commands wait for memory and may have more, next first */
+    struct list hungry;      /* units whose commands wait for memory, next first */
 
     struct task settle; /* looks whether drains and close are done */
     struct list drains;
@@ -61,6 +61,8 @@ struct target_sizes target_sizes(const struct iscsi_limits *l);
 /* drain.c: watches for what drains and the close wait for; a session or a connection is gone. */
 void settle_start(struct iscsi_target *t);
 void target_settle(struct iscsi_target *t);
+
+void memory_back(struct iscsi_target *t); /* memory.c: some is: who is next looks at it */
 
 void metrics_login(struct iscsi_target *t, enum login_status status); /* how one ended */
 
