@@ -244,7 +244,8 @@ struct sim_disk *sim_disk_make(struct sim *s, const char *name, uint64_t bytes)
     d->name = strdup(name);
     d->size_bytes = bytes;
     d->pages = calloc(bytes / PAGE, sizeof(struct sim_page *));
-    assert(d->name && d->pages);
+    d->harmed = calloc(bytes / PAGE, sizeof *d->harmed);
+    assert(d->name && d->pages && d->harmed);
     list_init(&d->cached);
     list_init(&d->under_way);
     list_append(&s->disks, &d->link);
@@ -312,6 +313,7 @@ void disks_free(struct sim *s)
         for (uint64_t i = 0; i < d->size_bytes / PAGE; i++)
             free(d->pages[i]);
         free(d->pages);
+        free(d->harmed);
         free(d->faults.all);
         free(d->name);
         free(d);

@@ -172,6 +172,7 @@ static void harm_sector(struct sim_disk *d, enum sim_fault_kind kind, uint64_t o
     uint64_t sector = offset % PAGE / SECTOR;
     uint64_t bit = world_draw(d->sim, SECTOR * 8);
 
+    d->harmed[offset / PAGE] = true;
     page->harm_now[sector] |= FAULT_BIT(kind);
     page->harm_durable[sector] |= FAULT_BIT(kind);
     if (kind != FAULT_ROT)
@@ -195,7 +196,7 @@ uint32_t sim_disk_harmed(const struct sim_disk *d, struct extent bytes)
 
     assert(extent_within(bytes, d->size_bytes));
     for (uint64_t at = round_down(bytes.start, SECTOR); at < extent_end(bytes); at += SECTOR)
-        if (d->pages[at / PAGE])
+        if (d->harmed[at / PAGE])
             harm |= d->pages[at / PAGE]->harm_now[at % PAGE / SECTOR];
     return harm;
 }

@@ -35,38 +35,54 @@ static uint32_t harm_after(const struct sim_io *w, uint32_t harm)
     return (harm & FAULT_BIT(FAULT_LASTING)) | w->harm;
 }
 
-static void put_sector(const struct sim_io *w, uint64_t at, uint8_t *sector, uint32_t *harm)
+/* Some of its bytes, from `at` on, into sectors of one page. */
+static void put(const struct sim_io *w, uint64_t at, uint64_t length, uint8_t *sectors,
+                uint32_t *harm)
 {
     if (w->harm != FAULT_BIT(FAULT_LOST_WRITE))
-        memcpy(sector, w->bytes + at, SECTOR);
-    *harm = harm_after(w, *harm);
+        memcpy(sectors, w->bytes + at, length);
+    for (uint64_t i = 0; i < length / SECTOR; i++)
+        harm[i] = harm_after(w, harm[i]);
 }
 
-static void make_sector_durable(struct sim_disk *d, const struct sim_io *w, uint64_t at)
+/* How much of it, from `at` on, lies in one page. */
+static uint64_t part_of_page(const struct sim_io *w, uint64_t at)
 {
-    uint64_t in_page = (w->offset + at) % PAGE;
-    struct sim_page *page = page_of(d, w->offset + at);
-    uint64_t *number = &page->number[in_page / SECTOR];
+    return min_u64(w->length - at, PAGE - (w->offset + at) % PAGE);
+}
 
-    if (*number >= w->number)
-        return;
-    *number = w->number;
-    put_sector(w, at, page->durable + in_page, &page->harm_durable[in_page / SECTOR]);
+/* Sectors of one page: in runs of those that hold nothing newer. */
+static void make_sectors_durable(struct sim_disk *d, const struct sim_io *w, uint64_t at,
+                                 uint64_t length)
+{
+    struct sim_page *page = page_of(d, w->offset + at);
+    uint64_t first = (w->offset + at) % PAGE / SECTOR, end = first + length / SECTOR;
+
+    for (uint64_t i = first; i < end; i++) {
+        uint64_t run = i;
+
+        while (i < end && page->number[i] < w->number)
+            page->number[i++] = w->number;
+        if (i > run)
+            put(w, at + (run - first) * SECTOR, (i - run) * SECTOR, page->durable + run * SECTOR,
+                &page->harm_durable[run]);
+    }
 }
 
 static void make_durable(struct sim_disk *d, const struct sim_io *w)
 {
-    for (uint64_t at = 0; at < w->length; at += SECTOR)
-        make_sector_durable(d, w, at);
+    for (uint64_t at = 0; at < w->length; at += part_of_page(w, at))
+        make_sectors_durable(d, w, at, part_of_page(w, at));
 }
 
 static void show(struct sim_disk *d, const struct sim_io *w)
 {
-    for (uint64_t at = 0; at < w->length; at += SECTOR) {
+    for (uint64_t at = 0; at < w->length; at += part_of_page(w, at)) {
         uint64_t in_page = (w->offset + at) % PAGE;
         struct sim_page *page = page_of(d, w->offset + at);
 
-        put_sector(w, at, page->now + in_page, &page->harm_now[in_page / SECTOR]);
+        put(w, at, part_of_page(w, at), page->now + in_page, &page->harm_now[in_page / SECTOR]);
+        d->harmed[(w->offset + at) / PAGE] |= w->harm != 0;
     }
 }
 
@@ -114,11 +130,11 @@ static void meet_fate(struct sim_disk *d, const struct sim_io *w, enum sim_fault
     } else if (fate == FAULT_POWER_CUTS) {
         kept = world_draw(d->sim, sectors + 1);
         for (uint64_t at = 0; at < kept; at++)
-            make_sector_durable(d, w, at * SECTOR);
+            make_sectors_durable(d, w, at * SECTOR, SECTOR);
     } else if (fate == FAULT_POWER_HOLES) {
         for (uint64_t at = 0; at < sectors; at++)
             if (world_draw(d->sim, 2))
-                make_sector_durable(d, w, at * SECTOR);
+                make_sectors_durable(d, w, at * SECTOR, SECTOR);
     }
 }
 

@@ -123,6 +123,7 @@ struct sim_disk {
     char *name;
     uint64_t size_bytes;
     struct sim_page **pages; /* by number; NULL: zeros */
+    bool *harmed;            /* by page: whether harm was ever done to it */
     struct list cached;      /* writes that are done and not durable, oldest first */
     struct list under_way;   /* requests in no order */
     uint64_t sequence;       /* of the newest write */
