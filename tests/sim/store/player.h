@@ -92,8 +92,8 @@ struct player {
     enum err err;
 };
 
-/* In a child that plays: what was freed is used again, not given back: else page faults are half of
- * the time. */
+/* In a child that plays: what was freed is used again, not given back, and comes in huge pages
+ * where the system has them: else page faults are half of the time. */
 void player_heap_begin(void);
 
 /* Formats a disk of the usual size once, for all children that will be forked. */

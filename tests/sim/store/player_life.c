@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* tests/sim/store/player_life.c — format, open, death, open again, and a look at everything. */
+#include "base/memory.h"
+#include "store/inside.h"
 #include "tests/sim/store/contents.h"
 #include "tests/sim/store/player.h"
 
@@ -13,12 +15,14 @@
 #define IMAGE_PAGES_MAX     64u
 #define LOOK_BLOCKS         256u
 #define HEAP_BYTES          (1 << 30)
+#define HEAP_HUGE_BYTES     (1 << 28) /* more than a seed takes */
 
 void player_heap_begin(void)
 {
     mallopt(M_MMAP_THRESHOLD, HEAP_BYTES);
     mallopt(M_TRIM_THRESHOLD, HEAP_BYTES);
     mallopt(M_TOP_PAD, HEAP_BYTES / 16);
+    free(memory_take(BLOCK_BYTES, HEAP_HUGE_BYTES, true));
 }
 
 struct store_limits player_limits(void)
@@ -156,6 +160,26 @@ struct player *player_open(const struct player_config *config)
     return p;
 }
 
+/*
+ * Nothing of a dead store runs again: most of its memory, what holds nothing that was allocated
+ * apart, goes to the next one.  The rest is left as it was, as the world wants it.
+ */
+static void reuse_memory_of(struct store *s)
+{
+    if (!s) /* it died before it had any */
+        return;
+    free(s->open_writes.memory);
+    free(s->leaves.memory);
+    free(s->stage.blocks.memory);
+    free(s->stage.chunks.memory);
+    free(s->cache.memory);
+    free(s->checkpoint.log_memory);
+    free(s->checkpoint.job_memory);
+    free(s->reads.memory);
+    for (uint32_t i = 0; i < GROUPS_MAX; i++)
+        free(s->journal.groups[i].meta);
+}
+
 /* What a dead process had asked for, or what the end of the world cuts. */
 static void drop_requests(struct player *p)
 {
@@ -192,6 +216,7 @@ void player_crash(struct player *p, enum sim_death death)
         sim_abandon(p->sim, p->store);
     if (!sim_dead(p->env))
         sim_crash(p->sim, p->env, death);
+    reuse_memory_of(p->store);
     p->crashes++;
     drop_requests(p);
     start(p);
@@ -245,6 +270,7 @@ struct player_result player_reopen(struct player *p)
     if (!p->over) {
         sim_abandon(p->sim, p->opening.store);
         sim_abandon(p->sim, p->opening.opening);
+        reuse_memory_of(p->opening.store);
         p->deaths_in_recovery++;
         return opened(p, PLAYER_DIED);
     }
