@@ -43,8 +43,7 @@ static inline void contents_fill(uint8_t *bytes, struct identity replica, uint64
     contents_put(bytes, 0, version);
 }
 
-/* Whether every word behind the first is `seed` and its number times `step`: a constant, so that
- * the compiler compares many words at once. */
+/* Whether every word behind the first is `seed` and its number times `step`. */
 static inline bool contents_agree(const uint8_t *bytes, uint64_t seed, uint64_t step)
 {
     uint64_t differs = 0, word = seed;

@@ -176,8 +176,11 @@ static void reuse_memory_of(struct store *s)
     free(s->checkpoint.log_memory);
     free(s->checkpoint.job_memory);
     free(s->reads.memory);
-    for (uint32_t i = 0; i < GROUPS_MAX; i++)
+    free(s->journal.redirects.memory);
+    for (uint32_t i = 0; i < GROUPS_MAX; i++) {
+        free(s->journal.groups[i].items);
         free(s->journal.groups[i].meta);
+    }
 }
 
 /* What a dead process had asked for, or what the end of the world cuts. */
