@@ -3,6 +3,7 @@
 #include "env/shortage.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #define SILENT_US UINT64_C(60000000)
@@ -10,13 +11,16 @@
 void shortage_met(struct shortage *s, int number, uint64_t now_us, struct log *log,
                   const char *subject)
 {
-    if (number != EMFILE && number != ENFILE && number != ENOMEM && number != ENOBUFS)
+    bool memory = number == ENOMEM || number == ENOBUFS;
+
+    if (number != EMFILE && number != ENFILE && !memory)
         return;
     if (now_us < s->silent_until_us)
         return;
     s->silent_until_us = now_us + SILENT_US;
     log_event(log, LOG_LEVEL_ERROR, subject, "connections_wait",
-              "why=\"%s\" who is connected is served, who connects waits; raise LimitNOFILE= "
-              "(systemd, `prlimit --nofile` at once), or fs.file-max of the machine",
-              strerror(number));
+              "why=\"%s\" who is connected is served, who connects waits; %s", strerror(number),
+              memory ? "the machine has no memory left for sockets"
+                     : "raise LimitNOFILE= (systemd, `prlimit --nofile` at once), or fs.file-max "
+                       "of the machine");
 }

@@ -5,7 +5,7 @@
  * HTTP/1.1 on loopback, on threads of its own: no request runs on a reactor, and none can hold one
  * up.  What belongs to a reactor is asked of it (status_ask.h), and not told when it does not
  * answer in time; counters are read as they are (base/metric.h).  A connection has a thread, a
- * bound in time and memory; a further one beyond the limit is closed.
+ * bound in time and memory; a further one waits.
  *
  * A resource is a row of `status_routes` (status_resources.c): path, bound of its body, function.
  */

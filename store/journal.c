@@ -90,7 +90,7 @@ static void submit(struct store *s, struct group *g)
     for (uint32_t i = 0; i < g->block_count; i++)
         lay_out(g, &l, g->blocks[i], PAGE_BYTES);
     g->flying = g->io[1].piece_count > 0 ? 2 : 1;
-    g->sent_us = j->sent_us = now_us(&s->env->clock);
+    g->sent_us = now_us(&s->env->clock);
     disk_submit(s->disk, &g->io[0]);
     if (g->io[1].piece_count > 0)
         disk_submit(s->disk, &g->io[1]);
@@ -143,6 +143,7 @@ static void finish(struct store *s, struct group *g)
 
     j->first = (j->first + 1) % GROUPS_MAX;
     j->in_flight--;
+    j->finished_us = now_us(&s->env->clock);
     j->unanswered -= g->answers;
     j->unmapping -= g->unmaps;
     j->reserved.chunks -= g->need.chunks;

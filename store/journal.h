@@ -144,7 +144,7 @@ struct journal {
     struct need reserved;      /* by all of them                                 */
     bool failed;               /* one could not be written: nothing behind it is */
     uint64_t head, tail;       /* positions: of the next group; of the oldest    */
-    uint64_t sent_us;          /* when the last group was                        */
+    uint64_t finished_us;      /* when a group was, the last time                */
     uint64_t sequence;         /* of the next group                              */
     uint64_t finished;         /* newest sequence that is durable with all before it */
     uint64_t predecessor, incarnation;

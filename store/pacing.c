@@ -75,8 +75,9 @@ uint64_t pacing_stage_room(const struct store *s)
 
 uint32_t pacing_width(const struct store *s)
 {
-    bool hurry = now_us(&s->env->clock) - s->journal.sent_us > QUIET_US ||
-                 ring_used(s) > s->geo.journal_bytes / SCALE * HURRY ||
+    const struct journal *j = &s->journal;
+    bool quiet = j->in_flight == 0 && now_us(&s->env->clock) - j->finished_us > QUIET_US;
+    bool hurry = quiet || ring_used(s) > s->geo.journal_bytes / SCALE * HURRY ||
                  stage_used(s) * SCALE > s->stage.blocks.count * (uint64_t)HURRY;
 
     return hurry ? HOME_WRITES : CALM_WIDTH;

@@ -8,8 +8,8 @@
 #ifndef CONTROL_HTTP_ROUTER_H
 #define CONTROL_HTTP_ROUTER_H
 
-#include "http/http.h"
 #include "control/problem.h"
+#include "http/http.h"
 
 struct control;
 

@@ -130,6 +130,14 @@ static void as_many_as_there_may_be(void **state)
     }
 }
 
+static rlim_t lowest_free(void)
+{
+    int fd = dup(0);
+
+    close(fd);
+    return (rlim_t)fd;
+}
+
 static void who_comes_without_handles_waits(void **state)
 {
     int clients[] = {client(), client()};
@@ -140,7 +148,7 @@ static void who_comes_without_handles_waits(void **state)
     assert_int_equal(acceptor_start(&door.acceptor), E_OK);
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
     none = before;
-    none.rlim_cur = 0;
+    none.rlim_cur = lowest_free(); /* poll() goes on with what there is */
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
     dial(clients[0]);
     assert_int_equal(read(door.said[0], &byte, 1), 1);

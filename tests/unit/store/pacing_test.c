@@ -90,12 +90,13 @@ static bool all_written(void *arg)
     return crowd.answered == crowd.writes;
 }
 
-static void crowd_writes(uint64_t seed, uint32_t writers, uint32_t writes)
+static void crowd_writes(uint64_t seed, uint32_t writers, uint32_t writes, uint64_t slow_us)
 {
     memset(&crowd, 0, sizeof crowd);
     crowd.narrowest = UINT32_MAX;
     crowd.writes = writes;
     crowd.r = rig_begin(seed, SIZE);
+    crowd.r.medium->slow_us = slow_us;
     crowd.last_us = sim_now_us(crowd.r.sim);
     for (uint32_t i = 0; i < writers; i++)
         write_next(&crowd.writers[i]);
@@ -105,7 +106,7 @@ static void crowd_writes(uint64_t seed, uint32_t writers, uint32_t writes)
 static void writers_do_not_stop_for_a_checkpoint(void **state)
 {
     (void)state;
-    crowd_writes(1, WRITERS, WRITES);
+    crowd_writes(1, WRITERS, WRITES, 0);
     assert_true(crowd.checkpoints > 4);
     assert_true(crowd.beside > WRITES / 4);
     assert_true(crowd.longest_us * 4 < crowd.longest_checkpoint_us);
@@ -120,12 +121,11 @@ static void writers_do_not_stop_for_a_checkpoint(void **state)
 
 /* One write at a time: between two of them nothing is in flight, and yet the next one comes at once
  * and does not stand behind all that a checkpoint could have sent meanwhile. */
-static void a_lone_writer_finds_the_disk_free(void **state)
+static void lone_writer(uint64_t slow_us)
 {
     const struct store *s;
 
-    (void)state;
-    crowd_writes(2, 1, WRITES / 2);
+    crowd_writes(2, 1, WRITES / 2, slow_us);
     s = crowd.r.store;
     assert_true(crowd.checkpoints > 1);
     assert_int_equal(crowd.before, 16);
@@ -135,11 +135,24 @@ static void a_lone_writer_finds_the_disk_free(void **state)
     rig_end(&crowd.r);
 }
 
+static void a_lone_writer_finds_the_disk_free(void **state)
+{
+    (void)state;
+    lone_writer(0);
+}
+
+static void a_slow_disk_is_not_quiet(void **state)
+{
+    (void)state;
+    lone_writer(15 * 1000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writers_do_not_stop_for_a_checkpoint),
         cmocka_unit_test(a_lone_writer_finds_the_disk_free),
+        cmocka_unit_test(a_slow_disk_is_not_quiet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
