@@ -2,6 +2,8 @@
 /* metadata/document.c — members out of foreign JSON, and back; the bounds stand in document.h. */
 #include "metadata/document.h"
 
+#include "metadata/json_text.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -111,13 +113,11 @@ bool member_flag(const json_t *d, const char *name, bool *ret)
 
 struct draft document_begin(const char *former)
 {
-    struct draft d = {.root = former ? json_loads(former, 0, NULL) : NULL};
+    struct draft d = {.root = former ? json_text_read(former) : json_object()};
     uint64_t version = RECORD_VERSION, before;
 
-    if (!json_is_object(d.root)) {
-        json_decref(d.root);
-        d.root = json_object();
-    }
+    if (!json_is_object(d.root)) /* never without what the former one has */
+        d.failed = true;
     if (member_u64(d.root, "version", &before) && before > version)
         version = before;
     set_u64(&d, "version", version);
@@ -127,6 +127,12 @@ struct draft document_begin(const char *former)
 void set_json(struct draft *d, const char *name, json_t *value)
 {
     if (json_object_set_new(d->root, name, value) != 0)
+        d->failed = true;
+}
+
+void append_json(struct draft *d, json_t *list, json_t *value)
+{
+    if (json_array_append_new(list, value) != 0)
         d->failed = true;
 }
 
@@ -152,7 +158,7 @@ void set_identity(struct draft *d, const char *name, struct identity id)
 
 char *document_finish(struct draft *d)
 {
-    char *text = d->failed ? NULL : json_dumps(d->root, JSON_COMPACT);
+    char *text = d->failed ? NULL : json_text_write(d->root);
 
     json_decref(d->root);
     d->root = NULL;

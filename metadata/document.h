@@ -40,8 +40,9 @@ bool value_identity(const json_t *v, struct identity *ret);
 bool value_u64(const json_t *v, uint64_t *ret);
 
 /*
- * A new document over `former` (may be NULL), with the version of the newer.  set_… put a member
- * and note failure; document_finish() consumes the document: its text, or NULL without memory.
+ * A new document over `former` (may be NULL), with the version of the newer.  set_… put a member,
+ * append_json() an element of one; they note failure, and so does a former one that is no object.
+ * document_finish() consumes the document: its text, or NULL after a failure.
  */
 struct draft {
     json_t *root;
@@ -49,6 +50,7 @@ struct draft {
 };
 struct draft document_begin(const char *former);
 void set_json(struct draft *d, const char *name, json_t *value); /* takes value */
+void append_json(struct draft *d, json_t *list, json_t *value);  /* takes value */
 void set_u64(struct draft *d, const char *name, uint64_t value);
 void set_text(struct draft *d, const char *name, const char *value);
 void set_flag(struct draft *d, const char *name, bool value);

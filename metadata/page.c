@@ -102,45 +102,47 @@ enum err page_read(const char *json, struct page_record *ret)
     return E_OK;
 }
 
-static json_t *write_disks(const struct page_record *p)
+static json_t *write_disks(struct draft *d, const struct page_record *p)
 {
     json_t *list = json_array();
 
     for (uint32_t i = 0; i < p->disk_count; i++)
-        json_array_append_new(list, json_pack("[ss]", identity_show(p->disks[i].disk).text,
-                                              identity_show(p->disks[i].node).text));
+        append_json(d, list,
+                    json_pack("[ss]", identity_show(p->disks[i].disk).text,
+                              identity_show(p->disks[i].node).text));
     return list;
 }
 
-static json_t *write_replica(const struct page_replica *r)
+static json_t *write_replica(struct draft *d, const struct page_replica *r)
 {
     json_t *v = json_pack("[sI]", identity_show(r->replica).text, (json_int_t)r->disk);
     bool salvaged = !identity_none(r->former);
 
     if (!r->in_sync)
-        json_array_append_new(v, json_integer((json_int_t)r->behind));
+        append_json(d, v, json_integer((json_int_t)r->behind));
     else if (salvaged)
-        json_array_append_new(v, json_null());
+        append_json(d, v, json_null());
     if (salvaged)
-        json_array_append_new(v, json_string(identity_show(r->former).text));
+        append_json(d, v, json_string(identity_show(r->former).text));
     return v;
 }
 
 /* `shard` is the former document's, or empty. */
-static void write_shard(const struct page_shard *s, json_t *shard)
+static void write_shard(struct draft *d, const struct page_shard *s, json_t *shard)
 {
     json_t *replicas = json_array();
 
     for (uint32_t i = 0; i < s->replica_count; i++)
-        json_array_append_new(replicas, write_replica(&s->replicas[i]));
-    json_object_set_new(shard, "replicas", replicas);
-    if (s->is_new)
-        json_object_set_new(shard, "new", json_true());
-    else
+        append_json(d, replicas, write_replica(d, &s->replicas[i]));
+    if (json_object_set_new(shard, "replicas", replicas) != 0)
+        d->failed = true;
+    if (!s->is_new)
         json_object_del(shard, "new");
+    else if (json_object_set_new(shard, "new", json_true()) != 0)
+        d->failed = true;
 }
 
-static json_t *write_shards(const struct page_record *p, const json_t *former)
+static json_t *write_shards(struct draft *d, const struct page_record *p, const json_t *former)
 {
     json_t *list = json_array();
 
@@ -148,8 +150,8 @@ static json_t *write_shards(const struct page_record *p, const json_t *former)
         json_t *old = json_array_get(former, i);
         json_t *shard = json_is_object(old) ? json_incref(old) : json_object();
 
-        write_shard(&p->shards[i], shard);
-        json_array_append_new(list, shard);
+        write_shard(d, &p->shards[i], shard);
+        append_json(d, list, shard);
     }
     return list;
 }
@@ -157,14 +159,10 @@ static json_t *write_shards(const struct page_record *p, const json_t *former)
 char *page_write(const struct page_record *p, const char *former)
 {
     struct draft d = document_begin(former);
-    json_t *disks = write_disks(p);
-    json_t *shards = write_shards(p, json_object_get(d.root, "shards"));
 
-    if (json_array_size(disks) != p->disk_count || json_array_size(shards) != p->shard_count)
-        d.failed = true;
     set_identity(&d, "volume", p->volume);
     set_u64(&d, "index", p->index);
-    set_json(&d, "disks", disks);
-    set_json(&d, "shards", shards);
+    set_json(&d, "disks", write_disks(&d, p));
+    set_json(&d, "shards", write_shards(&d, p, json_object_get(d.root, "shards")));
     return document_finish(&d);
 }

@@ -48,10 +48,8 @@ char *node_write(const struct node_record *r, const char *former)
     set_identity(&d, "node", r->node);
     set_text(&d, "name", r->name);
     set_text(&d, "rack", r->rack);
-    for (uint32_t i = 0; i < r->portal_count; i++) {
-        if (json_array_append_new(portals, json_string(r->portals[i])) != 0)
-            d.failed = true;
-    }
+    for (uint32_t i = 0; i < r->portal_count; i++)
+        append_json(&d, portals, json_string(r->portals[i]));
     set_json(&d, "portals", portals);
     return document_finish(&d);
 }
@@ -232,13 +230,10 @@ static bool chap_read(const json_t *d, struct chap_record *ret)
 
 static json_t *chap_json(const struct chap_record *chap)
 {
-    json_t *v = json_pack("{ss ss}", "user", chap->user, "secret", chap->secret);
-
-    if (chap->mutual_user[0]) {
-        json_object_set_new(v, "mutual_user", json_string(chap->mutual_user));
-        json_object_set_new(v, "mutual_secret", json_string(chap->mutual_secret));
-    }
-    return v;
+    if (!chap->mutual_user[0])
+        return json_pack("{ss ss}", "user", chap->user, "secret", chap->secret);
+    return json_pack("{ss ss ss ss}", "user", chap->user, "secret", chap->secret, "mutual_user",
+                     chap->mutual_user, "mutual_secret", chap->mutual_secret);
 }
 
 /* Documents from before there were deadlines have none of their own. */

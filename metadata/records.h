@@ -163,8 +163,9 @@ struct record_key grave_key(struct identity node, struct identity replica);
 /*
  * read: E_DAMAGED: not a document of this kind; E_UNSUPPORTED: its "incompat" names something this
  * version does not know.  *ret is set only on success.
- * write: a new document (NUL-terminated, free() it), or NULL without memory; `former` (may be NULL)
- * is the document that it replaces: fields unknown to this version are carried over.
+ * write: a new document (NUL-terminated, free() it), or NULL without memory, never a part of it;
+ * `former` (may be NULL) is the document that it replaces: fields unknown to this version are
+ * carried over, and NULL comes of one that is no JSON object.
  */
 enum err node_read(const char *json, struct node_record *ret);
 enum err disk_read(const char *json, struct disk_record *ret);

@@ -2,7 +2,8 @@
 /* storaged/records_json.c — what is not as it should be makes the whole answer E_DAMAGED. */
 #include "storaged/records_json.h"
 
-#include <jansson.h>
+#include "metadata/json_text.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ static enum err record_read(const json_t *item, struct record_list *ret)
     if (!json_is_null(value)) {
         if (!json_is_object(value))
             return E_DAMAGED;
-        text = json_dumps(value, JSON_COMPACT);
+        text = json_text_write(value);
         if (!text)
             return E_NO_MEMORY;
     }
@@ -75,6 +76,15 @@ enum err records_revision_read(const char *json, size_t length, uint64_t *ret)
     return E_OK;
 }
 
+/* NULL where one is missing: what it says may only happen as a whole. */
+static json_t *whole(json_t *list, uint32_t count)
+{
+    if (json_array_size(list) == count)
+        return list;
+    json_decref(list);
+    return NULL;
+}
+
 static json_t *compares_json(const struct record_transaction *t)
 {
     json_t *compares = json_array();
@@ -82,7 +92,7 @@ static json_t *compares_json(const struct record_transaction *t)
     for (uint32_t i = 0; i < t->compare_count; i++)
         json_array_append_new(compares, json_pack("{s:s, s:I}", "key", t->compares[i].key,
                                                   "revision", (json_int_t)t->compares[i].revision));
-    return compares;
+    return whole(compares, t->compare_count);
 }
 
 static json_t *puts_json(const struct record_transaction *t)
@@ -91,18 +101,18 @@ static json_t *puts_json(const struct record_transaction *t)
 
     for (uint32_t i = 0; i < t->put_count; i++) {
         const struct record_put *p = &t->puts[i];
-        json_t *value = p->value ? json_loads(p->value, 0, NULL) : json_null();
+        json_t *value = p->value ? json_text_read(p->value) : json_null();
 
         json_array_append_new(puts, json_pack("{s:s, s:o}", "key", p->key, "value", value));
     }
-    return puts;
+    return whole(puts, t->put_count);
 }
 
 char *records_transaction_write(struct identity node, const struct record_transaction *t)
 {
     json_t *body = json_pack("{s:s, s:o, s:o}", "node", identity_show(node).text, "compares",
                              compares_json(t), "puts", puts_json(t));
-    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    char *text = body ? json_text_write(body) : NULL;
 
     json_decref(body);
     return text;

@@ -9,6 +9,7 @@
  */
 #include "control/inside.h"
 #include "control/node/node.h"
+#include "metadata/json_text.h"
 
 #include <string.h>
 
@@ -55,7 +56,7 @@ static bool put_read(const json_t *o, struct record_transaction *t, struct probl
     if (json_is_null(value))
         err = transaction_delete(t, key);
     else if (json_is_object(value))
-        err = transaction_put(t, key, json_dumps(value, JSON_COMPACT));
+        err = transaction_put(t, key, json_text_write(value));
     else
         return problem(p, E_INVALID, "the value of %.80s must be an object or null", key.text);
     return err ? problem(p, err, "at most %u puts, %u bytes each and %u together", PUTS_MAX,
