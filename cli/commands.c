@@ -157,11 +157,14 @@ const struct command commands[] = {
      "  dolmen keeper backup FILE --keeper /var/lib/dolmen/metad\n",
      keeper_backup},
     {"keeper", "restore", "FILE", 1, 1,
-     {{"--keeper", "FOLDER", "metad's folder (default: that of the cluster in --dir)"}},
+     {{"--keeper", "FOLDER", "metad's folder (default: that of the cluster in --dir)"},
+      {"--keep-attachments", NULL, "nobody was detached after the backup: all stay as they were"}},
      "make a backup the cluster's records again",
      "For a metad that does not run and a folder without records (data.mdb): move old ones away, they\n"
      "are never overwritten.  The records begin a new lineage, so that nodes act on them only after\n"
      "they were started again.  What was made after the backup is an orphan then: kept, never read.\n\n"
+     "Attachments end: an initiator that was detached after the backup must not get in again.  What is\n"
+     "printed makes them anew; do so for the living only.\n\n"
      "  dolmen down\n"
      "  mv DIR/metad/data.mdb DIR/metad/data.mdb.old\n"
      "  dolmen keeper restore FILE\n"

@@ -4,7 +4,7 @@
 #include "metadata/keeper.h"
 
 #include "base/size.h"
-#include "cli/cli.h"
+#include "cli/api.h"
 #include "cli/cluster.h"
 
 #include <errno.h>
@@ -13,7 +13,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 
-enum { OPTION_KEEPER };
+enum { OPTION_KEEPER, OPTION_KEEP_ATTACHMENTS };
 
 /* --keeper, or that of the cluster in --dir. */
 static bool folder(struct cli *cli, const struct arguments *a, char ret[CLUSTER_PATH_MAX])
@@ -28,6 +28,8 @@ static bool folder(struct cli *cli, const struct arguments *a, char ret[CLUSTER_
     fprintf(cli->err, "dolmen: the path of the folder is too long\n");
     return false;
 }
+
+/* ---- backup ---- */
 
 enum cli_exit keeper_backup(struct cli *cli, const struct arguments *a)
 {
@@ -49,40 +51,129 @@ enum cli_exit keeper_backup(struct cli *cli, const struct arguments *a)
     return CLI_OK;
 }
 
-static void print_restored(struct cli *cli, const char *path, const struct keeper_restored *r,
-                           struct identity fresh)
+/* ---- restore ---- */
+
+static const char *chap_kind(const struct chap_record *chap)
 {
-    if (cli->json) {
-        fprintf(cli->out, "{\"volumes\": %u, \"revision\": %" PRIu64 ", \"lineage\": \"%s\"}\n",
-                r->volumes, r->revision, identity_show(fresh).text);
+    if (!chap->user[0])
+        return "none";
+    return chap->mutual_user[0] ? "mutual" : "one-way";
+}
+
+static json_t *attachment_json(const struct keeper_restored *r, const struct attachment_record *a)
+{
+    const struct record *at = record_list_find(&r->volumes, volume_key(a->volume).text);
+    struct identity_text id = identity_show(a->volume);
+    struct volume_record volume;
+    bool named = at && volume_read(at->value, &volume) == E_OK;
+
+    return json_pack("{ss ss ss sb sb si ss}", "volume", id.text, "volume_name",
+                     named ? volume.name : id.text, "initiator", a->initiator, "shared", a->shared,
+                     "read_only", a->read_only, "deadline_seconds", (int)a->deadline_seconds,
+                     "chap", chap_kind(&a->chap));
+}
+
+/* Those of the backup that were not ending. */
+static json_t *attachments_json(const struct keeper_restored *r)
+{
+    json_t *all = json_array();
+
+    for (uint32_t i = 0; i < r->attachments.count; i++) {
+        struct attachment_record a;
+
+        if (attachment_read(r->attachments.records[i].value, &a) == E_OK && !a.ending)
+            json_array_append_new(all, attachment_json(r, &a));
+    }
+    return all;
+}
+
+/* The command that makes it anew. */
+static void print_attachment(FILE *to, const json_t *a)
+{
+    uint64_t deadline = number_of(a, "deadline_seconds");
+    const char *chap = text_of(a, "chap");
+
+    fprintf(to, "  dolmen attachment create %s --initiator %s%s%s", text_of(a, "volume_name"),
+            text_of(a, "initiator"), json_is_true(json_object_get(a, "shared")) ? " --shared" : "",
+            json_is_true(json_object_get(a, "read_only")) ? " --read-only" : "");
+    if (strcmp(chap, "none") != 0)
+        fprintf(to, " --chap %s", chap);
+    if (deadline == 0)
+        fprintf(to, " --deadline none");
+    else if (deadline != ATTACHMENT_DEADLINE_S)
+        fprintf(to, " --deadline %" PRIu64 "s", deadline);
+    fprintf(to, "\n");
+}
+
+static void print_attachments(FILE *to, const json_t *all, bool kept)
+{
+    const json_t *a;
+    size_t i;
+
+    if (json_array_size(all) == 0)
+        return;
+    if (kept) {
+        fprintf(to,
+                "%zu attachments are kept: who was detached after the backup may log in again\n",
+                json_array_size(all));
         return;
     }
-    fprintf(cli->out, "%s holds the records of revision %" PRIu64 ": %u volumes\n", path,
-            r->revision, r->volumes);
-    fprintf(cli->out,
-            "its lineage is %s, no more %s: start metad, then start every storaged again\n",
-            identity_show(fresh).text, identity_show(r->former).text);
+    fprintf(to,
+            "%zu attachments have ended, for somebody may have been detached after the backup; "
+            "make those\nanew that shall be:\n",
+            json_array_size(all));
+    json_array_foreach(all, i, a)
+    {
+        print_attachment(to, a);
+    }
+}
+
+static void print_restored(struct cli *cli, const char *path, const struct keeper_restored *r,
+                           const struct keeper_restore *how)
+{
+    json_t *attachments = attachments_json(r);
+    struct identity_text lineage = identity_show(how->lineage);
+
+    if (cli->json) {
+        json_t *all =
+            json_pack("{sI sI ss sO sb}", "volumes", (json_int_t)r->volumes.count, "revision",
+                      (json_int_t)r->revision, "lineage", lineage.text, "attachments", attachments,
+                      "attachments_kept", how->keep_attachments);
+
+        api_print(cli, all);
+        json_decref(all);
+    } else {
+        fprintf(cli->out, "%s holds the records of revision %" PRIu64 ": %u volumes\n", path,
+                r->revision, r->volumes.count);
+        fprintf(cli->out,
+                "its lineage is %s, no more %s: start metad, then start every storaged again\n",
+                lineage.text, identity_show(r->former).text);
+        print_attachments(cli->out, attachments, how->keep_attachments);
+    }
+    json_decref(attachments);
 }
 
 enum cli_exit keeper_restore(struct cli *cli, const struct arguments *a)
 {
+    struct keeper_restore how = {.keep_attachments = a->options[OPTION_KEEP_ATTACHMENTS] != NULL};
     char path[CLUSTER_PATH_MAX], why[160];
-    struct keeper_restored restored = {0};
-    struct identity fresh;
+    struct keeper_restored restored;
     enum err err;
 
     if (!folder(cli, a, path))
         return CLI_FAILED;
-    if (getrandom(&fresh.bits, sizeof fresh.bits, 0) != sizeof fresh.bits) {
+    if (getrandom(&how.lineage.bits, sizeof how.lineage.bits, 0) != sizeof how.lineage.bits) {
         fprintf(cli->err, "dolmen: no random numbers: %s\n", strerror(errno));
         return CLI_FAILED;
     }
-    err = keeper_lmdb_restore(a->words[0], path, fresh, &restored, why);
+    err = keeper_lmdb_restore(a->words[0], path, &how, &restored, why);
     if (err) {
         fprintf(cli->err, "dolmen: %s%s\n", why,
                 err == E_BUSY ? "; stop metad first (`dolmen down`)" : "");
         return CLI_FAILED;
     }
-    print_restored(cli, path, &restored, fresh);
+    print_restored(cli, path, &restored, &how);
+    record_list_free(&restored.volumes);
+    record_list_free(&restored.attachments);
     return CLI_OK;
 }

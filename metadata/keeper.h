@@ -81,20 +81,26 @@ must_check enum err keeper_lmdb_open(const char *path, struct identity fresh, st
  */
 must_check enum err keeper_lmdb_backup(const char *path, const char *file, char why[160]);
 
-struct keeper_restored {
-    struct identity former; /* lineage of the backup     */
-    uint64_t revision;      /* at which the backup stood */
-    uint32_t volumes;
+struct keeper_restore {
+    struct identity lineage; /* of the keeper that it becomes */
+    bool keep_attachments;   /* else they end: who was detached after the backup stays out */
+};
+struct keeper_restored {                     /* what the backup held */
+    struct identity former;                  /* its lineage               */
+    uint64_t revision;                       /* at which the backup stood */
+    struct record_list volumes, attachments; /* the caller's to free      */
 };
 #define KEEPER_RESTORE_EPOCHS                                                                      \
     (UINT64_C(1) << 20) /* more than any volume sees between two backups */
 
 /*
- * A backup becomes the keeper of folder `path`, which has none: with lineage `fresh`, and with
- * every head's epoch KEEPER_RESTORE_EPOCHS higher (see keeper_lmdb_copy.c).  E_EXISTS, E_BUSY:
- * there is one, or a process uses the folder; nothing changed.
+ * A backup becomes the keeper of folder `path`, which has none: with the lineage given, without
+ * attachments where they are not kept, and with every head's epoch KEEPER_RESTORE_EPOCHS higher
+ * (see keeper_lmdb_copy.c).  *ret is set on success.  E_EXISTS, E_BUSY: there is one, or a process
+ * uses the folder; nothing changed.
  */
-must_check enum err keeper_lmdb_restore(const char *file, const char *path, struct identity fresh,
+must_check enum err keeper_lmdb_restore(const char *file, const char *path,
+                                        const struct keeper_restore *how,
                                         struct keeper_restored *ret, char why[160]);
 
 must_check enum err keeper_memory_open(struct identity fresh, struct keeper **ret);

@@ -14,6 +14,9 @@
  *   higher epochs     what happened after the backup raised epochs that no record knows any more;
  *                     a replica promised them, and numbered writes in them.  So every head goes on
  *                     KEEPER_RESTORE_EPOCHS later and names nobody: no epoch is ever used twice
+ *   no attachments    who was detached after the backup would be let in again; so all end, and a
+ *                     human makes those anew that shall be, or says that nobody was detached
+ *                     (keep_attachments)
  * (P2) same generations  a replica that knows a newer one stops its takeover: sets changed since
  *
  * What can go wrong:
@@ -35,7 +38,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HEADS_AT_ONCE (PUTS_MAX / 2)
+#define RECORDS_AT_ONCE (PUTS_MAX / 2)
 
 static enum err says(char why[160], const char *path, const char *what, int number)
 {
@@ -172,7 +175,12 @@ static enum err file_copy(const char *file, const char *data, char why[160])
     return err;
 }
 
-static enum err head_go_on(struct record_transaction *t, const struct record *at, uint64_t nonce)
+/* Puts down what becomes of one record. */
+typedef enum err record_change(struct record_transaction *t, const struct record *at,
+                               const struct keeper_restore *how);
+
+static enum err head_go_on(struct record_transaction *t, const struct record *at,
+                           const struct keeper_restore *how)
 {
     struct head_record head;
     enum err err = head_read(at->value, &head);
@@ -181,20 +189,31 @@ static enum err head_go_on(struct record_transaction *t, const struct record *at
         return err;
     head.epoch += KEEPER_RESTORE_EPOCHS;
     head.primary = head.incarnation = (struct identity){0};
-    head.nonce ^= nonce;
+    head.nonce ^= how->lineage.bits;
     return transaction_put(t, head_key(head.volume), head_write(&head, at->value));
 }
 
-static enum err heads_go_on(struct keeper *k, const struct record_list *heads, uint64_t nonce)
+static enum err attachment_end(struct record_transaction *t, const struct record *at,
+                               const struct keeper_restore *how)
+{
+    struct record_key key;
+
+    (void)how;
+    memcpy(key.text, at->key, sizeof key.text);
+    return transaction_delete(t, key);
+}
+
+static enum err each(struct keeper *k, const struct record_list *list, record_change *change,
+                     const struct keeper_restore *how)
 {
     struct record_transaction *t = malloc(sizeof *t);
     uint64_t revision;
     enum err err = t ? E_OK : E_NO_MEMORY;
 
-    for (uint32_t at = 0; at < heads->count && !err;) {
+    for (uint32_t at = 0; at < list->count && !err;) {
         transaction_init(t);
-        for (uint32_t n = 0; n < HEADS_AT_ONCE && at < heads->count && !err; n++, at++)
-            err = head_go_on(t, &heads->records[at], nonce);
+        for (uint32_t n = 0; n < RECORDS_AT_ONCE && at < list->count && !err; n++, at++)
+            err = change(t, &list->records[at], how);
         if (!err)
             err = keeper_transact(k, t, &revision);
         transaction_done(t);
@@ -203,23 +222,28 @@ static enum err heads_go_on(struct keeper *k, const struct record_list *heads, u
     return err;
 }
 
-static enum err history_begin(struct keeper *k, struct identity fresh, struct keeper_restored *ret)
+static enum err history_begin(struct keeper *k, const struct keeper_restore *how,
+                              struct keeper_restored *ret)
 {
-    struct record_list heads;
+    struct record_list heads = {0};
     enum err err = keeper_range(k, "head/", &heads);
 
-    if (err)
-        return err;
-    ret->revision = heads.revision;
     ret->former = k->lineage;
-    ret->volumes = heads.count;
-    err = heads_go_on(k, &heads, fresh.bits);
+    ret->revision = heads.revision;
+    if (!err)
+        err = keeper_range(k, "volume/", &ret->volumes);
+    if (!err)
+        err = keeper_range(k, "attachment/", &ret->attachments);
+    if (!err)
+        err = each(k, &heads, head_go_on, how);
+    if (!err && !how->keep_attachments)
+        err = each(k, &ret->attachments, attachment_end, how);
     record_list_free(&heads);
-    return err ? err : keeper_lmdb_renew(k, fresh);
+    return err ? err : keeper_lmdb_renew(k, how->lineage);
 }
 
 /* In the folder of its own: a whole keeper, of another lineage. */
-static enum err staged_make(const char *file, const char *staging, struct identity fresh,
+static enum err staged_make(const char *file, const char *staging, const struct keeper_restore *how,
                             struct keeper_restored *ret, char why[160])
 {
     char data[PATH_MAX];
@@ -233,16 +257,16 @@ static enum err staged_make(const char *file, const char *staging, struct identi
     err = file_copy(file, data, why);
     if (err)
         return err;
-    err = keeper_lmdb_open(staging, fresh, &k, why);
+    err = keeper_lmdb_open(staging, how->lineage, &k, why);
     if (err) {
         snprintf(why, 160, "%.80s: it is no backup of a keeper: %.40s", file, err_text(err));
         return err;
     }
-    if (identity_equal(k->lineage, fresh)) { /* it was begun just now: the file was empty */
+    if (identity_equal(k->lineage, how->lineage)) { /* it was begun just now: the file was empty */
         snprintf(why, 160, "%.100s: it holds no keeper", file);
         err = E_DAMAGED;
     } else {
-        err = history_begin(k, fresh, ret);
+        err = history_begin(k, how, ret);
         if (err)
             snprintf(why, 160, "%.100s: its records: %s", file, err_text(err));
     }
@@ -261,9 +285,10 @@ static void staged_remove(const char *staging)
     rmdir(staging);
 }
 
-enum err keeper_lmdb_restore(const char *file, const char *path, struct identity fresh,
+enum err keeper_lmdb_restore(const char *file, const char *path, const struct keeper_restore *how,
                              struct keeper_restored *ret, char why[160])
 {
+    struct keeper_restored restored = {0};
     char data[PATH_MAX], staging[PATH_MAX], staged[PATH_MAX];
     int lock = -1;
     enum err err;
@@ -276,12 +301,18 @@ enum err keeper_lmdb_restore(const char *file, const char *path, struct identity
         err = says(why, data, "move it away first", EEXIST);
     if (!err) {
         staged_remove(staging);
-        err = staged_make(file, staging, fresh, ret, why);
+        err = staged_make(file, staging, how, &restored, why);
         if (!err)
             err = put_in_place(staged, data, why);
         staged_remove(staging);
     }
     if (lock >= 0)
         close(lock);
+    if (err) {
+        record_list_free(&restored.volumes);
+        record_list_free(&restored.attachments);
+    } else {
+        *ret = restored;
+    }
     return err;
 }

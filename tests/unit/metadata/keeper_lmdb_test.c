@@ -327,18 +327,38 @@ static int teardown_copy(void **state)
     return rc;
 }
 
-static enum err put_head(struct keeper *k, struct head_record head)
+static const struct keeper_restore as_6 = {.lineage = {6}};
+
+static void put(struct keeper *k, struct record_key key, char *value)
 {
     struct record_transaction *t = malloc(sizeof *t);
     uint64_t revision;
-    enum err err;
 
     transaction_init(t);
-    transaction_put(t, head_key(head.volume), head_write(&head, NULL));
-    err = keeper_transact(k, t, &revision);
+    transaction_put(t, key, value);
+    assert_int_equal(keeper_transact(k, t, &revision), E_OK);
     transaction_done(t);
     free(t);
-    return err;
+}
+
+static void put_volume(struct keeper *k, struct identity id, struct head_record head)
+{
+    struct volume_record volume = {.volume = id,
+                                   .name = "v",
+                                   .bytes = 4096,
+                                   .logical_block_bytes = 512,
+                                   .copies = 1,
+                                   .min_copies = 1};
+
+    head.volume = id;
+    put(k, volume_key(id), volume_write(&volume, NULL));
+    put(k, head_key(id), head_write(&head, NULL));
+}
+
+static void restored_done(struct keeper_restored *restored)
+{
+    record_list_free(&restored->volumes);
+    record_list_free(&restored->attachments);
 }
 
 static struct keeper *restored_here(uint64_t fresh)
@@ -360,23 +380,20 @@ static void a_restored_keeper_has_another_lineage_and_later_epochs(void **state)
 
     (void)state;
     for (uint64_t n = 1; n <= 120; n++)
-        assert_int_equal(put_head(k, (struct head_record){.volume = {n},
-                                                          .epoch = n,
-                                                          .primary = {9},
-                                                          .incarnation = {8},
-                                                          .generation = 3,
-                                                          .nonce = 7}),
-                         E_OK);
+        put_volume(
+            k, (struct identity){n},
+            (struct head_record){
+                .epoch = n, .primary = {9}, .incarnation = {8}, .generation = 3, .nonce = 7});
     assert_int_equal(put_number(k, 1), E_OK);
     assert_int_equal(keeper_range(k, "", &before), E_OK);
     keeper_close(k);
 
     assert_int_equal(keeper_lmdb_backup(dir, copy, why), E_OK);
-    assert_int_equal(keeper_lmdb_restore(copy, elsewhere, (struct identity){6}, &restored, why),
-                     E_OK);
+    assert_int_equal(keeper_lmdb_restore(copy, elsewhere, &as_6, &restored, why), E_OK);
     assert_int_equal(restored.former.bits, 5);
     assert_int_equal(restored.revision, before.revision);
-    assert_int_equal(restored.volumes, 120);
+    assert_int_equal(restored.volumes.count, 120);
+    restored_done(&restored);
 
     k = restored_here(77);
     assert_int_equal(k->lineage.bits, 6);
@@ -393,10 +410,57 @@ static void a_restored_keeper_has_another_lineage_and_later_epochs(void **state)
         assert_true(identity_none(is.primary) && identity_none(is.incarnation));
         assert_int_not_equal(is.nonce, 7);
     }
-    assert_string_equal(after.records[120].value, before.records[120].value);
+    for (uint32_t n = 120; n < before.count; n++)
+        assert_string_equal(after.records[n].value, before.records[n].value);
     record_list_free(&before);
     record_list_free(&after);
     keeper_close(k);
+}
+
+/* 60 attachments: more than one transaction takes. */
+static void put_attachments(struct keeper *k)
+{
+    struct attachment_record a = {.volume = {1}, .initiator = "iqn.2026-11.x:one", .shared = true};
+
+    put_volume(k, a.volume, (struct head_record){.epoch = 1});
+    for (uint64_t n = 1; n <= 60; n++) {
+        a.attachment.bits = n;
+        put(k, attachment_key(a.volume, a.attachment), attachment_write(&a, NULL));
+    }
+}
+
+static void attachments_after(const struct keeper_restore *how, uint32_t count)
+{
+    struct keeper_restored restored;
+    struct keeper *k = keeper_here(5);
+    struct record_list l;
+    char why[160] = "";
+
+    put_attachments(k);
+    keeper_close(k);
+    assert_int_equal(keeper_lmdb_backup(dir, copy, why), E_OK);
+    assert_int_equal(keeper_lmdb_restore(copy, elsewhere, how, &restored, why), E_OK);
+    assert_int_equal(restored.attachments.count, 60); /* told either way */
+    restored_done(&restored);
+
+    k = restored_here(77);
+    assert_int_equal(keeper_range(k, "attachment/", &l), E_OK);
+    assert_int_equal(l.count, count);
+    record_list_free(&l);
+    keeper_close(k);
+}
+
+/* One may have been detached after the backup: it would get in again. */
+static void a_restore_ends_every_attachment(void **state)
+{
+    (void)state;
+    attachments_after(&as_6, 0);
+}
+
+static void a_restore_keeps_attachments_when_told(void **state)
+{
+    (void)state;
+    attachments_after(&(struct keeper_restore){.lineage = {6}, .keep_attachments = true}, 60);
 }
 
 /* What was answered before the backup began is in it, and no transaction in part. */
@@ -424,13 +488,13 @@ static void a_backup_beside_a_writer_is_one_moment(void **state)
     close(ends[0]);
     close(ends[1]);
 
-    assert_int_equal(keeper_lmdb_restore(copy, elsewhere, (struct identity){6}, &restored, why),
-                     E_OK);
+    assert_int_equal(keeper_lmdb_restore(copy, elsewhere, &as_6, &restored, why), E_OK);
     struct keeper *k = restored_here(77);
 
     assert_int_equal(keeper_range(k, "k/", &l), E_OK);
     assert_true(l.count > 40);
     assert_int_equal(l.revision, restored.revision);
+    restored_done(&restored);
     assert_int_equal(l.revision, KEEPER_FIRST_REVISION + l.count);
     record_list_free(&l);
     keeper_close(k);
@@ -478,11 +542,10 @@ static void a_restore_overwrites_nothing(void **state)
 
     (void)state;
     assert_int_equal(put_number(k, 1), E_OK);
-    assert_int_equal(keeper_lmdb_restore(copy, dir, (struct identity){6}, &restored, why), E_BUSY);
+    assert_int_equal(keeper_lmdb_restore(copy, dir, &as_6, &restored, why), E_BUSY);
     keeper_close(k);
     assert_int_equal(keeper_lmdb_backup(dir, copy, why), E_OK);
-    assert_int_equal(keeper_lmdb_restore(copy, dir, (struct identity){6}, &restored, why),
-                     E_EXISTS);
+    assert_int_equal(keeper_lmdb_restore(copy, dir, &as_6, &restored, why), E_EXISTS);
     assert_non_null(strstr(why, "move it away first"));
     k = keeper_here(7);
     assert_int_equal(k->lineage.bits, 5);
@@ -503,8 +566,7 @@ static void what_is_no_backup_is_refused(void **state)
 
         assert_int_equal(write(fd, junk, length), (ssize_t)length);
         close(fd);
-        assert_int_equal(keeper_lmdb_restore(copy, elsewhere, (struct identity){6}, &restored, why),
-                         E_DAMAGED);
+        assert_int_equal(keeper_lmdb_restore(copy, elsewhere, &as_6, &restored, why), E_DAMAGED);
         assert_int_equal(strncmp(why, copy, strlen(copy)), 0);
         assert_int_not_equal(access(data, F_OK), 0);
     }
@@ -524,6 +586,8 @@ int main(void)
         TEST(a_stop_ends_a_watch_with_an_empty_list),
         TEST(a_watch_without_news_ends_by_itself),
         TEST_COPY(a_restored_keeper_has_another_lineage_and_later_epochs),
+        TEST_COPY(a_restore_ends_every_attachment),
+        TEST_COPY(a_restore_keeps_attachments_when_told),
         TEST_COPY(a_backup_beside_a_writer_is_one_moment),
         TEST_COPY(a_backup_is_a_file_of_its_own),
         TEST_COPY(a_backup_overwrites_nothing),
