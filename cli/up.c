@@ -172,20 +172,41 @@ static void setting(FILE *to, const char *name, const char *value)
     fputs(";\n", to);
 }
 
-/* Opens it for writing only where it is not there; *ret NULL: it is. */
-static bool config_create(struct up *u, const char *path, FILE **ret)
+/* Written beside its place, and moved there when it is whole: what is there is never touched. */
+struct config {
+    const char *path;
+    char fresh[CLUSTER_PATH_MAX + 4];
+    FILE *file;
+};
+
+/* Opens it for writing only where it is not there; ->file NULL: it is.  `path` stays the caller's,
+ * until config_end(). */
+static bool config_begin(struct up *u, const char *path, struct config *ret)
 {
-    *ret = fopen(path, "wxe");
-    if (*ret || errno == EEXIST)
+    *ret = (struct config){.path = path};
+    if (access(path, F_OK) == 0)
         return true;
-    return failed(u, "cannot write", path);
+    snprintf(ret->fresh, sizeof ret->fresh, "%s.new", path);
+    ret->file = fopen(ret->fresh, "we");
+    return ret->file || failed(u, "cannot write", ret->fresh);
+}
+
+static bool config_end(struct up *u, struct config *c)
+{
+    bool whole = fflush(c->file) == 0 && !ferror(c->file) && fsync(fileno(c->file)) == 0;
+
+    if (fclose(c->file) == 0 && whole && rename(c->fresh, c->path) == 0)
+        return true;
+    failed(u, "cannot write", c->path);
+    unlink(c->fresh);
+    return false;
 }
 
 static bool metad_configure(struct up *u)
 {
     struct cluster *c = &u->cluster;
     char dir[CLUSTER_PATH_MAX];
-    FILE *file;
+    struct config config;
 
     if (!*c->url) {
         uint16_t port = new_port(u, METAD_PORT);
@@ -195,14 +216,13 @@ static bool metad_configure(struct up *u)
     if (!path_join(dir, c->dir, "metad") || !path_join(c->metad.config, c->dir, "metad.conf") ||
         !path_join(c->metad.log, c->dir, "metad.log"))
         return false;
-    if (!folder_make(u, dir) || !config_create(u, c->metad.config, &file))
+    if (!folder_make(u, dir) || !config_begin(u, c->metad.config, &config))
         return false;
-    if (file) {
-        setting(file, "dir", dir);
-        setting(file, "listen", c->url + strlen("http://"));
-        return fclose(file) == 0 || failed(u, "cannot write", c->metad.config);
-    }
-    return true;
+    if (!config.file)
+        return true;
+    setting(config.file, "dir", dir);
+    setting(config.file, "listen", c->url + strlen("http://"));
+    return config_end(u, &config);
 }
 
 static void disk_settings(FILE *file, const struct up *u, const char *dir)
@@ -246,7 +266,7 @@ static bool node_configure(struct up *u, uint32_t index)
     struct cluster *c = &u->cluster;
     struct cluster_node *n = &c->nodes[index];
     char dir[CLUSTER_PATH_MAX], log[32];
-    FILE *file;
+    struct config config;
 
     if (index == c->node_count) {
         uint16_t port = new_port(u, ISCSI_PORT);
@@ -261,13 +281,12 @@ static bool node_configure(struct up *u, uint32_t index)
     if (!path_join(dir, c->dir, n->name) || !path_join(n->process.config, dir, "storaged.conf") ||
         !path_join(n->process.log, c->dir, log))
         return false;
-    if (!folder_make(u, dir) || !config_create(u, n->process.config, &file))
+    if (!folder_make(u, dir) || !config_begin(u, n->process.config, &config))
         return false;
-    if (file) {
-        node_settings(file, u, index, dir);
-        return fclose(file) == 0 || failed(u, "cannot write", n->process.config);
-    }
-    return true;
+    if (!config.file)
+        return true;
+    node_settings(config.file, u, index, dir);
+    return config_end(u, &config);
 }
 
 static bool configure(struct up *u)
