@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool word_in(const char *words, const char *word)
+bool word_in(const char *words, const char *word)
 {
-    size_t length = strlen(word);
+    size_t length = strchr(word, ' ') ? 0 : strlen(word);
 
     for (const char *at = words; length && (at = strstr(at, word)) != NULL; at += length) {
         bool begins = at == words || at[-1] == ' ';

@@ -19,6 +19,9 @@ static inline void json_release(json_t **j)
 }
 #define AUTO_JSON __attribute__((cleanup(json_release))) json_t
 
+/* It is one of the words, which blanks part ("name size_bytes"). */
+bool word_in(const char *words, const char *word);
+
 /* An object with members out of `members` ("name size_bytes") only. */
 bool body_read(const struct http_request *r, const char *members, json_t **ret, struct problem *p);
 /* The same for an object inside; `what` names it in the refusal. */

@@ -147,6 +147,15 @@ static void answering_await(struct answering *a)
 
 /* ---- requests ---- */
 
+/* Of path and query.  What would hold a NUL stays as it was sent: nothing has that name, and nobody
+ * takes its beginning for the whole. */
+static size_t unescape(void *server, struct MHD_Connection *connection, char *text)
+{
+    (void)server;
+    (void)connection;
+    return strstr(text, "%00") ? strlen(text) : MHD_http_unescape(text);
+}
+
 static enum MHD_Result take_query(void *into, enum MHD_ValueKind kind, const char *name,
                                   const char *value)
 {
@@ -280,16 +289,16 @@ static void begun_or_gone(void *server, struct MHD_Connection *connection, void 
 
 static enum err daemon_start(struct http_server *s, const struct http_config *config, char why[160])
 {
-    s->daemon = MHD_start_daemon(MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD |
-                                     MHD_USE_POLL | MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
-                                 0, NULL, NULL, arrived, s, MHD_OPTION_NOTIFY_CONNECTION,
-                                 begun_or_gone, s, MHD_OPTION_CONNECTION_LIMIT,
-                                 (unsigned)config->connections_max +
-                                     1, /* it hears of one that is gone before it counts */
-                                 MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_seconds,
-                                 MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)config->header_bytes,
-                                 MHD_OPTION_THREAD_STACK_SIZE, (size_t)config->stack_bytes,
-                                 MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_END);
+    s->daemon = MHD_start_daemon(
+        MHD_USE_THREAD_PER_CONNECTION | MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL |
+            MHD_USE_ITC | MHD_USE_NO_LISTEN_SOCKET,
+        0, NULL, NULL, arrived, s, MHD_OPTION_NOTIFY_CONNECTION, begun_or_gone, s,
+        MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)config->connections_max + 1, /* it hears of one that is gone before it counts */
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)config->idle_seconds,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)config->header_bytes,
+        MHD_OPTION_THREAD_STACK_SIZE, (size_t)config->stack_bytes, MHD_OPTION_NOTIFY_COMPLETED,
+        completed, s, MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_END);
     if (s->daemon)
         return E_OK;
     snprintf(why, 160, "the HTTP server does not start: %s", strerror(errno));

@@ -2,6 +2,8 @@
 /* control/http/router.c — see router.h; everything is judged before a body is read. */
 #include "control/http/router.h"
 
+#include "control/json.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -50,14 +52,9 @@ static bool query_known(const struct route *route, const struct http_request *r,
     if (r->query_overflow)
         return problem(p, E_INVALID, "more than %u query parameters", HTTP_QUERY_MAX);
     for (uint32_t i = 0; i < r->query_count; i++) {
-        const char *name = r->query[i].name;
-        const char *at = strstr(route->query, name);
-        size_t length = strlen(name);
-
-        if (!at || length == 0 || (at != route->query && at[-1] != ' ') ||
-            (at[length] != ' ' && at[length] != '\0'))
+        if (!word_in(route->query, r->query[i].name))
             return problem(p, E_INVALID, "%s does not know the query parameter \"%.60s\"",
-                           route->pattern, name);
+                           route->pattern, r->query[i].name);
     }
     return true;
 }

@@ -58,6 +58,7 @@ static void garbage_bodies_are_400_and_say_where(void **state)
         {"{\"name\":\"a\",\"name\":\"b\"}", "not JSON"},
         {"\xff\xfe\x00", "not JSON"},
         {"{\"nmae\":\"a\",\"size_bytes\":4096}", "no member \"nmae\""},
+        {"{\"name size_bytes\":1}", "no member \"name size_bytes\""},
         {"{\"name\":1,\"size_bytes\":4096}", "\"name\" must be a string"},
         {"{\"size_bytes\":4096}", "\"name\" must be a string"},
         {"{\"name\":\"a\",\"size_bytes\":\"4096\"}", "\"size_bytes\" must be a whole number"},
@@ -187,6 +188,9 @@ static void unknown_query_parameters_are_named(void **state)
                    "1 to 1000");
     expect_problem(call(*state, "GET", "/v1/volumes?limit=+1", NULL), 400, "invalid", "1 to 1000");
     expect_problem(call(*state, "GET", "/v1/disks?after=x", NULL), 400, "invalid", "identity");
+    expect_problem(call(*state, "GET", "/v1/disks?limit%20after=1", NULL), 400, "invalid",
+                   "\"limit after\"");
+    expect_problem(call(*state, "GET", "/v1/disks?limit=1%00x", NULL), 400, "invalid", "1 to 1000");
     expect_problem(call(*state, "GET",
                         "/v1/disks?limit=1&limit=1&limit=1&limit=1&limit=1&limit=1&"
                         "limit=1&limit=1&limit=1",

@@ -25,6 +25,7 @@ static void a_node_that_speaks_is_up(void **state)
     assert_int_equal(r.status, 200);
     assert_string_equal(text_of(&r, "id"), "00000000000000a1");
     assert_string_equal(text_of(&r, "rack"), "r1");
+    expect_problem(call(*state, "GET", "/v1/nodes/n1%00zzz", NULL), 404, "not-found", "n1%00zzz");
     assert_string_equal(text_of(&r, "state"), "up");
     assert_string_equal(text_of(&r, "incarnation"), "00000000000020a1");
     assert_int_equal(number_of(&r, "volumes"), 0);
