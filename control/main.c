@@ -25,6 +25,7 @@ static const char usage[] =
     "\n"
     "Served, as JSON over HTTP/1.1 (control/openapi.yaml has the whole of it):\n"
     "  GET POST         /v1/volumes          GET PATCH DELETE  /v1/volumes/{id or name}\n"
+    "  POST             /v1/volumes/{id or name}/salvage\n"
     "  GET POST         /v1/attachments      GET DELETE        /v1/attachments/{id}\n"
     "  GET              /v1/nodes, /v1/disks, /healthz, /metrics\n"
     "  GET DELETE       /v1/nodes/{id or name}, /v1/disks/{id}\n"
