@@ -94,6 +94,7 @@ static bool page_confirmed(struct pass *p, bool *ret_missing)
 
 /* ---- taking records away ---- */
 
+/* As many as fit; the others are then nobody's, and go by C4. */
 static enum err unbury_page(struct pass *p, struct change *c)
 {
     enum err err = E_OK;
@@ -103,6 +104,8 @@ static enum err unbury_page(struct pass *p, struct change *c)
             bool known;
             struct grave_record g = grave_of(p, &p->page.shards[s].replicas[i], &known);
 
+            if (c->transaction.put_count == GRAVES_AT_ONCE)
+                return E_OK;
             err = transaction_delete(&c->transaction, grave_key(g.node, g.replica));
         }
     }

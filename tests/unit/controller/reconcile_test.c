@@ -356,6 +356,42 @@ static void a_large_volume_goes_page_by_page(void **state)
     assert_int_equal(stage_look(s), 0);
 }
 
+/* 192 graves, which do not fit one transaction with the page. */
+static void a_page_of_three_copies_goes_with_all_its_graves(void **state)
+{
+    struct stage *s = *state;
+    struct page_record *page = calloc(1, sizeof *page);
+
+    stage_volume(s, 7, 1, 11);
+    *page = (struct page_record){.volume = ID(7), .disk_count = 3, .shard_count = PAGE_SHARDS};
+    for (uint32_t i = 0; i < 3; i++) {
+        page->disks[i].disk = ID(0x1001 + i);
+        page->disks[i].node = ID(1 + i);
+        stage_heartbeat(s, 1 + i, 11 * (1 + i));
+    }
+    for (uint32_t i = 0; i < PAGE_SHARDS; i++) {
+        page->shards[i].replica_count = 3;
+        for (uint32_t r = 0; r < 3; r++) {
+            page->shards[i].replicas[r] = (struct page_replica){
+                .replica = stage_replica(7, r * 0x100 + i), .disk = r, .in_sync = true};
+            says_buried(s->heartbeats[r], page->shards[i].replicas[r].replica);
+        }
+    }
+    stage_put(s, page_key(ID(7), 0), page_write(page, NULL));
+    free(page);
+    s->heartbeats[0]->revision = stage_mark(s, 7, true);
+    while (stage_look(s) == 1 && s->changes.items[0].kind == CHANGE_BURY)
+        stage_act(s);
+    expect_one(s, CHANGE_DELETE, 7);
+    stage_act(s);
+    assert_false(stage_has(s, volume_key(ID(7))));
+    while (stage_act(s) > 0)
+        continue;
+    for (uint32_t i = 0; i < PAGE_SHARDS; i++)
+        for (uint32_t r = 0; r < 3; r++)
+            assert_false(stage_has(s, grave_key(ID(1 + r), stage_replica(7, r * 0x100 + i))));
+}
+
 static void attachments_go_before_the_volume(void **state)
 {
     struct stage *s = *state;
@@ -570,6 +606,7 @@ int main(void)
         TEST(a_silent_primary_is_demoted_before_graves),
         TEST(a_restarted_primary_is_demoted_before_graves),
         TEST(a_large_volume_goes_page_by_page),
+        TEST(a_page_of_three_copies_goes_with_all_its_graves),
         TEST(attachments_go_before_the_volume),
         TEST(a_page_that_cannot_be_read_stops_the_deletion),
         TEST(an_ending_attachment_goes_when_it_is_drained),
