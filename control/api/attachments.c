@@ -48,16 +48,17 @@ static json_t *attachment_json(struct control *c, const struct attachment_record
                      portals, "forms", forms, "chap", chap_show(&r->chap, secrets));
 }
 
-/* NULL: its volume is going. */
+/* NULL: *p says why; E_NOT_FOUND: its volume is going. */
 static json_t *attachment_load_json(struct control *c, const struct attachment_record *r,
-                                    const struct heartbeat_set *set, bool secrets)
+                                    const struct heartbeat_set *set, bool secrets,
+                                    struct problem *p)
 {
     struct volume_view v;
-    struct problem p;
     json_t *json;
 
-    if (view_load(c, identity_show(r->volume).text, &v, &p) != E_OK)
+    if (view_load(c, identity_show(r->volume).text, &v, p) != E_OK)
         return NULL;
+    problem_fill(p, E_NO_MEMORY, "no memory for the answer");
     json = attachment_json(c, r, &v, set, secrets);
     view_done(&v);
     return json;
@@ -110,17 +111,27 @@ static void list_answer(struct control *c, const struct record_list *list,
     uint32_t shown = count < page->limit ? count : page->limit;
     json_t *items = json_array();
     struct heartbeat_set set;
+    struct problem p;
+    bool ok = true;
 
     if (!board_snapshot(&c->board, &set))
         set = (struct heartbeat_set){0};
-    for (uint32_t i = 0; i < shown; i++) {
-        json_t *item = attachment_load_json(c, &sorted[i], &set, false);
+    for (uint32_t i = 0; i < shown && ok; i++) {
+        json_t *item = attachment_load_json(c, &sorted[i], &set, false, &p);
 
         if (item)
             json_array_append_new(items, item);
+        else
+            ok = p.status == 404;
     }
     board_release(&set);
-    paging_answer(a, items, shown < count ? sorted[shown - 1].attachment : (struct identity){0});
+    if (ok) {
+        paging_answer(a, items,
+                      shown < count ? sorted[shown - 1].attachment : (struct identity){0});
+    } else {
+        json_decref(items);
+        answer_problem(a, &p);
+    }
     free(sorted);
 }
 
@@ -188,9 +199,9 @@ static void show(struct control *c, const char *id, const struct heartbeat_set *
     json_t *json = NULL;
 
     if (attachment_find(c, id, &f, &p)) {
-        json = attachment_load_json(c, &f.record, set, secrets);
+        json = attachment_load_json(c, &f.record, set, secrets, &p);
         free(f.json);
-        if (!json)
+        if (!json && p.status == 404)
             problem_fill(&p, E_NOT_FOUND, "no attachment has the identity %.80s", id);
     }
     if (json)
@@ -369,9 +380,10 @@ static bool attachment_known(struct control *c, const struct heartbeat_set *set,
     struct volume_view v;
     struct problem p;
     bool known;
+    enum err err = view_load(c, identity_show(r->volume).text, &v, &p);
 
-    if (view_load(c, identity_show(r->volume).text, &v, &p) != E_OK)
-        return true;
+    if (err)
+        return err == E_NOT_FOUND; /* deleted meanwhile */
     known = strcmp(attachment_state(r, &v, set), "attached") == 0;
     view_done(&v);
     return known;

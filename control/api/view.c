@@ -54,8 +54,10 @@ static bool identity_of(struct control *c, const char *id_or_name, struct identi
         return problem(p, E_NOT_FOUND, "no volume has the name or identity %.80s", id_or_name);
     key = volume_name_key(id_or_name);
     json = record_take(c, key.text, &revision, p);
-    if (!json)
+    if (!json && p->status == 404)
         return problem(p, E_NOT_FOUND, "no volume has the name %.80s", id_or_name);
+    if (!json)
+        return false;
     err = volume_name_read(json, ret);
     free(json);
     return err ? problem(p, err, "the record %.140s cannot be read", key.text) : true;
@@ -68,8 +70,9 @@ static enum err view_take(struct control *c, struct identity id, struct volume_v
     enum err err;
 
     v->head_json = record_take(c, head_key(id).text, &v->head_revision, p);
-    v->volume_json = record_take(c, volume_key(id).text, &v->volume_revision, p);
-    if (!v->head_json || !v->volume_json)
+    if (v->head_json)
+        v->volume_json = record_take(c, volume_key(id).text, &v->volume_revision, p);
+    if (!v->volume_json)
         return p->status == 404 ? E_NOT_FOUND : E_SYSTEM;
     err = volume_read(v->volume_json, &v->volume);
     if (!err)

@@ -140,9 +140,10 @@ static bool shards_served(struct control *c, const struct heartbeat_set *set, vo
     struct problem p;
     const struct heartbeat_volume *open;
     bool served;
+    enum err err = view_load(c, identity_show(n->volume.volume).text, &v, &p);
 
-    if (view_load(c, identity_show(n->volume.volume).text, &v, &p) != E_OK)
-        return true; /* deleted meanwhile */
+    if (err)
+        return err == E_NOT_FOUND; /* deleted meanwhile */
     open = view_serving(&v, set);
     served = open && open->serving >= volume_shards(n->volume.bytes);
     view_done(&v);

@@ -214,9 +214,10 @@ static bool served_again(struct control *c, const struct heartbeat_set *set, voi
     struct volume_view v;
     struct problem p;
     bool served;
+    enum err err = view_load(c, identity_show(z->volume).text, &v, &p);
 
-    if (view_load(c, identity_show(z->volume).text, &v, &p) != E_OK)
-        return true;
+    if (err)
+        return err == E_NOT_FOUND; /* deleted meanwhile */
     served = view_state(&v, set, why) == VOLUME_AVAILABLE;
     view_done(&v);
     return served;

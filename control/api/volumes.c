@@ -210,9 +210,10 @@ static bool resize_in_force(struct control *c, const struct heartbeat_set *set, 
     struct volume_view v;
     struct problem p;
     bool in_force;
+    enum err err = view_load(c, identity_show(z->volume).text, &v, &p);
 
-    if (view_load(c, identity_show(z->volume).text, &v, &p) != E_OK)
-        return true;
+    if (err)
+        return err == E_NOT_FOUND; /* deleted meanwhile */
     open = view_serving(&v, set);
     in_force = open && open->bytes >= z->bytes && open->serving >= volume_shards(z->bytes);
     view_done(&v);

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Handlers called without a server: over records that cannot be read for once, and heartbeats by
+ * hand.  The board is stopped, so that nobody waits: what is not in force at once is answered so.
+ */
+#include "control/api/api.h"
+#include "control/api/view.h"
+#include "tests/unit/controller/stage.h"
+
+/* Volume 7 of node 1, whose process is 11, in records that fail when they are told to. */
+struct scene {
+    struct control control;
+    struct keeper keeper;
+    struct stage *stage;
+    const char *fails; /* the next read that begins so; NULL: none */
+    bool fails_after_transact;
+};
+
+static void log_nothing(struct log *log, enum log_level level, const char *line)
+{
+    (void)log;
+    (void)level;
+    (void)line;
+}
+static struct log quiet = {.write = log_nothing, .least = LOG_LEVEL_ERROR};
+
+static enum err range(struct keeper *k, const char *prefix, struct record_list *ret)
+{
+    struct scene *s = container_of(k, struct scene, keeper);
+
+    if (s->fails && strncmp(prefix, s->fails, strlen(s->fails)) == 0) {
+        s->fails = NULL;
+        return E_NO_MEMORY;
+    }
+    return keeper_range(s->stage->keeper, prefix, ret);
+}
+
+static enum err transact(struct keeper *k, const struct record_transaction *t,
+                         uint64_t *ret_revision)
+{
+    struct scene *s = container_of(k, struct scene, keeper);
+
+    s->fails = s->fails_after_transact ? "head/" : NULL;
+    return keeper_transact(s->stage->keeper, t, ret_revision);
+}
+
+static const struct keeper_ops ops = {.range = range, .transact = transact};
+
+/* What the node says, from now on. */
+static struct heartbeat *says(struct scene *s, uint64_t node, uint64_t incarnation)
+{
+    struct heartbeat *h = stage_heartbeat(s->stage, node, incarnation);
+
+    h->arrived_ms = monotonic_ms();
+    h->volumes_max = h->attachments_max = UINT32_MAX;
+    heartbeat_get(h);
+    assert_int_equal(board_put(&s->control.board, h), E_OK);
+    return h;
+}
+
+static int setup(void **state)
+{
+    struct scene *s = calloc(1, sizeof *s);
+
+    s->stage = stage_new();
+    s->keeper.ops = &ops;
+    s->control.keeper = &s->keeper;
+    s->control.log = &quiet;
+    pthread_mutex_init(&s->control.placing, NULL);
+    board_init(&s->control.board);
+    board_stop(&s->control.board);
+    stage_node(s->stage, 1);
+    stage_volume(s->stage, 7, 1, 11);
+    *state = s;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct scene *s = *state;
+
+    board_done(&s->control.board);
+    pthread_mutex_destroy(&s->control.placing);
+    stage_free(s->stage);
+    free(s);
+    return 0;
+}
+
+struct reply {
+    unsigned status;
+    char *body;
+};
+
+/* Of a handler of /v1/…/{param}; the body is the caller's. */
+static struct reply call(struct scene *s,
+                         void (*handler)(struct control *, const struct http_request *,
+                                         struct http_answer *),
+                         const char *param, const char *body)
+{
+    struct http_request r = {.body = body, .body_bytes = strlen(body)};
+    struct http_answer a = {0};
+
+    snprintf(r.params[0], sizeof r.params[0], "%s", param);
+    handler(&s->control, &r, &a);
+    return (struct reply){a.status, a.body};
+}
+
+static void expect_status(struct reply r, unsigned status)
+{
+    if (r.status != status)
+        fail_msg("%u instead of %u: %s", r.status, status, r.body ? r.body : "");
+    free(r.body);
+}
+
+static void a_volume_that_cannot_be_read_is_not_missing(void **state)
+{
+    static const char *const reads[] = {"volume-name/", "head/", "volume/"};
+    struct scene *s = *state;
+
+    for (size_t i = 0; i < array_length(reads); i++) {
+        s->fails = reads[i];
+        expect_status(call(s, volume_show, "v7", ""), 503);
+    }
+    expect_status(call(s, volume_show, "v7", ""), 200);
+    expect_status(call(s, volume_show, "v8", ""), 404);
+}
+
+static void nor_are_its_attachments(void **state)
+{
+    struct scene *s = *state;
+
+    stage_attachment(s->stage, 7, 0xaa, false);
+    s->fails = "head/";
+    expect_status(call(s, attachment_show, "00000000000000aa", ""), 503);
+    s->fails = "head/";
+    expect_status(call(s, attachments_list, "", ""), 503);
+    expect_status(call(s, attachment_show, "00000000000000aa", ""), 200);
+}
+
+static void a_volume_that_cannot_be_read_is_not_deleted(void **state)
+{
+    struct scene *s = *state;
+
+    s->fails_after_transact = true;
+    expect_status(call(s, volume_delete, "v7", ""), 202);
+}
+
+static void nor_is_it_grown(void **state)
+{
+    struct scene *s = *state;
+    struct heartbeat *h = says(s, 1, 11);
+
+    says_open(h, 7);
+    h->volumes[0].shards = h->volumes[0].serving = 1;
+    s->fails_after_transact = true;
+    expect_status(call(s, volume_resize, "v7", "{\"size_bytes\":25769803776}"), 202);
+}
+
+static void nor_is_it_attached(void **state)
+{
+    struct scene *s = *state;
+
+    s->fails_after_transact = true;
+    expect_status(
+        call(s, attachment_create, "", "{\"volume\":\"v7\",\"initiator\":\"iqn.2000-01.test:a\"}"),
+        202);
+}
+
+static void nor_is_it_salvaged(void **state)
+{
+    struct scene *s = *state;
+    struct heartbeat *h = says(s, 1, 11);
+
+    h->replicas = calloc(3, sizeof *h->replicas);
+    for (; h->replica_count < 3; h->replica_count++)
+        h->replicas[h->replica_count] = (struct heartbeat_replica){
+            .replica = stage_replica(7, h->replica_count), .damaged = true};
+    s->fails_after_transact = true;
+    expect_status(call(s, volume_salvage, "v7", ""), 202);
+}
+
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_volume_that_cannot_be_read_is_not_missing),
+        TEST(nor_are_its_attachments),
+        TEST(a_volume_that_cannot_be_read_is_not_deleted),
+        TEST(nor_is_it_grown),
+        TEST(nor_is_it_attached),
+        TEST(nor_is_it_salvaged),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
