@@ -64,6 +64,21 @@ enum err board_put(struct board *b, struct heartbeat *h)
     return slot ? E_OK : E_TOO_LARGE;
 }
 
+void board_forget(struct board *b, struct identity node)
+{
+    struct heartbeat *former = NULL;
+    struct heartbeat **slot;
+
+    pthread_mutex_lock(&b->lock);
+    slot = board_slot(b, node);
+    if (slot && slot < &b->last[b->count]) {
+        former = *slot;
+        *slot = b->last[--b->count];
+    }
+    pthread_mutex_unlock(&b->lock);
+    heartbeat_put(former);
+}
+
 void board_tell(struct board *b)
 {
     pthread_mutex_lock(&b->lock);

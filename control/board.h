@@ -31,8 +31,9 @@ void board_done(struct board *b);
 
 /* Takes the reference; E_TOO_LARGE: more nodes than BOARD_NODES_MAX. */
 must_check enum err board_put(struct board *b, struct heartbeat *h);
-void board_tell(struct board *b); /* the records changed */
-void board_stop(struct board *b); /* nobody waits any more */
+void board_forget(struct board *b, struct identity node); /* it is no node any more */
+void board_tell(struct board *b);                         /* the records changed */
+void board_stop(struct board *b);                         /* nobody waits any more */
 bool board_stopped(struct board *b);
 
 /* References to all of them; board_release() gives them back.  False: no memory. */

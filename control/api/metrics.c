@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control/api/metrics.c — GET /metrics: the nodes' last heartbeats, for Prometheus.
+ * control/api/metrics.c — GET /metrics: the recorded nodes and their last heartbeats, for
+ * Prometheus.
  *
  * One table says name, kind and meaning of each metric and how it is taken from a disk or volume;
  * a silent node's last words are not repeated, only that it is silent.
@@ -126,30 +127,42 @@ static void write_volumes(FILE *to, const struct heartbeat_set *set, const struc
     }
 }
 
-static void write_nodes(FILE *to, const struct heartbeat_set *set)
+/* Each as recorded: two may have one name, and one that was removed is none any more.  Who was not
+ * heard yet has no row until he may be judged. */
+static void write_nodes(FILE *to, const struct record_list *nodes, const struct heartbeat_set *set)
 {
     metric_describe(to, NODE_UP, METRIC_GAUGE, NODE_UP_TEXT);
-    for (uint32_t i = 0; i < set->count; i++) {
-        const struct heartbeat *h = set->items[i];
+    for (uint32_t i = 0; i < nodes->count; i++) {
+        struct node_record r;
+        bool up;
 
-        fprintf(to, NODE_UP "{node=\"%s\"} %d\n", h->name, heartbeats_alive(set, h->node) != NULL);
+        if (node_read(nodes->records[i].value, &r) != E_OK)
+            continue;
+        up = heartbeats_alive(set, r.node) != NULL;
+        if (up || heartbeats_silent(set, r.node))
+            fprintf(to, NODE_UP "{id=\"%s\",node=\"%s\"} %d\n", identity_show(r.node).text, r.name,
+                    up);
     }
 }
 
 void metrics_show(struct control *c, const struct http_request *r, struct http_answer *a)
 {
     struct heartbeat_set set = {0};
+    struct record_list nodes = {0};
+    struct problem p;
     FILE *to = NULL;
 
     (void)r;
-    if (board_snapshot(&c->board, &set))
+    if (control_range(c, "node/", &nodes, &p) && board_snapshot(&c->board, &set))
         to = open_memstream(&a->body, &a->body_bytes);
     if (!to) {
+        record_list_free(&nodes);
         board_release(&set);
         answer_json(a, 503, NULL);
         return;
     }
-    write_nodes(to, &set);
+    write_nodes(to, &nodes, &set);
+    record_list_free(&nodes);
     for (size_t i = 0; i < array_length(disk_metrics); i++)
         write_disks(to, &set, &disk_metrics[i]);
     for (size_t i = 0; i < array_length(volume_metrics); i++)
@@ -169,7 +182,9 @@ void control_metrics_list(FILE *to)
     static const char head[] = "| name | kind | meaning |\n| --- | --- | --- |\n";
 
     fprintf(to,
-            "### The cluster\n\nLabels: `node`; of a disk also `disk`, of a volume `volume`.\n\n%s",
+            "### The cluster\n\nLabels: `node`, its name; of a node also `id`, of a disk `disk`, "
+            "of a volume "
+            "`volume`.\n\n%s",
             head);
     metric_list_row(to, NODE_UP, METRIC_GAUGE, NODE_UP_TEXT);
     for (size_t i = 0; i < array_length(disk_metrics); i++)

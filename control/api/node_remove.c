@@ -117,6 +117,7 @@ void node_remove(struct control *c, const struct http_request *r, struct http_an
         answer_problem(a, &p);
         return;
     }
+    board_forget(&c->board, node.node);
     log_event(c->log, LOG_LEVEL_WARN, "metad", "node_removed", "node=%s name=%s",
               identity_show(node.node).text, node.name);
     a->status = 204;

@@ -68,6 +68,7 @@ static int setup(void **state)
     s->control.log = &quiet;
     pthread_mutex_init(&s->control.placing, NULL);
     board_init(&s->control.board);
+    s->control.board.started_ms -= 2 * HEARTBEAT_SILENT_MS;
     board_stop(&s->control.board);
     stage_node(s->stage, 1);
     stage_volume(s->stage, 7, 1, 11);
@@ -179,6 +180,40 @@ static void nor_is_it_salvaged(void **state)
     expect_status(call(s, volume_salvage, "v7", ""), 202);
 }
 
+static void expect_metric(struct scene *s, const char *line, bool there)
+{
+    struct reply r = call(s, metrics_show, "", "");
+
+    assert_int_equal(r.status, 200);
+    if (!!strstr(r.body, line) != there)
+        fail_msg("%s%s is in: %s", line, there ? " not" : "", r.body);
+    free(r.body);
+}
+
+static void metrics_show_each_node_until_it_is_removed(void **state)
+{
+    static const char up[] = "\ndolmen_node_up{id=\"0000000000000002\",node=\"n2\"} 1\n";
+    static const char silent[] = "\ndolmen_node_up{id=\"0000000000000002\",node=\"n2\"} 0\n";
+    static const char other[] = "\ndolmen_node_up{id=\"0000000000000001\",node=\"n1\"} 0\n";
+    struct scene *s = *state;
+    struct heartbeat *h;
+
+    stage_node(s->stage, 2);
+    expect_metric(s, silent, true);
+    expect_metric(s, other, true);
+    s->control.board.started_ms = monotonic_ms();
+    expect_metric(s, silent, false); /* nobody is judged yet */
+    s->control.board.started_ms -= 2 * HEARTBEAT_SILENT_MS;
+    h = says(s, 2, 22);
+    expect_metric(s, up, true);
+    h->arrived_ms -= HEARTBEAT_SILENT_MS + 1;
+    expect_metric(s, silent, true);
+    expect_status(call(s, node_remove, "n2", ""), 204);
+    expect_metric(s, "\"n2\"", false);
+    expect_metric(s, other, true);
+    assert_int_equal(s->control.board.count, 0);
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -190,6 +225,7 @@ int main(void)
         TEST(nor_is_it_grown),
         TEST(nor_is_it_attached),
         TEST(nor_is_it_salvaged),
+        TEST(metrics_show_each_node_until_it_is_removed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

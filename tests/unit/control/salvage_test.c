@@ -184,7 +184,7 @@ static void a_scrub_is_shown_and_measured(void **state)
     assert_non_null(strstr(text,
                            "\n# TYPE dolmen_scrub_bad_blocks gauge\n"
                            "dolmen_scrub_bad_blocks{disk=\"00000000000010a1\",node=\"n1\"} 2\n"));
-    assert_non_null(strstr(text, "\ndolmen_node_up{node=\"n1\"} 1\n"));
+    assert_non_null(strstr(text, "\ndolmen_node_up{id=\"00000000000000a1\",node=\"n1\"} 1\n"));
     free(text);
 }
 
