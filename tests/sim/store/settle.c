@@ -334,17 +334,26 @@ static void add_name(struct model_replica *r, const struct model_change *c, bool
     r->names[r->name_count++].state = surely ? MODEL_DONE : MODEL_GIVEN;
 }
 
-/* Writes whose fate was open are in the log, or perhaps: there in part, or not at all. */
-static void add_open_names(struct settling *s, struct model_replica *r, uint32_t slot)
+/*
+ * Writes whose fate was open are in the log, or perhaps: there in part, or not at all.  `f` is what
+ * was certain before them: one that did not fit in its turn was refused, whatever has grown since.
+ */
+static void add_open_names(struct settling *s, struct model_replica *r, uint32_t slot,
+                           struct model_facts f)
 {
     uint32_t surely = 0;
 
     while (!s->possible[surely])
         surely++;
-    for (uint32_t k = 1; k <= s->count; k++)
-        if (touches(s->open[k], slot, s->open[k]->extent.start) &&
-            extent_within(s->open[k]->extent, r->certain.size_blocks))
-            add_name(r, s->open[k], k <= surely && !may_be_refused(s, s->open[k]));
+    for (uint32_t k = 1; k <= s->count; k++) {
+        const struct model_change *c = s->open[k];
+
+        if (touches(c, slot, c->extent.start) &&
+            extent_within(c->extent, min_u64(f.size_blocks, r->certain.size_blocks)))
+            add_name(r, c, k <= surely && !may_be_refused(s, c));
+        if (c->replica == slot)
+            apply_facts(&f, c);
+    }
 }
 
 static void forget_complete(struct model_replica *r, const struct store_facts *f)
@@ -360,6 +369,7 @@ static void forget_complete(struct model_replica *r, const struct store_facts *f
 static void adopt(struct settling *s, uint32_t slot, const struct model_sight *sight)
 {
     struct model_replica *r = &s->m->replicas[slot];
+    struct model_facts before = r->certain;
 
     r->certain = facts_of(sight);
     if (!sight->exists)
@@ -373,7 +383,7 @@ static void adopt(struct settling *s, uint32_t slot, const struct model_sight *s
         r->versions[b] = sight->shown[b];
         r->may_fail[b] = r->any[b] = false;
     }
-    add_open_names(s, r, slot);
+    add_open_names(s, r, slot, before);
     forget_complete(r, &sight->facts);
     r->told_epoch = sight->facts.commit_epoch;
     r->told_seq = sight->facts.commit_seq;
