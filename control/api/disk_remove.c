@@ -9,6 +9,7 @@
  *   a node has it open           409: it is taken out of that node's configuration first
  *   a volume lies on it          409: only its owner's delete gives up a last copy (P10)
  *   deleted volumes take longer  202: marked, and it goes with the last of them
+ *   metad has just started       503: who has it may not have been heard yet
  */
 #include "control/api/api.h"
 #include "control/api/view.h"
@@ -33,6 +34,7 @@ static bool nobody_has(struct control *c, struct identity disk, struct problem *
                          "start the node again first",
                          identity_show(disk).text, h->name);
     }
+    ok = ok && nodes_heard(&set, p);
     board_release(&set);
     return ok;
 }

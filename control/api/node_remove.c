@@ -2,8 +2,9 @@
 /*
  * control/api/node_remove.c — DELETE /v1/nodes/{id or name}: a node that does not come back.
  *
- * Only its record goes: refused while it speaks, and while a disk or a grave names it, so that
- * nothing of it is needed any more.  Comes it back all the same, it registers itself anew.
+ * Only its record goes: refused while it speaks, or may speak and was not heard yet, and while a
+ * disk or a grave names it, so that nothing of it is needed any more.  Comes it back all the same,
+ * it registers itself anew.
  */
 #include "control/api/api.h"
 #include "control/api/view.h"
@@ -41,13 +42,16 @@ static const struct record *node_named(const struct record_list *nodes, const ch
 static bool silent(struct control *c, const struct node_record *node, struct problem *p)
 {
     struct heartbeat_set set;
-    bool speaks;
+    bool ok;
 
     if (!board_snapshot(&c->board, &set))
         return problem(p, E_NO_MEMORY, "no memory for the heartbeats");
-    speaks = heartbeats_alive(&set, node->node) != NULL;
+    if (heartbeats_alive(&set, node->node))
+        ok = problem(p, E_CONFLICT, "node %s speaks: stop it first", node->name);
+    else
+        ok = nodes_heard(&set, p);
     board_release(&set);
-    return !speaks || problem(p, E_CONFLICT, "node %s speaks: stop it first", node->name);
+    return ok;
 }
 
 static bool has_no_disks(struct control *c, const struct node_record *node, struct problem *p)

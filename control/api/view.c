@@ -239,6 +239,15 @@ bool wait_until(struct control *c, const struct wait *w, struct heartbeat_set *s
     return in_force;
 }
 
+bool nodes_heard(const struct heartbeat_set *set, struct problem *p)
+{
+    return heartbeats_judge(set) ||
+           problem(p, E_NOT_READY,
+                   "metad has just started: a node that speaks may not have been heard yet, try "
+                   "again in %u seconds",
+                   (unsigned)(2 * HEARTBEAT_SILENT_MS / 1000));
+}
+
 /* ---- paging ---- */
 
 bool paging_read(const struct http_request *r, struct paging *ret, struct problem *p)

@@ -54,6 +54,10 @@ struct wait {
 };
 bool wait_until(struct control *c, const struct wait *w, struct heartbeat_set *set);
 
+/* False, *p is filled: metad has just started, and a node that speaks may not have been heard yet.
+ */
+bool nodes_heard(const struct heartbeat_set *set, struct problem *p);
+
 /* ?limit= (1 to 1000, default 100) and ?after= (an identity). */
 struct paging {
     uint32_t limit;

@@ -99,7 +99,12 @@ const struct heartbeat *heartbeats_rival(const struct heartbeat_set *set, struct
     return NULL;
 }
 
+bool heartbeats_judge(const struct heartbeat_set *set)
+{
+    return set->now_ms >= set->started_ms + 2 * HEARTBEAT_SILENT_MS;
+}
+
 bool heartbeats_silent(const struct heartbeat_set *set, struct identity node)
 {
-    return set->now_ms >= set->started_ms + 2 * HEARTBEAT_SILENT_MS && !heartbeats_alive(set, node);
+    return heartbeats_judge(set) && !heartbeats_alive(set, node);
 }

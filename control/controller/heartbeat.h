@@ -95,7 +95,9 @@ const struct heartbeat *heartbeats_alive(const struct heartbeat_set *set, struct
 /* Another one, not silent, that lists the disk too: then neither is believed about it.  Or NULL. */
 const struct heartbeat *heartbeats_rival(const struct heartbeat_set *set, struct identity node,
                                          struct identity disk);
-/* … as a reason to act: nobody is judged before two silent-times have passed. */
+/* Two silent-times have passed: who speaks was heard by now. */
+bool heartbeats_judge(const struct heartbeat_set *set);
+/* Not alive, as a reason to act: nobody is judged before that. */
 bool heartbeats_silent(const struct heartbeat_set *set, struct identity node);
 
 #endif
