@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 
 enum { OPTION_KEEPER, OPTION_KEEP_ATTACHMENTS };
 
@@ -153,9 +154,18 @@ static void print_restored(struct cli *cli, const char *path, const struct keepe
     json_decref(attachments);
 }
 
+static uint64_t time_of_day_us(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
 enum cli_exit keeper_restore(struct cli *cli, const struct arguments *a)
 {
-    struct keeper_restore how = {.keep_attachments = a->options[OPTION_KEEP_ATTACHMENTS] != NULL};
+    struct keeper_restore how = {.now_us = time_of_day_us(),
+                                 .keep_attachments = a->options[OPTION_KEEP_ATTACHMENTS] != NULL};
     char path[CLUSTER_PATH_MAX], why[160];
     struct keeper_restored restored;
     enum err err;

@@ -83,6 +83,7 @@ must_check enum err keeper_lmdb_backup(const char *path, const char *file, char 
 
 struct keeper_restore {
     struct identity lineage; /* of the keeper that it becomes */
+    uint64_t now_us;         /* the time of day: no head's epoch is below it */
     bool keep_attachments;   /* else they end: who was detached after the backup stays out */
 };
 struct keeper_restored {                     /* what the backup held */
@@ -90,14 +91,12 @@ struct keeper_restored {                     /* what the backup held */
     uint64_t revision;                       /* at which the backup stood */
     struct record_list volumes, attachments; /* the caller's to free      */
 };
-#define KEEPER_RESTORE_EPOCHS                                                                      \
-    (UINT64_C(1) << 20) /* more than any volume sees between two backups */
+#define KEEPER_RESTORE_EPOCHS (UINT64_C(1) << 20) /* that every head goes on at the least */
 
 /*
  * A backup becomes the keeper of folder `path`, which has none: with the lineage given, without
- * attachments where they are not kept, and with every head's epoch KEEPER_RESTORE_EPOCHS higher
- * (see keeper_lmdb_copy.c).  *ret is set on success.  E_EXISTS, E_BUSY: there is one, or a process
- * uses the folder; nothing changed.
+ * attachments where they are not kept, and with later epochs (see keeper_lmdb_copy.c).  *ret is set
+ * on success.  E_EXISTS, E_BUSY: there is one, or a process uses the folder; nothing changed.
  */
 must_check enum err keeper_lmdb_restore(const char *file, const char *path,
                                         const struct keeper_restore *how,

@@ -12,11 +12,12 @@
  *   another lineage   nodes that saw the old history act on nothing of this one before they are
  *                     started again (design 6.7)
  *   higher epochs     what happened after the backup raised epochs that no record knows any more;
- *                     a replica promised them, and numbered writes in them.  So every head goes on
- *                     KEEPER_RESTORE_EPOCHS later and names nobody: no epoch is ever used twice
+ *                     replicas promised them, and numbered writes in them; an earlier restore of
+ *                     the same backup did so, too.  So every head names nobody and goes on at the
+ *                     time of the restore in microseconds, which no count of takeovers reaches: no
+ *                     epoch is used twice, unless the clock went back between two restores
  *   no attachments    who was detached after the backup would be let in again; so all end, and a
  *                     human makes those anew that shall be, or says that nobody was detached
- *                     (keep_attachments)
  * (P2) same generations  a replica that knows a newer one stops its takeover: sets changed since
  *
  * What can go wrong:
@@ -187,7 +188,7 @@ static enum err head_go_on(struct record_transaction *t, const struct record *at
 
     if (err)
         return err;
-    head.epoch += KEEPER_RESTORE_EPOCHS;
+    head.epoch = max_u64(head.epoch + KEEPER_RESTORE_EPOCHS, how->now_us);
     head.primary = head.incarnation = (struct identity){0};
     head.nonce ^= how->lineage.bits;
     return transaction_put(t, head_key(head.volume), head_write(&head, at->value));

@@ -2,6 +2,7 @@
 /* What the keeper in LMDB promises beyond the one in memory: media, processes, threads. */
 #include "metadata/keeper.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -417,6 +418,47 @@ static void a_restored_keeper_has_another_lineage_and_later_epochs(void **state)
     keeper_close(k);
 }
 
+static uint64_t restored_epoch(const struct keeper_restore *how)
+{
+    struct keeper_restored restored;
+    struct head_record head;
+    struct record_list l;
+    char why[160] = "", data[128];
+
+    snprintf(data, sizeof data, "%s/data.mdb", elsewhere);
+    assert_true(unlink(data) == 0 || errno == ENOENT); /* moved away by a human */
+    assert_int_equal(keeper_lmdb_restore(copy, elsewhere, how, &restored, why), E_OK);
+    restored_done(&restored);
+    struct keeper *k = restored_here(77);
+
+    assert_int_equal(keeper_range(k, "head/", &l), E_OK);
+    assert_int_equal(l.count, 1);
+    assert_int_equal(head_read(l.records[0].value, &head), E_OK);
+    record_list_free(&l);
+    keeper_close(k);
+    return head.epoch;
+}
+
+/* Between two restores of one backup epochs were raised, which that backup does not know. */
+static void the_same_backup_gives_later_epochs_each_time(void **state)
+{
+    struct keeper_restore how = {.lineage = {6}, .now_us = 1800000000000000};
+    struct keeper *k = keeper_here(5);
+    char why[160] = "";
+
+    (void)state;
+    put_volume(k, (struct identity){1}, (struct head_record){.epoch = 3});
+    keeper_close(k);
+    assert_int_equal(keeper_lmdb_backup(dir, copy, why), E_OK);
+
+    assert_int_equal(restored_epoch(&how), how.now_us);
+    how.now_us += 3 * KEEPER_RESTORE_EPOCHS;
+    assert_int_equal(restored_epoch(&how), how.now_us);
+
+    how.now_us = 0; /* a clock that lost its battery */
+    assert_int_equal(restored_epoch(&how), 3 + KEEPER_RESTORE_EPOCHS);
+}
+
 /* 60 attachments: more than one transaction takes. */
 static void put_attachments(struct keeper *k)
 {
@@ -586,6 +628,7 @@ int main(void)
         TEST(a_stop_ends_a_watch_with_an_empty_list),
         TEST(a_watch_without_news_ends_by_itself),
         TEST_COPY(a_restored_keeper_has_another_lineage_and_later_epochs),
+        TEST_COPY(the_same_backup_gives_later_epochs_each_time),
         TEST_COPY(a_restore_ends_every_attachment),
         TEST_COPY(a_restore_keeps_attachments_when_told),
         TEST_COPY(a_backup_beside_a_writer_is_one_moment),
