@@ -310,13 +310,23 @@ static bool named_read(struct pass *p, struct named *n)
     return true;
 }
 
+/* Another node has the disk now: this one will never confirm. */
+static bool grave_left(struct pass *p, const struct grave_record *g)
+{
+    const struct record *at = record_list_find(p->records, disk_key(g->disk).text);
+    struct disk_record r;
+
+    return at && disk_read(at->value, &r) == E_OK && !identity_equal(r.node, g->node);
+}
+
+/* A grave that no page's replica needs: its volume has gone, so whoever had the disk confirmed. */
 static bool grave_over(struct pass *p, const struct named *n, const struct grave_record *g)
 {
     const struct heartbeat *h = heartbeats_last(p->heartbeats, g->node);
 
     if (n->count > 0 && bsearch(&g->replica, n->replicas, n->count, sizeof g->replica, by_bits))
         return false;
-    return disk_removed(p, g->disk) || (h && heartbeat_buried(h, g->replica));
+    return disk_removed(p, g->disk) || grave_left(p, g) || (h && heartbeat_buried(h, g->replica));
 }
 
 static void graves_clear(struct pass *p, const struct named *n)

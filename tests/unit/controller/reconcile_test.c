@@ -224,6 +224,34 @@ static void graves_go_where_the_disk_is_now(void **state)
     assert_false(stage_has(s, grave_key(ID(1), stage_replica(7, 0))));
 }
 
+static void graves_that_were_dug_before_the_disk_moved_go_too(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    stage_disk(s, 1, 1);
+    stage_mark(s, 7, true);
+    stage_heartbeat(s, 1, 11);
+    expect_one(s, CHANGE_BURY, 7);
+    stage_act(s);
+    stage_disk(s, 1, 2);
+    h = stage_heartbeat(s, 2, 22);
+    says_disk(h, 1);
+    expect_one(s, CHANGE_BURY, 7);
+    stage_act(s);
+    for (uint32_t i = 0; i < 3; i++) {
+        assert_true(stage_has(s, grave_key(ID(1), stage_replica(7, i))));
+        says_buried(h, stage_replica(7, i));
+    }
+    expect_one(s, CHANGE_DELETE, 7);
+    stage_act(s);
+    assert_int_equal(stage_act(s), 3); /* the first node can never confirm them */
+    for (uint32_t i = 0; i < 3; i++)
+        assert_false(stage_has(s, grave_key(ID(1), stage_replica(7, i))));
+    assert_int_equal(stage_look(s), 0);
+}
+
 static void stage_remove(struct stage *s, uint64_t home)
 {
     struct disk_record r = {
@@ -600,6 +628,7 @@ int main(void)
         TEST(a_deleted_volume_goes_step_by_step),
         TEST(a_heartbeat_from_before_the_mark_is_no_consent),
         TEST(graves_go_where_the_disk_is_now),
+        TEST(graves_that_were_dug_before_the_disk_moved_go_too),
         TEST(a_volume_on_a_removed_disk_goes_and_then_the_disk),
         TEST(a_removed_disk_that_a_node_lists_is_believed),
         TEST(a_removed_disk_stays_while_a_volume_lies_on_it),
