@@ -44,7 +44,7 @@ static enum directory_where where(const struct node_directory *d, struct identit
         return DIRECTORY_ELSEWHERE;
     if (!head || !identity_equal(head->primary, d->node))
         return DIRECTORY_STARTING;
-    hosted = d->open_here(d->owner, volume);
+    hosted = d->open_here(d->owner, volume, ret->attachment);
     if (!hosted)
         return DIRECTORY_STARTING;
     ret->block = hosted->block;

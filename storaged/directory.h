@@ -6,7 +6,7 @@
  *   no such volume, or it is being deleted         UNKNOWN
  *   the initiator has no attachment, or its ends   FORBIDDEN
  *   the head names another node                    ELSEWHERE, at that node's first portal
- *   open here                                      HERE, at the target of its home
+ *   open here, and the attachment is known         HERE, at the target of its home
  *   meant to be here, or nowhere yet               STARTING
  */
 #ifndef STORAGED_DIRECTORY_H
@@ -23,8 +23,9 @@ struct node_directory {
     const char *prefix; /* of target names */
     uint32_t portal_count;
     const struct net_address *portals; /* our own, for SendTargets */
-    /* The volume while it is open here and takes logins, else NULL. */
-    const struct hosted *(*open_here)(void *owner, struct identity volume);
+    /* The volume while it is open here, takes logins and knows the attachment, else NULL. */
+    const struct hosted *(*open_here)(void *owner, struct identity volume,
+                                      struct identity attachment);
     void *owner;
 };
 

@@ -4,8 +4,9 @@
  * the agent acted (design 10).
  *
  * One is on its way at a time; what changes meanwhile goes into the next, at once.  A heartbeat
- * names the revision of the records that the agent has acted upon, so that metad may trust what it
- * does *not* list.
+ * names the revision of the records that are looked at, so that metad may trust what it does *not*
+ * list: as of these records it is not open, and lets nobody in.  The agent may not have acted upon
+ * them yet; what it will open, or let in, is listed from that moment on.
  */
 #ifndef STORAGED_HEARTBEAT_H
 #define STORAGED_HEARTBEAT_H

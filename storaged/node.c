@@ -167,11 +167,12 @@ static void agent_acted(struct agent *a)
     heartbeat_now(&container_of(a, struct node, agent)->heartbeat);
 }
 
-static const struct hosted *open_here(void *owner, struct identity volume)
+static const struct hosted *open_here(void *owner, struct identity volume,
+                                      struct identity attachment)
 {
     struct node *n = owner;
 
-    return volumes_hosted(&n->volumes, volume);
+    return volumes_hosted(&n->volumes, volume, attachment);
 }
 
 static void agent_stopped(struct agent *a)

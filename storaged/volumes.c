@@ -40,13 +40,6 @@ struct node_volume *volumes_find(struct node_volumes *vs, struct identity volume
     return NULL;
 }
 
-const struct hosted *volumes_hosted(struct node_volumes *vs, struct identity volume)
-{
-    struct node_volume *n = volumes_find(vs, volume);
-
-    return n && n->opened && !n->closing ? &n->hosted : NULL;
-}
-
 /* If it is ending: something that its end waits for may have happened. */
 static void end_look(struct node_volume *n)
 {
@@ -71,6 +64,18 @@ static struct node_attachment *attachment_find(struct node_volume *n, struct ide
             return a;
     }
     return NULL;
+}
+
+/* A heartbeat lists what is known, and metad takes what it does not list for over: nobody else
+ * comes in (design 10). */
+const struct hosted *volumes_hosted(struct node_volumes *vs, struct identity volume,
+                                    struct identity attachment)
+{
+    struct node_volume *n = volumes_find(vs, volume);
+
+    if (!n || !n->opened || n->closing)
+        return NULL;
+    return attachment_find(n, attachment) ? &n->hosted : NULL;
 }
 
 enum err volumes_know(struct node_volumes *vs, struct identity volume, struct identity attachment)

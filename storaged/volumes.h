@@ -71,13 +71,16 @@ void volumes_close_all(struct node_volumes *vs);
  * its error yet. */
 must_check enum err volumes_resize(struct node_volumes *vs, struct identity volume);
 
+/* It is let in, and told in heartbeats, from now on.  E_NO_MEMORY: there are as many as there may
+ * be; it stays outside. */
 must_check enum err volumes_know(struct node_volumes *vs, struct identity volume,
                                  struct identity attachment);
 void volumes_drain(struct node_volumes *vs, struct identity volume, struct identity attachment);
 void volumes_forget(struct node_volumes *vs, struct identity volume, struct identity attachment);
 
 struct node_volume *volumes_find(struct node_volumes *vs, struct identity volume); /* or NULL */
-/* For the directory: NULL unless it takes logins. */
-const struct hosted *volumes_hosted(struct node_volumes *vs, struct identity volume);
+/* For the directory: NULL unless it takes logins, and knows the attachment. */
+const struct hosted *volumes_hosted(struct node_volumes *vs, struct identity volume,
+                                    struct identity attachment);
 
 #endif

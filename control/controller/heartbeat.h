@@ -59,7 +59,8 @@ struct heartbeat {
     char name[RECORD_NAME_MAX + 1], rack[RECORD_NAME_MAX + 1];
     char status_address[64];      /* of its status port; empty: none */
     char held[HEARTBEAT_WHY_MAX]; /* why it changes nothing now; empty: not held */
-    uint64_t revision; /* of the keeper, seen and acted on; 0: of another lineage, or none */
+    uint64_t revision; /* of the keeper, seen: as of it, what is not listed is not open, and lets
+                        * nobody in; 0: of another lineage, or none */
     uint32_t volumes_max, attachments_max; /* it takes no more; UINT32_MAX: no cap known */
     uint32_t portal_count, disk_count, replica_count, volume_count, attachment_count, grave_count;
     char (*portals)[64];

@@ -15,7 +15,7 @@
 #define FLIGHT  24u /* heartbeats on their way */
 
 struct storm_node {
-    uint64_t incarnation, revision; /* the process; what it has seen and acted on */
+    uint64_t incarnation, revision; /* the process; what it has seen */
     bool running;
     bool open[VOLUMES + 1];
     uint64_t epoch[VOLUMES + 1];

@@ -267,13 +267,16 @@ static void a_volume_of_another_process_is_closed(void **state)
 static void a_volume_that_is_closed_lets_nobody_in(void **state)
 {
     struct scene *s = *state;
+    struct attachment_record a = cluster_attachment();
 
     create_volume(s);
     until(s, served);
-    assert_non_null(volumes_hosted(&s->volumes, VOLUME));
+    put(s, attachment_key(VOLUME, ATTACHMENT), attachment_write(&a, NULL));
+    until(s, attachment_known);
+    assert_non_null(volumes_hosted(&s->volumes, VOLUME, ATTACHMENT));
     agent_hold(&s->agent);
-    volumes_close(&s->volumes, VOLUME);
-    assert_null(volumes_hosted(&s->volumes, VOLUME)); /* from now on, not from its end on */
+    volumes_close(&s->volumes, VOLUME); /* from now on, not from its end on */
+    assert_null(volumes_hosted(&s->volumes, VOLUME, ATTACHMENT));
     until(s, no_volume_open);
 }
 
@@ -306,7 +309,7 @@ static void a_volume_grows_while_it_is_served(void **state)
     until(s, served);
     put_volume(s, 128 * MIB, false);
     until(s, served_with_128_mib);
-    assert_int_equal(volumes_hosted(&s->volumes, VOLUME)->block->size_units,
+    assert_int_equal(volumes_find(&s->volumes, VOLUME)->hosted.block->size_units,
                      128 * MIB / UNIT_BYTES);
 }
 
@@ -453,6 +456,70 @@ static void an_attachment_is_known_then_drained(void **state)
     until(s, no_attachment_told);
 }
 
+/* Where the directory sends who has that attachment. */
+static enum directory_where sent(struct scene *s, struct attachment_record a)
+{
+    struct directory *d = &s->directory.directory;
+    struct directory_answer answer;
+    char target[ISCSI_NAME_MAX];
+
+    iscsi_target_name(ISCSI_PREFIX, VOLUME, target);
+    d->find(d, target, a.initiator, &answer);
+    return answer.where;
+}
+
+static bool attachment_read_here(void *arg)
+{
+    return view_attachment(&((struct scene *)arg)->agent.view, VOLUME, ATTACHMENT) != NULL;
+}
+
+/* metad takes what a heartbeat does not list for gone: nobody comes in who is not listed. */
+static void an_attachment_is_let_in_when_it_is_known_not_before(void **state)
+{
+    struct scene *s = *state;
+    struct attachment_record a = cluster_attachment();
+
+    create_volume(s);
+    until(s, served);
+    put(s, attachment_key(VOLUME, ATTACHMENT), attachment_write(&a, NULL));
+    until(s, attachment_read_here);
+    assert_true(no_attachment_told(s));
+    assert_int_equal(sent(s, a), DIRECTORY_STARTING);
+    until(s, attachment_known);
+    assert_int_equal(sent(s, a), DIRECTORY_HERE);
+}
+
+static struct attachment_record attachment_number(uint32_t i)
+{
+    struct attachment_record a = {.attachment = ID(100 + i), .volume = VOLUME};
+
+    snprintf(a.initiator, sizeof a.initiator, "iqn.2026-11.example:%u", i);
+    return a;
+}
+
+/* … for ever, where a lowered `volumes` has no room for all that were attached before. */
+static void an_attachment_that_has_no_room_is_not_let_in(void **state)
+{
+    struct scene *s = *state;
+    uint32_t room = s->limits.attachments_max, in = 0;
+    json_t *body;
+
+    create_volume(s);
+    for (uint32_t i = 0; i < room + 3; i++) {
+        struct attachment_record a = attachment_number(i);
+
+        put(s, attachment_key(VOLUME, a.attachment), attachment_write(&a, NULL));
+    }
+    until(s, served);
+    sim_run_for(s->sim, 1000000);
+    for (uint32_t i = 0; i < room + 3; i++)
+        in += sent(s, attachment_number(i)) == DIRECTORY_HERE;
+    body = heartbeat_now_json(s);
+    assert_int_equal(json_array_size(json_object_get(body, "attachments")), room);
+    assert_int_equal(in, room);
+    json_decref(body);
+}
+
 /* Design 3: without metad a running node serves what it serves, and catches up afterwards. */
 static void without_metad_a_volume_is_served(void **state)
 {
@@ -588,6 +655,8 @@ int main(void)
         each(a_deleted_volume_goes_by_its_graves),
         each(a_grave_is_not_done_while_its_replica_is_being_made),
         each(an_attachment_is_known_then_drained),
+        each(an_attachment_is_let_in_when_it_is_known_not_before),
+        each(an_attachment_that_has_no_room_is_not_let_in),
         each(without_metad_a_volume_is_served),
         each(an_older_keeper_is_not_acted_upon),
         each(a_node_goes_on_when_its_keeper_is_back),

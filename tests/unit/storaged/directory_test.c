@@ -27,11 +27,13 @@ struct scene {
     uint32_t listed_count;
 };
 
-static const struct hosted *open_here(void *owner, struct identity volume)
+static const struct hosted *open_here(void *owner, struct identity volume,
+                                      struct identity attachment)
 {
     const struct scene *s = owner;
 
     assert_int_equal(volume.bits, VOLUME.bits);
+    assert_int_equal(attachment.bits, ATTACHMENT.bits);
     return s->open_here ? &a_volume : NULL;
 }
 

@@ -37,9 +37,10 @@ static void disks_done(struct node_disks *d)
     container_of(d, struct scene, homes[scene_apart].disks)->disks_are = true;
 }
 
-static const struct hosted *open_here(void *owner, struct identity volume)
+static const struct hosted *open_here(void *owner, struct identity volume,
+                                      struct identity attachment)
 {
-    return volumes_hosted(&((struct scene *)owner)->volumes, volume);
+    return volumes_hosted(&((struct scene *)owner)->volumes, volume, attachment);
 }
 
 static void open_homes(struct scene *s)
