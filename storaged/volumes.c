@@ -111,7 +111,7 @@ void volumes_drain(struct node_volumes *vs, struct identity volume, struct ident
 
     if (!a || a->draining || a->drained)
         return;
-    if (!n->opened) { /* nobody was let in */
+    if (!n->opened || n->drained) { /* nobody was let in, or all have left: its end waits no more */
         a->drained = true;
         tell(vs);
         return;

@@ -520,6 +520,35 @@ static void an_attachment_that_has_no_room_is_not_let_in(void **state)
     json_decref(body);
 }
 
+static bool all_sessions_have_ended(void *arg)
+{
+    struct scene *s = arg;
+    struct node_volume *n = volumes_find(&s->volumes, VOLUME);
+
+    return n && n->closed && n->drained;
+}
+
+/* Detached after its volume was closed: there is nobody left, and the end has not to wait for it.
+ */
+static void an_attachment_of_a_closed_volume_is_drained(void **state)
+{
+    struct scene *s = *state;
+    struct attachment_record a = cluster_attachment();
+
+    create_volume(s);
+    until(s, served);
+    put(s, attachment_key(VOLUME, ATTACHMENT), attachment_write(&a, NULL));
+    until(s, attachment_known);
+    agent_hold(&s->agent);
+    volumes_close(&s->volumes, VOLUME);
+    until(s, all_sessions_have_ended);
+    assert_true(attachment_known(s));
+    volumes_drain(&s->volumes, VOLUME, ATTACHMENT);
+    assert_true(attachment_drained(s));
+    until(s, no_volume_open);
+    sim_run_for(s->sim, 1000000);
+}
+
 /* Design 3: without metad a running node serves what it serves, and catches up afterwards. */
 static void without_metad_a_volume_is_served(void **state)
 {
@@ -657,6 +686,7 @@ int main(void)
         each(an_attachment_is_known_then_drained),
         each(an_attachment_is_let_in_when_it_is_known_not_before),
         each(an_attachment_that_has_no_room_is_not_let_in),
+        each(an_attachment_of_a_closed_volume_is_drained),
         each(without_metad_a_volume_is_served),
         each(an_older_keeper_is_not_acted_upon),
         each(a_node_goes_on_when_its_keeper_is_back),
