@@ -30,6 +30,7 @@ struct home {
     /* homes.c's own */
     struct homes *all;
     struct errand errand; /* what all homes are asked at a time */
+    enum err err;         /* of its target                      */
     struct mail stop;     /* opening its disks                  */
     struct iscsi_close close;
     pthread_t thread;

@@ -30,7 +30,7 @@ enum err homes_open(struct homes *h, const struct node_config *config, const str
 {
     enum err err = E_OK;
 
-    *h = (struct homes){.config = config};
+    *h = (struct homes){.config = config, .limits = limits};
     h->list = calloc(limits->homes, sizeof *h->list);
     *reterr_text = "no memory";
     if (!h->list)
@@ -47,17 +47,6 @@ uint64_t homes_bytes(const struct homes *h)
     for (uint32_t i = 0; i < h->count; i++)
         bytes += reactor_bytes(h->list[i].reactor);
     return bytes;
-}
-
-enum err homes_targets_open(struct homes *h, const struct limits *limits)
-{
-    struct iscsi_config config = {.portal_group_tag = 1, .limits = limits->iscsi};
-    enum err err = E_OK;
-    uint32_t none;
-
-    for (uint32_t i = 1; i < h->count && !err; i++)
-        err = iscsi_target_open(h->list[i].env, &config, NULL, &h->list[i].target, &none);
-    return err;
 }
 
 static void *turn(void *reactor)
@@ -106,18 +95,37 @@ static void disks_done(struct node_disks *d)
     errand_end(&container_of(d, struct home, disks)->errand);
 }
 
-static void disks_open_there(struct errand *e)
+/* Without portals it takes what is handed over to it. */
+static enum err target_open(struct home *home)
+{
+    struct iscsi_config config = {.portal_group_tag = 1, .limits = home->all->limits->iscsi};
+    uint32_t none;
+
+    return iscsi_target_open(home->env, &config, NULL, &home->target, &none);
+}
+
+static void fill_there(struct errand *e)
 {
     struct home *home = container_of(e, struct home, errand);
     uint32_t homes = home->all->count;
     struct disks_share share = {(home->number + homes - 1) % homes, homes};
 
+    home->err = home->number > 0 ? target_open(home) : E_OK;
     disks_open(&home->disks, home->env, home->all->config, share, disks_done);
 }
 
-void homes_disks_open(struct homes *h, void (*done)(struct homes *))
+void homes_fill(struct homes *h, void (*done)(struct homes *))
 {
-    ask(h, 0, disks_open_there, done);
+    ask(h, 0, fill_there, done);
+}
+
+enum err homes_err(const struct homes *h)
+{
+    enum err err = E_OK;
+
+    for (uint32_t i = 0; i < h->count && !err; i++)
+        err = h->list[i].err;
+    return err;
 }
 
 static void disks_stop_there(struct mail *m)
@@ -152,7 +160,10 @@ static void target_close_there(struct errand *e)
     struct home *home = container_of(e, struct home, errand);
 
     home->close.done = target_closed;
-    iscsi_target_close(home->target, &home->close);
+    if (home->target)
+        iscsi_target_close(home->target, &home->close);
+    else
+        errand_end(e);
 }
 
 void homes_targets_close(struct homes *h, void (*done)(struct homes *))

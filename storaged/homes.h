@@ -17,30 +17,31 @@ struct homes {
 
     /* its own */
     const struct node_config *config;
+    const struct limits *limits;
     void (*done)(struct homes *);
     uint32_t to_come;
 };
 
 /* As many as the configuration wants and has disks for: their reactors, none of which turns yet.
- * *reterr_text as reactor_open()'s. */
+ * Both are the caller's, for good.  *reterr_text as reactor_open()'s. */
 must_check enum err homes_open(struct homes *h, const struct node_config *config,
                                const struct limits *limits, const char **reterr_text);
 
 uint64_t homes_bytes(const struct homes *h); /* of the reactors */
 
-/* Targets for those beside control; without portals, they take what is handed over to them. */
-must_check enum err homes_targets_open(struct homes *h, const struct limits *limits);
-
 /* Threads for those beside control; after that the rules of home.h. */
 must_check enum err homes_turn(struct homes *h);
 
-void homes_disks_open(struct homes *h, void (*done)(struct homes *));
-void homes_disks_stop(struct homes *h);             /* while they are being opened: once */
-uint32_t homes_disks_opened(const struct homes *h); /* after that, and before they are closed */
+/* Each opens its disks, and beside control a target for the sessions of its volumes. */
+void homes_fill(struct homes *h, void (*done)(struct homes *));
+must_check enum err homes_err(const struct homes *h); /* after that: a target could not be opened */
+void homes_disks_stop(struct homes *h);               /* while they are being opened: once */
+uint32_t homes_disks_opened(const struct homes *h);   /* after that, and before they are closed */
 void homes_targets_close(struct homes *h, void (*done)(struct homes *)); /* beside control's */
 void homes_disks_close(struct homes *h, void (*done)(struct homes *));
 
-/* The control reactor turns no more: ends the threads, gives everything back. */
+/* The control reactor turns no more, and what was filled is closed: ends the threads, gives
+ * everything back. */
 void homes_close(struct homes *h);
 
 #endif

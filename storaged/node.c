@@ -31,7 +31,7 @@
 #include <string.h>
 
 enum node_state {
-    DISKS,   /* formatted where blank, opened             */
+    DISKS,   /* formatted where blank, opened; and the targets beside control */
     LISTEN,  /* portals are taken: a killed process may have them for a while */
     RUN,     /* agent, heartbeats                         */
     RUNNING, /* until it is asked to stop                 */
@@ -199,7 +199,7 @@ static void target_closed(struct iscsi_close *c)
     task_run(&n->task);
 }
 
-static void disks_are_open(struct homes *h)
+static void homes_are_filled(struct homes *h)
 {
     struct node *n = container_of(h, struct node, homes);
 
@@ -372,8 +372,17 @@ static bool run(struct node *n)
 
 /* ---- the life of a node ---- */
 
+/* What it cannot serve without; NULL: nothing. */
+static const char *lacks(const struct node *n)
+{
+    if (homes_err(&n->homes))
+        return "no memory for targets";
+    return homes_disks_opened(&n->homes) == 0 ? "no disk could be opened" : NULL;
+}
+
 static enum task_next listen_or_wait(struct node *n)
 {
+    const char *lack;
     enum err err;
 
     if (n->stopping) {
@@ -382,8 +391,9 @@ static enum task_next listen_or_wait(struct node *n)
     }
     if (timer_running(&n->again))
         return TASK_WAIT;
-    if (homes_disks_opened(&n->homes) == 0) {
-        failed(n, "no disk could be opened", "");
+    lack = lacks(n);
+    if (lack) {
+        failed(n, lack, "");
         n->stopping = true;
         return task_goto(&n->task, RUN);
     }
@@ -532,11 +542,9 @@ static bool homes_begin(struct node *n)
 
     if (!err) {
         n->env = n->homes.list[0].env;
-        text = "no memory for targets, or no threads";
-        err = homes_targets_open(&n->homes, &n->limits);
-    }
-    if (!err)
+        text = "no threads for reactors (TasksMax=, `ulimit -u`)";
         err = homes_turn(&n->homes);
+    }
     if (err)
         log_event(&log_stderr, LOG_LEVEL_ERROR, "storaged", "start_failed", "%s: %s", err_text(err),
                   text);
@@ -612,7 +620,7 @@ int node_run(const struct node_config *config)
                   "for tests: the status port can make disks slow, hang and fail");
     limits_print(&n->limits, config, homes_bytes(&n->homes), n->env->log);
     directory_init(n);
-    homes_disks_open(&n->homes, disks_are_open);
+    homes_fill(&n->homes, homes_are_filled);
     task_start(&n->task, &node_kind, &n->env->tasks, DISKS);
     reactor_run(n->homes.list[0].reactor);
     if (n->watchdog.every_us > 0)
