@@ -16,7 +16,7 @@ struct problem {
     unsigned status;
     const char *title; /* static */
     char slug[40];
-    char detail[320];
+    char detail[448];
 };
 
 /* Fills *p from the error's row. */

@@ -118,6 +118,47 @@ static enum err resize_records(const struct volume_view *v, const struct volume_
                : transaction_put(t, volume_key(grown->volume), volume_write(grown, v->volume_json));
 }
 
+/* A replica of a shard that the volume does not have, and who reported it; or NULL. */
+static const struct heartbeat_replica *replica_beyond(const struct heartbeat_set *set,
+                                                      const struct volume_view *v,
+                                                      const struct heartbeat **ret_by)
+{
+    for (uint32_t n = 0; n < set->count; n++) {
+        const struct heartbeat *h = set->items[n];
+
+        for (uint32_t i = 0; i < h->replica_count; i++) {
+            const struct heartbeat_replica *r = &h->replicas[i];
+
+            if (!identity_equal(r->volume, v->volume.volume) ||
+                r->shard < volume_shards(v->volume.bytes))
+                continue;
+            *ret_by = h;
+            return r;
+        }
+    }
+    return NULL;
+}
+
+/* P7: records that were restored may be older than a shard; one made anew in its place would read
+ * as zeros what was written to it. */
+static bool resize_hides_nothing(const struct heartbeat_set *set, const struct volume_view *v,
+                                 const struct volume_record *grown, struct problem *p)
+{
+    const struct heartbeat *by;
+    const struct heartbeat_replica *r;
+
+    if (volume_shards(grown->bytes) == volume_shards(v->volume.bytes))
+        return true;
+    r = replica_beyond(set, v, &by);
+    return !r ||
+           problem(p, E_CONFLICT,
+                   "replica %s on disk %s of node %s holds what was written to shard %u of volume "
+                   "%s after the backup that was restored; a new shard would hide it: restore a "
+                   "later backup, or copy the volume to a larger one",
+                   identity_show(r->replica).text, identity_show(r->disk).text, by->name, r->shard,
+                   v->volume.name);
+}
+
 static bool resize_pages(struct control *c, const struct volume_view *v,
                          const struct volume_record *grown, struct record_transaction *t,
                          struct problem *p)
@@ -130,7 +171,8 @@ static bool resize_pages(struct control *c, const struct volume_view *v,
     struct cluster cluster = {0};
     bool ok = board_snapshot(&c->board, &set) || problem(p, E_NO_MEMORY, "no memory");
 
-    ok = ok && control_range(c, key.text, &pages, p) && cluster_read(c, &set, &cluster, p);
+    ok = ok && resize_hides_nothing(&set, v, grown, p) && control_range(c, key.text, &pages, p) &&
+         cluster_read(c, &set, &cluster, p);
     g.last = ok ? record_list_find(&pages, key.text) : NULL;
     g.node = v->head.primary; /* its shards share a process today */
     if (ok && !g.last)

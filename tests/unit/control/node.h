@@ -31,6 +31,7 @@ struct node {
     const char *held;          /* says so, and why             */
     const char *status;        /* says where its status port is; NULL: it has none */
     atomic_bool damaged;       /* says so of every replica that was never salvaged     */
+    atomic_int orphan;         /* reports one of this shard of every volume; 0: none        */
     atomic_bool scrubs;        /* says how far it has come and what it found           */
     atomic_int most;           /* volumes and attachments that it takes; 0: says nothing */
     const char *_Atomic fails; /* opens nothing, and says why  */
@@ -52,6 +53,14 @@ static inline void node_holds(struct node *n, const json_t *page, json_t *replic
                           json_pack("{sO sO si so sb}", "replica", json_array_get(r, 0), "volume",
                                     json_object_get(page, "volume"), "shard", 0, "disk",
                                     hex(n->disk ? n->disk : n->id + 0x1000), "damaged", !salvaged));
+}
+
+/* What no record names. */
+static inline void node_keeps_orphan(struct node *n, const json_t *volume, json_t *replicas)
+{
+    json_array_append_new(replicas, json_pack("{so sO si so sb}", "replica", hex(0x0ff), "volume",
+                                              json_object_get(volume, "volume"), "shard", n->orphan,
+                                              "disk", hex(n->id + 0x1000), "named", 0));
 }
 
 /* What it does with one record. */
@@ -86,6 +95,8 @@ static inline void node_sees(struct node *n, const char *key, const json_t *valu
                                                   ending ? "drained" : "known"));
     } else if (strncmp(key, "page/", 5) == 0 && n->damaged) {
         node_holds(n, value, lists[3]);
+    } else if (strncmp(key, "volume/", 7) == 0 && n->orphan > 0) {
+        node_keeps_orphan(n, value, lists[3]);
     } else if (strncmp(key, "grave/", 6) == 0 && !n->keeps) {
         json_array_append(lists[2], json_object_get(value, "replica"));
     }

@@ -208,6 +208,30 @@ static void a_volume_that_nobody_serves_is_not_resized(void **state)
     reply_done(&r);
 }
 
+/* P7: after a restore a volume may be smaller than it was. */
+static void a_new_shard_hides_no_replica(void **state)
+{
+    struct cluster *c = *state;
+    struct reply r;
+
+    expect_status(create(c, "web", GIB, ""), 201);
+    node_stop(&c->node);
+    c->node.orphan = 2;
+    c->node.stopping = false;
+    node_beat(&c->node);
+    assert_int_equal(pthread_create(&c->node.thread, NULL, node_run, &c->node), 0);
+
+    expect_problem(call(c->metad, "PATCH", "/v1/volumes/web", "{\"size_bytes\":9663676416}"), 409,
+                   "conflict",
+                   "replica 00000000000000ff on disk 00000000000010a1 of node n1 holds what was "
+                   "written to shard 2 of volume web after the backup that was restored; a new "
+                   "shard would hide it: restore a later backup, or copy the volume to a larger");
+    r = call(c->metad, "GET", "/v1/volumes/web", NULL);
+    assert_int_equal(number_of(&r, "size_bytes"), GIB);
+    reply_done(&r);
+    expect_status(call(c->metad, "PATCH", "/v1/volumes/web", "{\"size_bytes\":8589934592}"), 200);
+}
+
 /* A heartbeat with this cap has come in before it is relied on. */
 static void node_takes(struct cluster *c, int most)
 {
@@ -371,6 +395,7 @@ int main(void)
         TEST(without_waiting_it_is_creating),
         TEST(a_volume_grows_and_never_shrinks),
         TEST(a_volume_that_nobody_serves_is_not_resized),
+        TEST(a_new_shard_hides_no_replica),
         TEST(a_node_takes_so_many_volumes),
         TEST(one_that_cannot_be_made_is_reported),
         TEST(a_disk_with_a_volume_is_not_removed),
