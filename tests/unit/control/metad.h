@@ -3,7 +3,7 @@
 #ifndef TESTS_UNIT_CONTROL_METAD_H
 #define TESTS_UNIT_CONTROL_METAD_H
 
-#include "control/control.h"
+#include "control/inside.h"
 #include "metadata/keeper.h"
 
 #include <arpa/inet.h>
@@ -43,6 +43,16 @@ static inline void metad_open(struct metad *m)
     if (control_open(&config, &quiet, &m->control, why) != E_OK)
         fail_msg("%s", why);
     m->port = (uint16_t)strtoul(strrchr(control_url(m->control), ':') + 1, NULL, 10);
+}
+
+/* As if it had begun to listen for heartbeats then, on its own clock. */
+static inline void metad_listens_since(const struct metad *m, uint64_t ms)
+{
+    struct board *b = &m->control->board;
+
+    pthread_mutex_lock(&b->lock);
+    b->started_ms = ms;
+    pthread_mutex_unlock(&b->lock);
 }
 
 static inline int metad_setup(void **state)

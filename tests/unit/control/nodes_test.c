@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Nodes, disks and health over REST: what they say of one that speaks and one that is silent. */
-#include "control/inside.h"
 #include "tests/unit/control/node.h"
 
 static void an_empty_cluster_is_well(void **state)
@@ -158,15 +157,6 @@ static void a_disk_that_wants_somebody_is_reported(void **state)
     assert_true(is_well(*state));
 }
 
-static void listens_since(const struct metad *m, uint64_t ms)
-{
-    struct board *b = &m->control->board;
-
-    pthread_mutex_lock(&b->lock);
-    b->started_ms = ms;
-    pthread_mutex_unlock(&b->lock);
-}
-
 static void nobody_is_removed_before_all_were_heard(void **state)
 {
     struct node gone = {
@@ -175,10 +165,10 @@ static void nobody_is_removed_before_all_were_heard(void **state)
     struct reply r;
 
     node_register(&gone);
-    listens_since(*state, UINT64_MAX / 2); /* a moment that is still to come */
+    metad_listens_since(*state, UINT64_MAX / 2); /* a moment that is still to come */
     expect_problem(call(*state, "DELETE", disk, NULL), 503, "not-ready", "just started");
     expect_problem(call(*state, "DELETE", node, NULL), 503, "not-ready", "just started");
-    listens_since(*state, 0);
+    metad_listens_since(*state, 0);
     r = call(*state, "DELETE", disk, NULL);
     assert_int_equal(r.status, 204);
     reply_done(&r);
@@ -196,7 +186,7 @@ static void a_node_that_is_gone_is_removed(void **state)
     struct reply r;
 
     node_register(&gone);
-    listens_since(*state, 0);
+    metad_listens_since(*state, 0);
     expect_problem(call(*state, "DELETE", "/v1/nodes/n1", NULL), 409, "conflict",
                    "disk 00000000000010a1 is recorded in it");
     node_register(&next);
@@ -223,7 +213,7 @@ static void a_disk_that_is_gone_is_removed(void **state)
     const char *path = "/v1/disks/00000000000010a1";
     struct reply r;
 
-    listens_since(*state, 0);
+    metad_listens_since(*state, 0);
     node_register(&n);
     node_beat(&n);
     expect_problem(call(*state, "DELETE", path, NULL), 409, "conflict",

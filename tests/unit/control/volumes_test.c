@@ -280,6 +280,7 @@ static void a_disk_with_a_volume_is_not_removed(void **state)
 {
     struct cluster *c = *state;
 
+    metad_listens_since(c->metad, 0);
     expect_status(create(c, "web", GIB, ""), 201);
     node_stop(&c->node);
     c->node.disk = 0x77; /* its disk is gone, and another one there */
