@@ -188,13 +188,13 @@ static void served_done(struct served *s)
 }
 
 /* Who puts what where; it compares the head at `revision` (-1: not). */
-struct change {
+struct attempt {
     const char *node, *key;
     const json_t *value;
     json_int_t revision;
 };
 
-static struct reply change(void *metad, const struct served *s, struct change c)
+static struct reply change(void *metad, const struct served *s, struct attempt c)
 {
     json_t *compares = json_array(), *body;
     struct reply r;
@@ -218,13 +218,13 @@ static void a_primary_changes_its_head_and_page(void **state)
 
     serve_one(*state, &s);
     json_object_set_new(s.head, "generation", json_integer(1));
-    expect_ok(change(*state, &s, (struct change){NODE, s.head_key, s.head, s.head_revision}));
-    expect_problem(change(*state, &s, (struct change){NODE, s.page_key, s.page, s.head_revision}),
+    expect_ok(change(*state, &s, (struct attempt){NODE, s.head_key, s.head, s.head_revision}));
+    expect_problem(change(*state, &s, (struct attempt){NODE, s.page_key, s.page, s.head_revision}),
                    409, "conflict", s.head_key); /* the head has moved */
     json_decref(s.head);
     s.head = record_of(*state, s.head_key, &s.head_revision);
     assert_int_equal(json_integer_value(json_object_get(s.head, "generation")), 1);
-    expect_ok(change(*state, &s, (struct change){NODE, s.page_key, s.page, s.head_revision}));
+    expect_ok(change(*state, &s, (struct attempt){NODE, s.page_key, s.page, s.head_revision}));
     served_done(&s);
 }
 
@@ -234,20 +234,20 @@ static void nobody_else_changes_them(void **state)
     json_t *null = json_null();
 
     serve_one(*state, &s);
-    expect_problem(change(*state, &s, (struct change){OTHER, s.head_key, s.head, s.head_revision}),
+    expect_problem(change(*state, &s, (struct attempt){OTHER, s.head_key, s.head, s.head_revision}),
                    403, "forbidden", "not the volume's primary");
-    expect_problem(change(*state, &s, (struct change){OTHER, s.page_key, s.page, s.head_revision}),
+    expect_problem(change(*state, &s, (struct attempt){OTHER, s.page_key, s.page, s.head_revision}),
                    403, "forbidden", "not the volume's primary");
-    expect_problem(change(*state, &s, (struct change){NODE, s.page_key, s.page, -1}), 403,
+    expect_problem(change(*state, &s, (struct attempt){NODE, s.page_key, s.page, -1}), 403,
                    "forbidden", "must be compared");
-    expect_problem(change(*state, &s, (struct change){NODE, s.head_key, null, s.head_revision}),
+    expect_problem(change(*state, &s, (struct attempt){NODE, s.head_key, null, s.head_revision}),
                    403, "forbidden", "takes no head away");
-    expect_problem(change(*state, &s, (struct change){NODE, s.page_key, null, s.head_revision}),
+    expect_problem(change(*state, &s, (struct attempt){NODE, s.page_key, null, s.head_revision}),
                    403, "forbidden", "takes no page away");
-    expect_problem(change(*state, &s, (struct change){NODE, s.page_key, s.head, s.head_revision}),
+    expect_problem(change(*state, &s, (struct attempt){NODE, s.page_key, s.head, s.head_revision}),
                    400, "invalid", "not such a record");
     json_object_set_new(s.page, "index", json_integer(1));
-    expect_problem(change(*state, &s, (struct change){NODE, s.page_key, s.page, s.head_revision}),
+    expect_problem(change(*state, &s, (struct attempt){NODE, s.page_key, s.page, s.head_revision}),
                    403, "forbidden", "another page's");
     served_done(&s);
 }
@@ -269,7 +269,7 @@ static void epoch_and_primary_are_the_controllers(void **state)
         json_object_set_new(changed, rows[i].member,
                             json_loads(rows[i].value, JSON_DECODE_ANY, NULL));
         expect_problem(
-            change(*state, &s, (struct change){NODE, s.head_key, changed, s.head_revision}), 403,
+            change(*state, &s, (struct attempt){NODE, s.head_key, changed, s.head_revision}), 403,
             "forbidden", s.head_key);
         json_decref(changed);
     }
