@@ -2,6 +2,7 @@
 /* control/board.c — see board.h. */
 #include "control/board.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -42,6 +43,19 @@ static struct heartbeat **board_slot(struct board *b, struct identity node)
     return b->count < BOARD_NODES_MAX ? &b->last[b->count] : NULL;
 }
 
+/* A process that speaks again after another one of its node: both live.  A restart never does. */
+static void board_follow(struct heartbeat *h, const struct heartbeat *former)
+{
+    bool other = !identity_equal(h->incarnation, former->incarnation);
+    const char *portal = other && former->portal_count ? former->portals[0] : "";
+
+    h->before = other ? former->incarnation : former->before;
+    snprintf(h->before_portal, sizeof h->before_portal, "%s",
+             other ? portal : former->before_portal);
+    h->doubled_ms = other && identity_equal(h->incarnation, former->before) ? h->arrived_ms
+                                                                            : former->doubled_ms;
+}
+
 enum err board_put(struct board *b, struct heartbeat *h)
 {
     struct heartbeat *former = NULL;
@@ -53,6 +67,8 @@ enum err board_put(struct board *b, struct heartbeat *h)
         b->count++;
     else if (slot)
         former = *slot;
+    if (former)
+        board_follow(h, former);
     if (slot)
         *slot = h;
     else

@@ -23,6 +23,18 @@ static void health_say(struct health *h, json_t *line)
         json_decref(line);
 }
 
+/* A copy of its folder runs (C9). */
+static void say_doubled(struct health *h, const struct heartbeat *node)
+{
+    health_say(h,
+               json_sprintf("node %s is two processes, %s at %s and %s at %s: nothing is changed "
+                            "for what lies on its disks; stop the one that is the copy",
+                            node->name, identity_show(node->incarnation).text,
+                            node->portal_count ? node->portals[0] : "no portal",
+                            identity_show(node->before).text,
+                            *node->before_portal ? node->before_portal : "no portal"));
+}
+
 static void look_at_nodes(struct health *h, const struct record_list *nodes,
                           const struct heartbeat_set *set)
 {
@@ -39,6 +51,8 @@ static void look_at_nodes(struct health *h, const struct record_list *nodes,
         if (!alive) {
             h->nodes_silent++;
             health_say(h, json_sprintf("node %s is silent", r.name));
+        } else if (heartbeats_doubled(set, r.node)) {
+            say_doubled(h, alive);
         } else if (alive->held[0]) {
             health_say(h, json_sprintf("node %s is held: %s", r.name, alive->held));
         }

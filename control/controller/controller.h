@@ -22,8 +22,9 @@
  *           C7  absence is no order: a node that says nothing loses nothing.
  *           C8  nothing at all is done while a recorded node that speaks has seen a newer revision
  *               than ours (6.7).
- *           C9  a disk that two nodes list, both speaking, is nobody's: neither is named primary
- * for what lies on it, and neither's word buries it.
+ *           C9  a disk that two nodes list, both speaking, is nobody's, and so are the disks of a
+ *               node for which two processes speak: none is named primary for what lies on it, and
+ *               nobody's word buries it.
  */
 #ifndef CONTROL_CONTROLLER_CONTROLLER_H
 #define CONTROL_CONTROLLER_CONTROLLER_H

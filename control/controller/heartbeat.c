@@ -86,9 +86,21 @@ const struct heartbeat *heartbeats_alive(const struct heartbeat_set *set, struct
     return h && set->now_ms <= h->arrived_ms + HEARTBEAT_SILENT_MS ? h : NULL;
 }
 
+const struct heartbeat *heartbeats_doubled(const struct heartbeat_set *set, struct identity node)
+{
+    const struct heartbeat *h = heartbeats_last(set, node);
+    bool doubled = h && h->doubled_ms && set->now_ms <= h->doubled_ms + HEARTBEAT_SILENT_MS;
+
+    return doubled ? h : NULL;
+}
+
 const struct heartbeat *heartbeats_rival(const struct heartbeat_set *set, struct identity node,
                                          struct identity disk)
 {
+    const struct heartbeat *doubled = heartbeats_doubled(set, node);
+
+    if (doubled)
+        return doubled;
     for (uint32_t i = 0; i < set->count; i++) {
         const struct heartbeat *h = set->items[i];
 

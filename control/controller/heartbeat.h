@@ -69,6 +69,11 @@ struct heartbeat {
     struct heartbeat_volume *volumes;
     struct heartbeat_attachment *attachments;
     struct identity *graves; /* replicas whose deletion is done */
+
+    /* Two processes may speak for one node (a copied folder, a cloned machine): the board says. */
+    struct identity before; /* the other process that spoke last; none: there was none      */
+    char before_portal[64];
+    uint64_t doubled_ms; /* when one last spoke again after another one had; 0: never */
 };
 
 struct heartbeat *heartbeat_new(void); /* zeroed, one reference; NULL: no memory */
@@ -93,7 +98,10 @@ struct heartbeat_set {
 const struct heartbeat *heartbeats_last(const struct heartbeat_set *set, struct identity node);
 /* … if it is not silent. */
 const struct heartbeat *heartbeats_alive(const struct heartbeat_set *set, struct identity node);
-/* Another one, not silent, that lists the disk too: then neither is believed about it.  Or NULL. */
+/* … if another process spoke for the node, too, so lately that it may live. */
+const struct heartbeat *heartbeats_doubled(const struct heartbeat_set *set, struct identity node);
+/* Another one, not silent, that lists the disk too, or the node's own while it is doubled: then
+ * neither is believed about it.  Or NULL. */
 const struct heartbeat *heartbeats_rival(const struct heartbeat_set *set, struct identity node,
                                          struct identity disk);
 /* Two silent-times have passed: who speaks was heard by now. */

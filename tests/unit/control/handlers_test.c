@@ -214,6 +214,33 @@ static void metrics_show_each_node_until_it_is_removed(void **state)
     assert_int_equal(s->control.board.count, 0);
 }
 
+static bool health_says(struct scene *s, const char *text)
+{
+    struct reply r = call(s, health_show, "", "");
+    bool said = strstr(r.body, text) != NULL;
+
+    free(r.body);
+    return said;
+}
+
+static void a_copy_of_a_node_is_told_from_a_restart(void **state)
+{
+    struct scene *s = *state;
+    struct heartbeat *h;
+
+    says(s, 1, 11);
+    says(s, 1, 12);
+    says(s, 1, 12);
+    assert_false(health_says(s, "two processes")); /* it was started again */
+    says(s, 1, 11);
+    assert_true(health_says(s, "node n1 is two processes, 000000000000000b at no portal and "
+                               "000000000000000c at no portal"));
+    h = says(s, 1, 11);
+    assert_true(health_says(s, "two processes"));
+    h->doubled_ms -= HEARTBEAT_SILENT_MS + 1000; /* and the other one was not heard again */
+    assert_false(health_says(s, "two processes"));
+}
+
 #define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
 
 int main(void)
@@ -225,6 +252,7 @@ int main(void)
         TEST(nor_is_it_grown),
         TEST(nor_is_it_attached),
         TEST(nor_is_it_salvaged),
+        TEST(a_copy_of_a_node_is_told_from_a_restart),
         TEST(metrics_show_each_node_until_it_is_removed),
     };
 

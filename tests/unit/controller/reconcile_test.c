@@ -111,6 +111,28 @@ static void a_disk_that_moved_brings_its_volumes_along(void **state)
     assert_int_equal(stage_look(s), 0);
 }
 
+static void a_node_of_two_processes_is_left_as_it_is(void **state) /* C9 */
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    stage_volume(s, 8, 1, 12);
+    stage_mark(s, 8, true);
+    h = stage_heartbeat(s, 1, 12);
+    says_buried(h, stage_replica(8, 0));
+    says_buried(h, stage_replica(8, 1));
+    says_buried(h, stage_replica(8, 2));
+    h->doubled_ms = s->set.now_ms - HEARTBEAT_SILENT_MS;
+    expect_one(s, CHANGE_BURY, 8); /* a grave is no harm, nor is it believed */
+    stage_act(s);
+    assert_int_equal(stage_look(s), 0);
+    h->doubled_ms--;
+    assert_int_equal(stage_look(s), 2);
+    assert_int_equal(s->changes.items[0].kind, CHANGE_PROMOTE);
+    assert_int_equal(s->changes.items[1].kind, CHANGE_DELETE);
+}
+
 static void a_disk_in_two_nodes_is_nobodys(void **state) /* C9 */
 {
     struct stage *s = *state;
@@ -622,6 +644,7 @@ int main(void)
         TEST(a_silent_primary_loses_nothing),
         TEST(a_living_primary_elsewhere_is_left_alone),
         TEST(a_disk_that_moved_brings_its_volumes_along),
+        TEST(a_node_of_two_processes_is_left_as_it_is),
         TEST(a_disk_in_two_nodes_is_nobodys),
         TEST(a_disk_whose_record_cannot_be_read_is_left_alone),
         TEST(a_promotion_compares_the_head),
