@@ -4,6 +4,7 @@
 
 #include "base/size.h"
 #include "env/rlimits.h"
+#include "storaged/plan.h"
 #include "storaged/records_http.h"
 #include "storaged/status.h"
 
@@ -120,7 +121,7 @@ struct limits limits_of(const struct node_config *c)
         .iscsi = iscsi_of(c),
         .volumes_max = (uint32_t)c->volumes,
         .attachments_max = 4 * (uint32_t)c->volumes,
-        .operations_max = 64,
+        .operations_max = PLAN_DISK_MAX * (c->disk_count + 1),
         .shards_max = shards_of(c),
     };
 

@@ -23,7 +23,7 @@ struct limits {
     struct iscsi_limits iscsi;     /* of each home's target: its share */
     uint32_t volumes_max;          /* open here at once */
     uint32_t attachments_max;      /* of these together */
-    uint32_t operations_max;       /* of the agent: replicas made, grown, deleted at once */
+    uint32_t operations_max;       /* of the agent: each disk has its part, and the rest one */
     uint32_t shards_max;           /* that the disks have room for */
     uint32_t files_max;            /* handles */
 };

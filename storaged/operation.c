@@ -34,9 +34,20 @@ bool operation_changes(const struct agent *a, struct identity replica)
     return false;
 }
 
+/* P12: a disk that hangs or refuses has its part of the room and no more, as has all that is no
+ * disk's. */
+static bool has_room(const struct agent *a, struct identity disk)
+{
+    uint32_t count = 0;
+
+    list_for_each(link, &a->under_way)
+        count += identity_equal(container_of(link, struct operation, link)->action.disk, disk);
+    return count < PLAN_DISK_MAX;
+}
+
 static struct operation *operation_new(struct agent *a, const struct action *action)
 {
-    struct operation *o = pool_get(&a->operations);
+    struct operation *o = has_room(a, action->disk) ? pool_get(&a->operations) : NULL;
 
     if (!o)
         return NULL;

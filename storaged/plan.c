@@ -7,6 +7,9 @@
  */
 #include "storaged/plan.h"
 
+#include "storaged/config.h"
+
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,11 +74,26 @@ struct planner {
     const struct view *view;
     const struct facts *facts;
     struct plan *plan;
+    uint32_t changes[CONFIG_DISKS_MAX]; /* of the store on each disk of the facts */
 };
+
+static_assert(CONFIG_DISKS_MAX * PLAN_DISK_MAX + PLAN_WAITS_MAX < PLAN_ACTIONS_MAX,
+              "there is room for what is neither");
+
+/* P12: the disk has room for it, or it is no change of a store. */
+static bool disk_takes(struct planner *p, const struct action *action)
+{
+    const struct fact_disk *disk;
+
+    if (action->kind < ACTION_MAKE_REPLICA || action->kind > ACTION_DELETE_REPLICA)
+        return true;
+    disk = fact_disk(p->facts, action->disk);
+    return p->changes[disk - p->facts->disks]++ < PLAN_DISK_MAX;
+}
 
 static void act(struct planner *p, struct action action)
 {
-    if (p->plan->count == PLAN_ACTIONS_MAX)
+    if (p->plan->count == PLAN_ACTIONS_MAX || !disk_takes(p, &action))
         return;
     if (action.kind == ACTION_WAIT && p->plan->waits++ >= PLAN_WAITS_MAX)
         return;

@@ -12,8 +12,9 @@
 
 #include "storaged/view.h"
 
-#define PLAN_ACTIONS_MAX 1024u
+#define PLAN_ACTIONS_MAX 2048u
 #define PLAN_WAITS_MAX   64u /* of ACTION_WAIT: they must not keep others out */
+#define PLAN_DISK_MAX    64u /* changes of one disk's store, which may hang or refuse: nor these */
 
 /* ---- facts: sorted by identity, so that they can be found ---- */
 
@@ -63,7 +64,7 @@ enum action_kind {
     ACTION_REGISTER_NODE,   /* its own record                                             */
     ACTION_REGISTER_DISK,   /* disk, size_blocks * 4 KiB                                  */
     ACTION_MAKE_REPLICA,    /* replica, volume, shard, size_blocks, disk                  */
-    ACTION_GROW_REPLICA,    /* replica, size_blocks; its volume is not open               */
+    ACTION_GROW_REPLICA,    /* replica, size_blocks, disk; its volume is not open         */
     ACTION_SALVAGE_REPLICA, /* replica, former, disk: a damaged one goes on under a new name; */
                             /* its volume is not open                                         */
     ACTION_DELETE_REPLICA,  /* replica, disk: a grave says so                            */

@@ -372,6 +372,35 @@ static void a_volume_that_cannot_be_opened_is_tried_again_after_a_pause(void **s
     until(s, served);
 }
 
+static bool another_is_served(void *arg)
+{
+    struct node_volume *n = volumes_find(&((struct scene *)arg)->volumes, OTHER_VOLUME);
+
+    return n && n->hosted.told.serving;
+}
+
+/* P12: more than there is room for in any list. */
+static void a_disk_that_refuses_keeps_no_other_out(void **state)
+{
+    struct scene *s = *state;
+
+    sim_disk_find(s->sim, DISK_PATH)->broken = true;
+    create_volume_of_pages_and_another(s, PLAN_ACTIONS_MAX / PAGE_SHARDS + 1);
+    until(s, another_is_served);
+    sim_disk_find(s->sim, DISK_PATH)->broken = false;
+}
+
+/* … and nobody waits for its answers. */
+static void a_disk_that_hangs_keeps_no_other_out(void **state)
+{
+    struct scene *s = *state;
+
+    sim_disk_find(s->sim, DISK_PATH)->slow_us = BOUND_US / 2;
+    create_volume_of_pages_and_another(s, 1);
+    assert_true(sim_run_until(s->sim, another_is_served, s, BOUND_US / 4));
+    sim_disk_find(s->sim, DISK_PATH)->slow_us = 0;
+}
+
 /* As of the last census. */
 static bool grave_told(void *arg)
 {
@@ -668,6 +697,8 @@ static void what_no_record_names_is_an_orphan_and_stays(void **state)
 }
 
 #define each(test) cmocka_unit_test_setup_teardown(test, each_new, each_done)
+#define with_two_disks(test)                                                                       \
+    cmocka_unit_test_setup_teardown(test, each_new_with_two_disks, each_done)
 
 int main(void)
 {
@@ -681,6 +712,8 @@ int main(void)
         each(a_volume_grows_while_it_is_served),
         each(a_resize_that_fails_is_tried_again_after_a_pause),
         each(a_volume_that_cannot_be_opened_is_tried_again_after_a_pause),
+        with_two_disks(a_disk_that_refuses_keeps_no_other_out),
+        with_two_disks(a_disk_that_hangs_keeps_no_other_out),
         each(a_deleted_volume_goes_by_its_graves),
         each(a_grave_is_not_done_while_its_replica_is_being_made),
         each(an_attachment_is_known_then_drained),

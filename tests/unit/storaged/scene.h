@@ -2,8 +2,8 @@
 /*
  * tests/unit/storaged/scene.h — the node of agent_test.c: how it is opened, fed and ended.
  *
- * Its disk lives at home 0, or with `scene_apart` at a home beside it, with the volume: then all
- * that control wants of either is mail.
+ * Its disk (or two) lives at home 0, or with `scene_apart` at a home beside it, with the volume:
+ * then all that control wants of either is mail.
  */
 #ifndef TESTS_UNIT_STORAGED_SCENE_H
 #define TESTS_UNIT_STORAGED_SCENE_H
@@ -67,14 +67,19 @@ static bool disks_are(void *arg)
 
 static void open_disks(struct scene *s)
 {
-    sim_disk_make(s->sim, DISK_PATH, DISK_BYTES);
-    s->config.disk_count = 1;
-    s->config.disks[0].bytes = DISK_BYTES;
-    snprintf(s->config.disks[0].path, sizeof s->config.disks[0].path, DISK_PATH);
+    static const char *const paths[] = {DISK_PATH, OTHER_DISK_PATH};
+
+    for (uint32_t i = 0; i < s->config.disk_count; i++) {
+        sim_disk_make(s->sim, paths[i], DISK_BYTES);
+        s->config.disks[i].bytes = DISK_BYTES;
+        snprintf(s->config.disks[i].path, sizeof s->config.disks[i].path, "%s", paths[i]);
+    }
     disks_open(&s->home->disks, s->home->env, &s->config, (struct disks_share){0, 1}, disks_done);
     until(s, disks_are);
-    assert_int_equal(disks_opened(&s->home->disks), 1);
+    assert_int_equal(disks_opened(&s->home->disks), s->config.disk_count);
     s->disk = store_identity(s->home->disks.disks[0].store);
+    if (s->config.disk_count > 1)
+        s->other_disk = store_identity(s->home->disks.disks[1].store);
 }
 
 static void open_targets(struct scene *s)
@@ -128,7 +133,7 @@ static void open_agent(struct scene *s)
     agent_start(&s->agent);
 }
 
-static int each_new(void **state)
+static int each_new_of(void **state, uint32_t disks)
 {
     struct scene *s = calloc(1, sizeof *s);
 
@@ -139,6 +144,7 @@ static int each_new(void **state)
                                      .commands = 1024,
                                      .window = 128,
                                      .volumes = 64,
+                                     .disk_count = disks,
                                      .buffer_bytes = 16u << 20,
                                      .cache_bytes = 4u << 20};
     s->limits = limits_of(&s->config);
@@ -152,6 +158,16 @@ static int each_new(void **state)
     open_agent(s);
     *state = s;
     return 0;
+}
+
+static int each_new(void **state)
+{
+    return each_new_of(state, 1);
+}
+
+static int each_new_with_two_disks(void **state)
+{
+    return each_new_of(state, 2);
 }
 
 static bool no_volume_open(void *arg)

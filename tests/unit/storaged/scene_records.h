@@ -18,10 +18,12 @@
 
 #include <cmocka.h>
 
-#define BOUND_US   60000000u
-#define DISK_PATH  "/nonexistent/sim-disk0"
-#define DISK_BYTES (UINT64_C(1) << 30)
-#define MIB        (UINT64_C(1) << 20)
+#define BOUND_US        60000000u
+#define DISK_PATH       "/nonexistent/sim-disk0"
+#define OTHER_DISK_PATH "/nonexistent/sim-disk1"
+#define DISK_BYTES      (UINT64_C(1) << 30)
+#define MIB             (UINT64_C(1) << 20)
+#define OTHER_VOLUME    ID(22)
 
 static bool scene_apart;
 
@@ -54,7 +56,7 @@ struct scene {
     struct identity lineage; /* that metad answers with */
     uint32_t calls, posts;
     bool disks_are, stopped, heartbeat_gone;
-    struct identity disk;
+    struct identity disk, other_disk; /* the latter with two disks */
 };
 
 /* ---- the door that may be shut ---- */
@@ -126,6 +128,27 @@ static void create_volume(struct scene *s)
     put_volume(s, 64 * MIB, false);
     put(s, page_key(VOLUME, 0), page_write(&page, NULL));
     put_head(s, 1, US);
+}
+
+/* A new one of so many full pages on the first disk, and after it one shard on the other disk. */
+static void create_volume_of_pages_and_another(struct scene *s, uint32_t pages)
+{
+    struct page_record page = cluster_page(NODE, s->disk, PAGE_SHARDS);
+    struct volume_record other = cluster_volume(64 * MIB);
+    struct head_record head = cluster_head(NODE, US);
+
+    put_volume(s, pages * PAGE_SHARDS * SHARD_BYTES, false);
+    for (page.index = 0; page.index < pages; page.index++) {
+        for (uint32_t i = 0; i < PAGE_SHARDS; i++)
+            page.shards[i].replicas[0].replica = ID(1000 + page.index * PAGE_SHARDS + i);
+        put(s, page_key(VOLUME, page.index), page_write(&page, NULL));
+    }
+    put_head(s, 1, US);
+    page = cluster_page(NODE, s->other_disk, 1);
+    page.volume = other.volume = head.volume = OTHER_VOLUME;
+    put(s, volume_key(OTHER_VOLUME), volume_write(&other, NULL));
+    put(s, page_key(OTHER_VOLUME, 0), page_write(&page, NULL));
+    put(s, head_key(OTHER_VOLUME), head_write(&head, NULL));
 }
 
 #endif
