@@ -35,7 +35,7 @@ const struct setting settings[] = {
      .needed = true, .read = read_portals, .example = "[\"127.0.0.1:3260\"]",
      .sentence = "Where initiators log in.  They are told these: 0.0.0.0 will not do."},
     {"disks", SETTING_DISKS, PLACE(disks), .unit = "devices or files",
-     .bound = "1 to 24; size 512M or more",
+     .bound = "1 to 24; path in UTF-8; size 512M or more",
      .needed = true, .read = read_disks, .example = "({ path = \"/dev/sdb\"; })",
      .sentence = "One store each.  A blank one is formatted; what holds anything else is refused.\n"
                  "A file may have a size, with which it is made where it is not there:\n"

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <inttypes.h>
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -232,6 +233,21 @@ bool read_portals(struct config_reader *r, const config_setting_t *s)
     return count > 0;
 }
 
+/* Heartbeats and the status port name it in JSON, which takes nothing but UTF-8. */
+static bool read_disk_path(struct config_reader *r, const config_setting_t *s,
+                           struct node_disk_config *disk)
+{
+    json_t *told;
+    bool can_be_told;
+
+    if (!read_text(r, s, disk->path, sizeof disk->path))
+        return false;
+    told = json_string(disk->path);
+    can_be_told = told != NULL;
+    json_decref(told);
+    return can_be_told || config_wrong(r, line_of(s), "path is not UTF-8");
+}
+
 static bool read_disk_size(struct config_reader *r, const config_setting_t *s,
                            struct node_disk_config *disk)
 {
@@ -255,7 +271,7 @@ static bool read_disk(struct config_reader *r, const config_setting_t *s,
         const char *name = name_of(member);
 
         if (strcmp(name, "path") == 0) {
-            if (!read_text(r, member, disk->path, sizeof disk->path))
+            if (!read_disk_path(r, member, disk))
                 return false;
         } else if (strcmp(name, "size") == 0) {
             if (!read_disk_size(r, member, disk))

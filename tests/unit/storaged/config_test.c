@@ -114,6 +114,7 @@ static void a_mistake_is_one_line_with_its_place(void **state)
          ":1: portals has 1 to 4 members, not 5"},
         {"disks = (\"/d\");\n", ":1: a disk is a group"},
         {"disks = ({ size = \"20G\"; });\n", ":1: a disk without path"},
+        {"disks = ({ path = \"/d\xe9\"; });\n", ":1: path is not UTF-8"},
         {"disks = ({ path = \"/d\"; size = \"1M\"; });\n", ":1: size is 512M or more"},
         {"disks = ({ path = \"/d\"; sise = \"1G\"; });\n", "no \"sise\""},
         {"disks = ({ path = \"/d\"; },\n { path = \"/d\"; });\n", "stands there twice"},
