@@ -33,9 +33,6 @@ json_t *view_json(struct control *c, const struct volume_view *v, const struct h
 /* 200 with the volume as it is now, judged by `set`; volumes.c. */
 void volume_answer(struct control *c, struct identity volume, const struct heartbeat_set *set,
                    struct http_answer *a);
-/* A node has yet to give a replica its new identity; volume_salvage.c. */
-bool volume_salvage_pending(struct control *c, struct identity volume,
-                            const struct heartbeat_set *set);
 json_t *view_portals(const struct volume_view *v, const struct heartbeat_set *set);
 void view_target(struct control *c, struct identity volume, char ret[128]);
 

@@ -12,6 +12,7 @@
  * What can go wrong:
  *   no shard is damaged            409: there is nothing to salvage, and nothing changes
  *   a last copy is on no open disk 409, with its name: no command brings it back
+ *   the volume is being deleted    409; a deletion that comes later buries both identities (C2)
  */
 #include "control/api/api.h"
 #include "control/api/view.h"
@@ -113,37 +114,6 @@ static bool salvage_pages(struct control *c, const struct heartbeat_set *set, st
     return ok;
 }
 
-static bool page_pending(const struct heartbeat_set *set, const struct page_record *page)
-{
-    for (uint32_t s = 0; s < page->shard_count; s++) {
-        for (uint32_t i = 0; i < page->shards[s].replica_count; i++) {
-            struct identity former = page->shards[s].replicas[i].former;
-
-            if (!identity_none(former) && reported(set, former))
-                return true;
-        }
-    }
-    return false;
-}
-
-bool volume_salvage_pending(struct control *c, struct identity volume,
-                            const struct heartbeat_set *set)
-{
-    char prefix[RECORD_KEY_MAX];
-    struct page_record page;
-    struct record_list pages;
-    struct problem p;
-    bool pending = false;
-
-    snprintf(prefix, sizeof prefix, "page/%s/", identity_show(volume).text);
-    if (!control_range(c, prefix, &pages, &p))
-        return false;
-    for (uint32_t i = 0; i < pages.count && !pending; i++)
-        pending = page_read(pages.records[i].value, &page) == E_OK && page_pending(set, &page);
-    record_list_free(&pages);
-    return pending;
-}
-
 /* Head and volume: the next epoch closes what is open, the generation is a new one (P3). */
 static bool salvage_head(const struct volume_view *v, const struct salvage *z,
                          struct record_transaction *t, struct problem *p)
@@ -180,7 +150,8 @@ static enum err salvage_once(struct control *c, struct salvage *z, struct record
         return err;
     z->volume = v.volume.volume;
     z->shards = 0;
-    ok = board_snapshot(&c->board, &set) || problem(p, E_NO_MEMORY, "no memory");
+    ok = !v.volume.deleting || problem(p, E_CONFLICT, "volume %s is being deleted", v.volume.name);
+    ok = ok && (board_snapshot(&c->board, &set) || problem(p, E_NO_MEMORY, "no memory"));
     ok = ok && salvage_pages(c, &set, z, t, p);
     if (ok && z->shards == 0)
         ok = problem(p, E_CONFLICT, "no shard of volume %s is damaged: there is nothing to salvage",

@@ -313,23 +313,6 @@ static bool attached(struct control *c, const struct volume_view *v, struct prob
     return count > 0;
 }
 
-/* Its graves would name identities that its replicas do not have yet. */
-static bool salvaging(struct control *c, const struct volume_view *v, struct problem *p)
-{
-    struct heartbeat_set set;
-    bool pending;
-
-    if (v->volume.salvaged == 0 || !board_snapshot(&c->board, &set))
-        return false;
-    pending = volume_salvage_pending(c, v->volume.volume, &set);
-    board_release(&set);
-    if (pending)
-        problem_fill(p, E_CONFLICT,
-                     "volume %s is being salvaged: delete it when its node has done that",
-                     v->volume.name);
-    return pending;
-}
-
 /* Marks it; an attachment made meanwhile changes the volume's record, so that the compare fails. */
 static enum err mark_once(struct control *c, struct volume_view *v, struct problem *p)
 {
@@ -340,7 +323,7 @@ static enum err mark_once(struct control *c, struct volume_view *v, struct probl
 
     if (v->volume.deleting)
         return E_OK;
-    if (attached(c, v, p) || salvaging(c, v, p))
+    if (attached(c, v, p))
         return E_INVALID;
     t = transaction_new();
     marked.deleting = true;

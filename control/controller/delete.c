@@ -3,8 +3,8 @@
  * control/controller/delete.c — the end of a volume (C2), one step a pass.
  *
  * The happy path: the primary's heartbeat shows that it has seen the mark and closed the volume;
- * one grave per replica is written; their nodes confirm them; page by page the graves and the page
- * go, and with the first page head, volume, name and attachments.
+ * a grave per identity of each replica is written; their nodes confirm them; page by page the
+ * graves and the page go, and with the first page head, volume, name and attachments.
  *
  * What can go wrong:
  *   the primary is silent, or another process   the epoch is raised to nobody first
@@ -28,15 +28,47 @@ static enum err compare_view(struct change *c, const struct volume_view *v)
     return err ? err : transaction_compare(&c->transaction, head_key(volume), v->head_at->revision);
 }
 
-/* *ret_known: exactly one node has the disk, and may be believed about it (C9). */
-static struct grave_record grave_of(const struct pass *p, const struct page_replica *r,
-                                    bool *ret_known)
-{
-    struct grave_record g = {.replica = r->replica, .disk = p->page.disks[r->disk].disk};
+/* A replica's grave, as it should be; its node may be asked, or not. */
+struct due {
+    struct grave_record grave;
+    bool known; /* exactly one node has the disk, and may be believed about it (C9) */
+};
 
-    *ret_known =
-        view_disk_node(p, r->disk, &g.node) && !heartbeats_rival(p->heartbeats, g.node, g.disk);
-    return g;
+static struct due due(const struct pass *p, const struct page_replica *r, struct identity replica)
+{
+    struct due d = {.grave = {.replica = replica, .disk = p->page.disks[r->disk].disk}};
+
+    d.known = view_disk_node(p, r->disk, &d.grave.node) &&
+              !heartbeats_rival(p->heartbeats, d.grave.node, d.grave.disk);
+    return d;
+}
+
+typedef enum err visit_grave(struct pass *p, const struct due *d, void *about);
+
+/* A salvaged replica lies there under its former identity until its node has seen that: it has two.
+ */
+static enum err replica_graves(struct pass *p, const struct page_replica *r, visit_grave *visit,
+                               void *about)
+{
+    struct due d = due(p, r, r->replica);
+    enum err err = visit(p, &d, about);
+
+    if (err || identity_none(r->former))
+        return err;
+    d = due(p, r, r->former);
+    return visit(p, &d, about);
+}
+
+/* Those of the page in p->page, up to the first error. */
+static enum err page_graves(struct pass *p, visit_grave *visit, void *about)
+{
+    enum err err = E_OK;
+
+    for (uint32_t s = 0; s < p->page.shard_count; s++) {
+        for (uint32_t i = 0; i < p->page.shards[s].replica_count && !err; i++)
+            err = replica_graves(p, &p->page.shards[s].replicas[i], visit, about);
+    }
+    return err;
 }
 
 static const struct record *grave_find(const struct pass *p, const struct grave_record *g)
@@ -46,70 +78,48 @@ static const struct record *grave_find(const struct pass *p, const struct grave_
 
 /* ---- writing graves ---- */
 
-static enum err bury_one(struct pass *p, struct change *c, const struct page_replica *r)
+static enum err bury(struct pass *p, const struct due *d, void *about)
 {
-    bool known;
-    struct grave_record g = grave_of(p, r, &known);
-    struct record_key key = grave_key(g.node, g.replica);
+    struct change *c = about;
+    struct record_key key = grave_key(d->grave.node, d->grave.replica);
+    enum err err;
 
     assert(c->kind == CHANGE_BURY);
-    if (grave_find(p, &g) || c->transaction.put_count == GRAVES_AT_ONCE)
+    if (grave_find(p, &d->grave) || c->transaction.put_count == GRAVES_AT_ONCE)
         return E_OK; /* it is there, or comes in the next pass */
-    enum err err = transaction_compare(&c->transaction, key, 0);
-    return err ? err : transaction_put(&c->transaction, key, grave_write(&g, NULL));
+    err = transaction_compare(&c->transaction, key, 0);
+    return err ? err : transaction_put(&c->transaction, key, grave_write(&d->grave, NULL));
 }
 
-static enum err bury_page(struct pass *p, struct change *c)
+struct graves {
+    bool missing;   /* one was not written */
+    bool confirmed; /* all of them         */
+};
+
+static enum err look(struct pass *p, const struct due *d, void *about)
 {
-    enum err err = E_OK;
+    struct graves *g = about;
+    const struct heartbeat *h = heartbeats_last(p->heartbeats, d->grave.node);
 
-    for (uint32_t s = 0; s < p->page.shard_count && !err; s++) {
-        for (uint32_t i = 0; i < p->page.shards[s].replica_count && !err; i++)
-            err = bury_one(p, c, &p->page.shards[s].replicas[i]);
-    }
-    return err;
-}
-
-/* All graves of the page in p->page are there and confirmed; *ret_missing: one was not written. */
-static bool page_confirmed(struct pass *p, bool *ret_missing)
-{
-    bool confirmed = true;
-
-    for (uint32_t s = 0; s < p->page.shard_count; s++) {
-        for (uint32_t i = 0; i < p->page.shards[s].replica_count; i++) {
-            bool known;
-            struct grave_record g = grave_of(p, &p->page.shards[s].replicas[i], &known);
-            const struct heartbeat *h = heartbeats_last(p->heartbeats, g.node);
-
-            if (!grave_find(p, &g))
-                *ret_missing = true;
-            if (disk_removed(p, g.disk))
-                continue;
-            if (!known || !h || !heartbeat_buried(h, g.replica))
-                confirmed = false;
-        }
-    }
-    return confirmed && !*ret_missing;
+    if (!grave_find(p, &d->grave))
+        g->missing = true;
+    if (!disk_removed(p, d->grave.disk) &&
+        !(d->known && h && heartbeat_buried(h, d->grave.replica)))
+        g->confirmed = false;
+    return E_OK;
 }
 
 /* ---- taking records away ---- */
 
-/* As many as fit; the others are then nobody's, and go by C4. */
-static enum err unbury_page(struct pass *p, struct change *c)
+/* As many as fit: what is left then is no volume's any more, and goes by C4. */
+static enum err unbury(struct pass *p, const struct due *d, void *about)
 {
-    enum err err = E_OK;
+    struct change *c = about;
 
-    for (uint32_t s = 0; s < p->page.shard_count; s++) {
-        for (uint32_t i = 0; i < p->page.shards[s].replica_count && !err; i++) {
-            bool known;
-            struct grave_record g = grave_of(p, &p->page.shards[s].replicas[i], &known);
-
-            if (c->transaction.put_count == GRAVES_AT_ONCE)
-                return E_OK;
-            err = transaction_delete(&c->transaction, grave_key(g.node, g.replica));
-        }
-    }
-    return err;
+    (void)p;
+    if (c->transaction.put_count == GRAVES_AT_ONCE)
+        return E_OK;
+    return transaction_delete(&c->transaction, grave_key(d->grave.node, d->grave.replica));
 }
 
 /* Head, volume and name; the caller takes the last page in the same transaction. */
@@ -135,7 +145,7 @@ static void page_delete(struct pass *p, const struct volume_view *v, const struc
     if (!err)
         err = transaction_compare(&c->transaction, key, at->revision);
     if (!err)
-        err = unbury_page(p, c);
+        err = page_graves(p, unbury, c);
     if (!err)
         err = transaction_delete(&c->transaction, key);
     if (!err && p->page.index == 0)
@@ -154,23 +164,20 @@ static bool has_attachments(const struct pass *p, struct identity volume)
     return record_list_part(p->records, key.text).count > 0;
 }
 
-/* False: a page cannot be read, or a grave was not there. */
-static bool graves_written(struct pass *p, const struct volume_view *v, bool *ret_all_confirmed)
+/* Of all pages; where one cannot be read, none counts as confirmed and none as missing. */
+static struct graves graves_look(struct pass *p, const struct volume_view *v)
 {
     struct record_list pages = view_pages(p, v);
-    bool missing = false;
+    struct graves g = {.confirmed = true};
 
-    *ret_all_confirmed = true;
     for (uint32_t i = 0; i < pages.count; i++) {
-        if (page_read(pages.records[i].value, &p->page) != E_OK) {
+        if (page_read(pages.records[i].value, &p->page) != E_OK ||
+            page_graves(p, look, &g) != E_OK) {
             p->out->unreadable++;
-            *ret_all_confirmed = false;
-            return true;
+            return (struct graves){0};
         }
-        if (!page_confirmed(p, &missing))
-            *ret_all_confirmed = false;
     }
-    return !missing;
+    return g;
 }
 
 static void graves_write(struct pass *p, const struct volume_view *v)
@@ -185,7 +192,7 @@ static void graves_write(struct pass *p, const struct volume_view *v)
     for (uint32_t i = 0; i < pages.count && !err; i++) {
         err = page_read(pages.records[i].value, &p->page);
         if (!err)
-            err = bury_page(p, c);
+            err = page_graves(p, bury, c);
     }
     change_end(p, err);
 }
@@ -205,7 +212,7 @@ static void last_page_delete(struct pass *p, const struct volume_view *v)
 void delete_volume(struct pass *p, const struct volume_view *v)
 {
     const struct heartbeat *h = heartbeats_alive(p->heartbeats, v->head.primary);
-    bool confirmed;
+    struct graves g;
 
     if (!view_closed(p, v)) {
         bool other = h && !identity_equal(h->incarnation, v->head.incarnation);
@@ -214,8 +221,9 @@ void delete_volume(struct pass *p, const struct volume_view *v)
             raise_epoch(p, v, (struct identity){0}, (struct identity){0});
         return;
     }
-    if (!graves_written(p, v, &confirmed))
+    g = graves_look(p, v);
+    if (g.missing)
         graves_write(p, v);
-    else if (confirmed && !has_attachments(p, v->volume.volume))
+    else if (g.confirmed && !has_attachments(p, v->volume.volume))
         last_page_delete(p, v);
 }

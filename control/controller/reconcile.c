@@ -262,7 +262,8 @@ static int by_bits(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The replicas that pages still name: their graves are C2's affair. */
+/* The replicas that pages still name, also as they were before a salvage: their graves are C2's
+ * affair. */
 struct named {
     struct identity *replicas;
     uint32_t count, room;
@@ -287,11 +288,16 @@ static bool named_room(struct named *n, uint32_t more)
 
 static bool named_add(struct named *n, const struct page_record *page)
 {
-    if (!named_room(n, PAGE_SHARDS * PAGE_REPLICAS_MAX))
+    if (!named_room(n, 2 * PAGE_SHARDS * PAGE_REPLICAS_MAX))
         return false;
     for (uint32_t s = 0; s < page->shard_count; s++) {
-        for (uint32_t r = 0; r < page->shards[s].replica_count; r++)
-            n->replicas[n->count++] = page->shards[s].replicas[r].replica;
+        for (uint32_t i = 0; i < page->shards[s].replica_count; i++) {
+            const struct page_replica *r = &page->shards[s].replicas[i];
+
+            n->replicas[n->count++] = r->replica;
+            if (!identity_none(r->former))
+                n->replicas[n->count++] = r->former;
+        }
     }
     return true;
 }

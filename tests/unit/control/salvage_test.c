@@ -153,6 +153,40 @@ static void a_damaged_last_copy_goes_on_under_a_new_identity(void **state)
     expect_problem(salvage(s), 409, "conflict", "nothing to salvage");
 }
 
+static bool deleting(struct scene *s)
+{
+    struct reply r = call(s->metad, "GET", "/v1/volumes/web", NULL);
+    bool is = strcmp(text_of(&r, "state"), "deleting") == 0;
+
+    reply_done(&r);
+    return is;
+}
+
+/* Its graves are written or about to be: a new identity would not be among them. */
+static void what_is_being_deleted_is_not_salvaged(void **state)
+{
+    struct scene *s = *state;
+    const char *request =
+        "DELETE /v1/volumes/web HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
+    struct reply r;
+    int fd;
+
+    create(s);
+    first_set(s);
+    s->node.keeps = true;
+    heartbeat_of(s, true);
+    fd = dial(s->metad);
+    say(fd, request, strlen(request));
+    for (uint32_t i = 0; !deleting(s); i++)
+        assert_true(i < 100000);
+    expect_problem(salvage(s), 409, "conflict", "volume web is being deleted");
+    s->node.keeps = false;
+    r = hear(fd);
+    assert_int_equal(r.status, 204);
+    reply_done(&r);
+    close(fd);
+}
+
 static void a_scrub_is_shown_and_measured(void **state)
 {
     struct scene *s = *state;
@@ -195,6 +229,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_not_damaged_is_not_salvaged),
         TEST(a_damaged_last_copy_goes_on_under_a_new_identity),
+        TEST(what_is_being_deleted_is_not_salvaged),
         TEST(a_scrub_is_shown_and_measured),
     };
 

@@ -246,6 +246,61 @@ static void graves_go_where_the_disk_is_now(void **state)
     assert_false(stage_has(s, grave_key(ID(1), stage_replica(7, 0))));
 }
 
+/* Its node may not have seen the salvage: then its bytes lie there under the former identity. */
+static void a_salvaged_replica_is_buried_under_both_identities(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    stage_salvage(s, 7, 0, ID(0x123));
+    stage_mark(s, 7, true);
+    h = stage_heartbeat(s, 1, 11);
+    expect_one(s, CHANGE_BURY, 7);
+    stage_act(s);
+    assert_true(stage_has(s, grave_key(ID(1), stage_replica(7, 0))));
+    assert_true(stage_has(s, grave_key(ID(1), ID(0x123))));
+    for (uint32_t i = 0; i < 3; i++)
+        says_buried(h, stage_replica(7, i));
+    assert_int_equal(stage_look(s), 0);
+    says_buried(h, ID(0x123));
+    expect_one(s, CHANGE_DELETE, 7); /* and no grave goes before its page */
+    stage_act(s);
+    assert_false(stage_has(s, page_key(ID(7), 0)));
+    assert_false(stage_has(s, grave_key(ID(1), stage_replica(7, 0))));
+    assert_false(stage_has(s, grave_key(ID(1), ID(0x123))));
+    assert_int_equal(stage_look(s), 0);
+}
+
+/* More graves than one transaction takes away. */
+static void a_page_that_was_salvaged_as_a_whole_goes(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    stage_page(s, 7, 0, PAGE_SHARDS, 1);
+    for (uint32_t i = 0; i < PAGE_SHARDS; i++)
+        stage_salvage(s, 7, i, ID(0x5000 + i));
+    stage_mark(s, 7, true);
+    h = stage_heartbeat(s, 1, 11);
+    while (stage_act(s) > 0)
+        assert_int_equal(s->changes.items[0].kind, CHANGE_BURY);
+    for (uint32_t i = 0; i < PAGE_SHARDS; i++) {
+        says_buried(h, stage_replica(7, i));
+        says_buried(h, ID(0x5000 + i));
+    }
+    expect_one(s, CHANGE_DELETE, 7);
+    stage_act(s);
+    assert_false(stage_has(s, volume_key(ID(7))));
+    while (stage_act(s) > 0)
+        assert_int_equal(s->changes.items[0].kind, CHANGE_CONFIRMED);
+    for (uint32_t i = 0; i < PAGE_SHARDS; i++) {
+        assert_false(stage_has(s, grave_key(ID(1), stage_replica(7, i))));
+        assert_false(stage_has(s, grave_key(ID(1), ID(0x5000 + i))));
+    }
+}
+
 static void graves_that_were_dug_before_the_disk_moved_go_too(void **state)
 {
     struct stage *s = *state;
@@ -651,6 +706,8 @@ int main(void)
         TEST(a_deleted_volume_goes_step_by_step),
         TEST(a_heartbeat_from_before_the_mark_is_no_consent),
         TEST(graves_go_where_the_disk_is_now),
+        TEST(a_salvaged_replica_is_buried_under_both_identities),
+        TEST(a_page_that_was_salvaged_as_a_whole_goes),
         TEST(graves_that_were_dug_before_the_disk_moved_go_too),
         TEST(a_volume_on_a_removed_disk_goes_and_then_the_disk),
         TEST(a_removed_disk_that_a_node_lists_is_believed),

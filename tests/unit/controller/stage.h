@@ -143,6 +143,20 @@ static inline void stage_page(struct stage *s, uint64_t volume, uint32_t index, 
     free(p);
 }
 
+/* A human had the replica of a shard of the first page salvaged; it was `former` before. */
+static inline void stage_salvage(struct stage *s, uint64_t volume, uint32_t shard,
+                                 struct identity former)
+{
+    struct page_record *p = calloc(1, sizeof *p);
+    char *json = stage_get(s, page_key(ID(volume), 0));
+
+    assert_int_equal(page_read(json, p), E_OK);
+    p->shards[shard].replicas[0].former = former;
+    stage_put(s, page_key(ID(volume), 0), page_write(p, json));
+    free(json);
+    free(p);
+}
+
 static inline void stage_set_head(struct stage *s, uint64_t volume, uint64_t epoch, uint64_t node,
                                   uint64_t incarnation)
 {

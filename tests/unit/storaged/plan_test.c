@@ -373,6 +373,20 @@ static void a_replica_that_is_served_is_not_deleted_yet(void **state)
     only(s, ACTION_CLOSE_VOLUME);
 }
 
+/* The volume is deleted before its node saw the salvage: the former identity has a grave, too. */
+static void a_salvage_that_came_too_late_is_a_deletion(void **state)
+{
+    struct scene *s = *state;
+
+    s->page.shards[0].replicas[0].replica = ID(77);
+    s->page.shards[0].replicas[0].former = REPLICA;
+    s->facts.volume_count = 0;
+    s->volume.deleting = true;
+    nothing(s);
+    s->with_grave = true;
+    assert_int_equal(only(s, ACTION_DELETE_REPLICA)->replica.bits, REPLICA.bits);
+}
+
 static void a_grave_for_another_disk_deletes_nothing(void **state)
 {
     struct scene *s = *state;
@@ -460,6 +474,7 @@ int main(void)
         each(a_salvaged_replica_takes_its_new_identity),
         each(a_replica_is_deleted_by_its_grave_only),
         each(a_replica_that_is_served_is_not_deleted_yet),
+        each(a_salvage_that_came_too_late_is_a_deletion),
         each(a_grave_for_another_disk_deletes_nothing),
         each(attachments_are_known_drained_and_forgotten),
         each(waiting_volumes_keep_no_other_action_out),
