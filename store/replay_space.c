@@ -5,7 +5,9 @@
  * They were when it was written.  But a checkpoint in the middle of replay gives places, and what
  * was unmapped without one then waits for the next root; and where a map page could not be proved,
  * all its chunks wait for that, the free ones too.  So where what is left may not be enough, and a
- * checkpoint would free something, there is one first.
+ * checkpoint would free something, there is one first.  After a map page that could not be proved
+ * it comes before the first group: later, what is left may be promised to staged chunks, and what
+ * the journal names of it could not be kept for that.
  */
 #include "store/replay.h"
 
@@ -41,6 +43,8 @@ bool replay_waits_for_space(const struct replay *r, const struct format_group *h
 
     if (s->read_only || allocator_freed(&s->allocator) == 0)
         return false;
+    if (!r->took)
+        return true;
     while (replay_next_record(&c, &f, r->scratch) == E_OK) {
         chunks += chunks_of_fact(s, &f, unmaps);
         unmaps |= f.kind == RECORD_UNMAP;
