@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * env/address.h — the text of an address and what the system calls an address.  Private to env.
+ * env/address.h — the text of an address and what the system calls an address, for who has sockets
+ * of his own.
  */
 #ifndef ENV_ADDRESS_H
 #define ENV_ADDRESS_H

@@ -6,76 +6,31 @@
 #include "http/listen.h"
 
 #include "base/util.h"
+#include "env/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #define BACKLOG 128
 
-union any_address {
-    struct sockaddr any;
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-};
-
 /* ---- addresses ---- */
 
-/* `text` is as net_address_parse() writes it: numbers, and a port after the last colon. */
-static socklen_t address_read(const struct net_address *text, union any_address *ret)
-{
-    const char *colon = strrchr(text->text, ':');
-    size_t length = (size_t)(colon - text->text);
-    uint16_t port = htons((uint16_t)strtoul(colon + 1, NULL, 10));
-    char host[64] = "";
-
-    memset(ret, 0, sizeof *ret);
-    if (text->text[0] == '[') {
-        memcpy(host, text->text + 1, length - 2);
-        ret->v6.sin6_family = AF_INET6;
-        ret->v6.sin6_port = port;
-        return inet_pton(AF_INET6, host, &ret->v6.sin6_addr) == 1 ? sizeof ret->v6 : 0;
-    }
-    memcpy(host, text->text, length);
-    ret->v4.sin_family = AF_INET;
-    ret->v4.sin_port = port;
-    return inet_pton(AF_INET, host, &ret->v4.sin_addr) == 1 ? sizeof ret->v4 : 0;
-}
-
-static void address_write(int fd, struct net_address *ret)
-{
-    union any_address a = {0};
-    socklen_t length = sizeof a;
-    char host[INET6_ADDRSTRLEN] = "?";
-
-    getsockname(fd, &a.any, &length);
-    if (a.any.sa_family == AF_INET6) {
-        inet_ntop(AF_INET6, &a.v6.sin6_addr, host, sizeof host);
-        snprintf(ret->text, sizeof ret->text, "[%s]:%u", host, ntohs(a.v6.sin6_port));
-    } else {
-        inet_ntop(AF_INET, &a.v4.sin_addr, host, sizeof host);
-        snprintf(ret->text, sizeof ret->text, "%s:%u", host, ntohs(a.v4.sin_port));
-    }
-}
-
-static bool is_loopback(const union any_address *a)
+static bool is_loopback(const union socket_address *a)
 {
     if (a->any.sa_family == AF_INET6)
         return IN6_IS_ADDR_LOOPBACK(&a->v6.sin6_addr);
     return ntohl(a->v4.sin_addr.s_addr) >> 24 == 127;
 }
 
-static enum err listen_read(const char *listen, union any_address *ret, socklen_t *ret_length,
+static enum err listen_read(const char *listen, union socket_address *ret, socklen_t *ret_length,
                             char why[160])
 {
     struct net_address text;
 
-    if (!net_address_parse(listen, &text) || !(*ret_length = address_read(&text, ret))) {
+    if (!net_address_parse(listen, &text) || !address_read(&text, ret, ret_length)) {
         snprintf(why, 160, "\"%.64s\" is no address: 127.0.0.1:PORT or [::1]:PORT is one", listen);
         return E_INVALID;
     }
@@ -91,7 +46,7 @@ static enum err listen_read(const char *listen, union any_address *ret, socklen_
 
 enum err http_listen_check(const char *listen, char reterr_why[160])
 {
-    union any_address address;
+    union socket_address address;
     socklen_t length;
 
     return listen_read(listen, &address, &length, reterr_why);
@@ -100,7 +55,7 @@ enum err http_listen_check(const char *listen, char reterr_why[160])
 enum err listen_open(const char *listen_on, int *ret_fd, struct net_address *ret_address,
                      char reterr_why[160])
 {
-    union any_address address;
+    union socket_address address;
     socklen_t length;
     int on = 1, fd;
     enum err err = listen_read(listen_on, &address, &length, reterr_why);
@@ -118,7 +73,8 @@ enum err listen_open(const char *listen_on, int *ret_fd, struct net_address *ret
             close(fd);
         return err;
     }
-    address_write(fd, ret_address);
+    getsockname(fd, &address.any, &length);
+    *ret_address = address_show(&address);
     *ret_fd = fd;
     return E_OK;
 }

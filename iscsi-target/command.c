@@ -270,12 +270,12 @@ static void command_release(struct task *task)
     if (s->connection && s->connection->receive.command == c)
         receive_discard(s->connection);
     list_remove(&c->itt_link);
-    if (c->delivered)
-        memory_leave(c);
-    list_remove(&c->wait_link); /* of those that were held */
     list_remove(&c->link);
     payload_put(&t->buffers, &c->scsi.data_out);
     payload_put(&t->buffers, &c->scsi.data_in);
+    if (!c->delivered)
+        list_remove(&c->wait_link); /* of those that were held */
+    memory_leave(c);
     order_end(c);
     if (s->unit)
         door_leave(c);
@@ -288,7 +288,6 @@ static void command_release(struct task *task)
     else if (s->logout)
         task_run(&s->logout->task); /* perhaps it was the last of those it waits for */
     pool_put(&t->command_pool, c);
-    memory_back(t); /* what it had may have come back before: a failed read, a scratch */
     session_settle(s);
 }
 

@@ -92,34 +92,43 @@ static void the_modest_is_served(struct pair *p)
     }
 }
 
-static void reads_of_a_hung_volume_leave_memory_to_others(void **state)
+static void write_much(struct pair *p)
+{
+    for (uint32_t n = 0; n < HOGS; n++) {
+        p->hogs[n] = (struct initiator_request){0};
+        initiator_write(p->hog, &p->hogs[n], n * BIG_UNITS, p->bytes[n], BIG_BYTES);
+    }
+}
+
+static void read_much(struct pair *p)
+{
+    for (uint32_t n = 0; n < HOGS; n++)
+        initiator_read(p->hog, &p->hogs[n], n * BIG_UNITS, p->bytes[n], BIG_BYTES);
+}
+
+static void hung(void (*ask_for)(struct pair *), bool immediate_data)
 {
     struct pair p;
 
-    (void)state;
-    pair_open(&p, true, 0);
+    pair_open(&p, immediate_data, 0);
     p.lab.ram.stalled = true;
-    for (uint32_t n = 0; n < HOGS; n++)
-        initiator_read(p.hog, &p.hogs[n], n * BIG_UNITS, p.bytes[n], BIG_BYTES);
+    ask_for(&p);
     sim_run_for(p.lab.sim, SECOND_US);
     assert_int_equal(answered(&p), 0);
     the_modest_is_served(&p);
     pair_close(&p);
 }
 
+static void reads_of_a_hung_volume_leave_memory_to_others(void **state)
+{
+    (void)state;
+    hung(read_much, true);
+}
+
 static void writes_of_a_hung_volume_leave_memory_to_others(void **state)
 {
-    struct pair p;
-
     (void)state;
-    pair_open(&p, false, 0);
-    p.lab.ram.stalled = true;
-    for (uint32_t n = 0; n < HOGS; n++)
-        initiator_write(p.hog, &p.hogs[n], n * BIG_UNITS, p.bytes[n], BIG_BYTES);
-    sim_run_for(p.lab.sim, SECOND_US);
-    assert_int_equal(answered(&p), 0);
-    the_modest_is_served(&p);
-    pair_close(&p);
+    hung(write_much, false);
 }
 
 /* Told BUSY, they are asked again, and the disk still has what it was given at first (LATE). */
@@ -131,10 +140,7 @@ static void late_commands_leave_memory_to_others(void **state)
     pair_open(&p, false, 25);
     p.lab.ram.stalled = true;
     for (uint32_t round = 0; round < 3; round++) {
-        for (uint32_t n = 0; n < HOGS; n++) {
-            p.hogs[n] = (struct initiator_request){0};
-            initiator_write(p.hog, &p.hogs[n], n * BIG_UNITS, p.bytes[n], BIG_BYTES);
-        }
+        write_much(&p);
         sim_run_for(p.lab.sim, 20 * SECOND_US);
         the_modest_is_served(&p);
         sim_run_for(p.lab.sim, 7 * SECOND_US);

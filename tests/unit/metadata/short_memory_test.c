@@ -2,14 +2,9 @@
 /* Records written while memory is short: whole, or not at all. */
 #include "base/util.h"
 #include "metadata/records.h"
+#include "tests/unit/metadata/short_memory.h"
 
-#include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #define ID(n) ((struct identity){0xfeed000000000000 + (n)})
 
@@ -18,36 +13,6 @@
 #define NEWER                                                                                      \
     "\"colour\":{\"deep\":[1,2],\"of\":\"a rose that is a rose that is a rose\"},\"tier\":5,"      \
     "\"incompat\":[]"
-
-static uint32_t asked, refused; /* allocations; the one that is refused, from 1 */
-
-static void *one_refused(size_t bytes)
-{
-    return ++asked == refused ? NULL : malloc(bytes);
-}
-
-static void whole_or_nothing(char *(*write)(void))
-{
-    char *whole;
-
-    json_set_alloc_funcs(one_refused, free);
-    refused = 0;
-    whole = write();
-    assert_non_null(whole);
-    do {
-        char *text;
-
-        asked = 0;
-        refused++;
-        text = write();
-        if (text)
-            assert_string_equal(text, whole);
-        free(text);
-    } while (asked >= refused);
-    assert_true(refused > 1);
-    json_set_alloc_funcs(malloc, free);
-    free(whole);
-}
 
 static char *write_page(void)
 {
