@@ -120,6 +120,9 @@ struct store_space {
     uint64_t chunks_reserved;     /* not handed to writes: deletes and repair need them  */
     bool read_only;               /* the disk refused a write, a ro_compat feature, or opened so */
 };
+/* A store that is read-only from its opening may show writes that were never answered and are not
+ * durable: its disk may have refused to make them so.  Nothing can be promised on it, so no volume
+ * is served from it. */
 struct store_space store_space(const struct store *s);
 
 /* ---- replicas ---- */

@@ -156,8 +156,11 @@ struct model_sight {
 
 /*
  * M2, M3: `sights` by slot, all MODEL_REPLICAS of them.  What they show is certain from now on, and
- * every change that was given is settled.  False: no number of changes explains it.
+ * every change that was given is settled.  Not so where the store opened and takes no changes
+ * (`firm` is false): its disk may have refused to make durable what its journal holds, and what was
+ * never answered may be gone after the next loss of power.  False: no number of changes explains
+ * it.
  */
-bool model_settle(struct model *m, const struct model_sight *sights);
+bool model_settle(struct model *m, const struct model_sight *sights, bool firm);
 
 #endif

@@ -395,19 +395,19 @@ static void go_on(struct player *p)
 bool player_look(struct player *p)
 {
     struct model_sight sights[MODEL_REPLICAS] = {0};
-    bool fine;
+    bool firm = !store_space(p->store).read_only, fine;
 
     assert(p->reads_busy == 0);
     fine = look_at_all(p, sights);
     if (p->config.judging)
         p->config.judging(p);
-    fine = fine && model_settle(&p->model, sights);
+    fine = fine && model_settle(&p->model, sights, firm);
     for (uint32_t i = 0; i < MODEL_REPLICAS; i++) {
         free(sights[i].shown);
         free(sights[i].open);
     }
     go_on(p);
-    if (fine && p->config.settled)
+    if (fine && firm && p->config.settled)
         p->config.settled(p);
     if (p->model.wrong[0])
         player_tell(p, "wrong: %s", p->model.wrong);

@@ -389,7 +389,19 @@ static void adopt(struct settling *s, uint32_t slot, const struct model_sight *s
     r->told_seq = sight->facts.commit_seq;
 }
 
-bool model_settle(struct model *m, const struct model_sight *sights)
+/* What is shown may be taken back: what was never answered is in doubt, until a later look. */
+static void leave_open(struct model *m)
+{
+    for (uint32_t i = m->change_count; i > 0; i--) {
+        if (m->changes[i - 1].state == MODEL_GIVEN)
+            m->changes[i - 1].state = MODEL_DOUBT;
+        if (m->changes[i - 1].state == MODEL_DOUBT)
+            m->doubted = i - 1;
+    }
+    m->answered = m->change_count;
+}
+
+bool model_settle(struct model *m, const struct model_sight *sights, bool firm)
 {
     struct settling s;
 
@@ -401,6 +413,10 @@ bool model_settle(struct model *m, const struct model_sight *sights)
             return false;
         if (sight->exists && (!strike_by_blocks(&s, slot, sight) || !log_agrees(&s, slot, sight)))
             return false;
+    }
+    if (!firm) {
+        leave_open(m);
+        return true;
     }
     for (uint32_t slot = 0; slot < MODEL_REPLICAS; slot++)
         adopt(&s, slot, &sights[slot]);

@@ -30,6 +30,7 @@ static const uint64_t once_failed[] = {
     1883097863824965u, /* a replica grown behind a write that was refused for want of space */
     100285u,           /* a replica grown behind an unmap that was refused as out of range */
     1883118425343585u, /* a map page lost on a full disk: promises took what the journal named */
+    1883126212068633u, /* a disk that refused to make durable what replay had found */
 };
 
 static struct tally *sum; /* shared with the children */
