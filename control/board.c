@@ -172,21 +172,21 @@ bool board_wait(struct board *b, uint64_t seen, uint64_t until_ms)
     return news && monotonic_ms() < until_ms;
 }
 
-bool board_wait_begin(struct board *b, uint32_t max)
+bool board_wait_begin(struct board *b, enum board_waiter who, uint32_t max)
 {
     bool may;
 
     pthread_mutex_lock(&b->lock);
-    may = b->waiting < max && !b->stopped;
+    may = b->waiting[who] < max && !b->stopped;
     if (may)
-        b->waiting++;
+        b->waiting[who]++;
     pthread_mutex_unlock(&b->lock);
     return may;
 }
 
-void board_wait_end(struct board *b)
+void board_wait_end(struct board *b, enum board_waiter who)
 {
     pthread_mutex_lock(&b->lock);
-    b->waiting--;
+    b->waiting[who]--;
     pthread_mutex_unlock(&b->lock);
 }

@@ -14,12 +14,19 @@
 
 #define BOARD_NODES_MAX 1024u
 
+/* Who waits: a node for records that change, or a call until it is in force.  Neither takes the
+ * places of the other: what users wait for is done by nodes that hear of it. */
+enum board_waiter {
+    BOARD_WATCH,
+    BOARD_CALL,
+};
+
 struct board {
     pthread_mutex_t lock;
     pthread_cond_t grown;
     struct heartbeat *last[BOARD_NODES_MAX];
     uint32_t count;
-    uint32_t waiting; /* threads in board_wait() on behalf of a request */
+    uint32_t waiting[2]; /* threads that wait on behalf of a request, by board_waiter */
     uint64_t news, started_ms;
     bool stopped;
 };
@@ -45,8 +52,9 @@ uint64_t board_news(struct board *b);
  * wait for. */
 bool board_wait(struct board *b, uint64_t seen, uint64_t until_ms);
 
-/* A request may only wait while fewer than `max` others do: long polls never take all threads. */
-bool board_wait_begin(struct board *b, uint32_t max);
-void board_wait_end(struct board *b);
+/* A request may only wait while fewer than `max` of its kind do: long polls never take all threads.
+ */
+bool board_wait_begin(struct board *b, enum board_waiter who, uint32_t max);
+void board_wait_end(struct board *b, enum board_waiter who);
 
 #endif

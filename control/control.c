@@ -77,12 +77,27 @@ static bool asker_allowed(const struct http_request *r, struct problem *p)
     return http_asker_allowed(r, why) || problem(p, E_FORBIDDEN, "%s", why);
 }
 
+/* C8: what users change would be another history of what some node has seen already.  What nodes
+ * record is compared with the records that they know. */
+static bool change_allowed(const struct control *c, const struct http_request *r, struct problem *p)
+{
+    const struct route *route = r->route;
+    bool changes = strcmp(route->method, "GET") != 0 && strncmp(route->pattern, "/v1/", 4) == 0;
+
+    return !changes || !atomic_load(&c->held) ||
+           problem(p, E_NOT_READY,
+                   "a node has seen a newer revision than the keeper holds: nothing is changed "
+                   "before the newest backup is restored (dolmen keeper restore), or that node is "
+                   "stopped");
+}
+
 static bool request_begin(struct http_handler *h, struct http_request *r, struct http_answer *a)
 {
+    const struct control *c = container_of(h, struct control, handler);
     struct problem p;
 
-    (void)h;
-    if (asker_allowed(r, &p) && route_find(control_routes, control_route_count, r, &p, a->allow))
+    if (asker_allowed(r, &p) && route_find(control_routes, control_route_count, r, &p, a->allow) &&
+        change_allowed(c, r, &p))
         return true;
     answer_problem(a, &p);
     return false;
@@ -117,9 +132,9 @@ static void log_budget(struct control *c)
 {
     log_event(c->log, LOG_LEVEL_INFO, "metad", "budget",
               "connections=%u stacks_bytes=%llu bodies_bytes=%llu heartbeat_bytes=%u nodes=%u "
-              "waits=%u changes=%u",
+              "watches=%u calls=%u changes=%u",
               CONNECTIONS_MAX, (unsigned long long)threads, (unsigned long long)bodies,
-              HEARTBEAT_BODY_MAX, BOARD_NODES_MAX, WAITS_MAX, KEEPER_CHANGES_MAX);
+              HEARTBEAT_BODY_MAX, BOARD_NODES_MAX, WATCHES_MAX, CALLS_MAX, KEEPER_CHANGES_MAX);
 }
 
 static enum err http_start(struct control *c, char why[CONFIG_WHY])

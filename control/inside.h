@@ -13,7 +13,8 @@
 #include <stdatomic.h>
 
 #define CONNECTIONS_MAX     256u
-#define WAITS_MAX           160u /* of the connections; the others stay for who need not wait */
+#define WATCHES_MAX         128u /* of the connections: nodes that wait for records, …          */
+#define CALLS_MAX           64u  /* … calls until they are in force; the others need not wait   */
 #define REQUEST_BODY_MAX    (1u << 20)
 #define HEARTBEAT_BODY_MAX  (16u << 20) /* one line per replica: some 100 000 of them */
 #define WAIT_MS             30000u

@@ -91,8 +91,10 @@ static enum task_next fill(struct agent *a)
 {
     enum err err = a->answered;
 
-    if (!err && (*a->strange || a->stale || a->read.list.revision < agent_revision(a)))
-        err = E_CONFLICT; /* another keeper, or one from before what we have seen (design 6.7) */
+    if (!err && (*a->strange || a->stale || a->read.list.revision < agent_revision(a))) {
+        err = E_CONFLICT; /* another keeper, or one from before what we have seen (design 6.7): */
+        a->again = true;  /* what it grows beyond that is another history, to be read whole */
+    }
     if (!err && !a->held)
         err = view_fill(&a->view, &a->read.list);
     record_list_free(&a->read.list);

@@ -229,13 +229,13 @@ bool wait_until(struct control *c, const struct wait *w, struct heartbeat_set *s
 
     *set = (struct heartbeat_set){0};
     in_force = ask(c, w, set);
-    if (in_force || !board_wait_begin(&c->board, WAITS_MAX))
+    if (in_force || !board_wait_begin(&c->board, BOARD_CALL, CALLS_MAX))
         return in_force;
     while (!in_force && board_wait(&c->board, seen, until)) {
         seen = board_news(&c->board);
         in_force = ask(c, w, set);
     }
-    board_wait_end(&c->board);
+    board_wait_end(&c->board, BOARD_CALL);
     return in_force;
 }
 

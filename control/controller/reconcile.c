@@ -165,10 +165,21 @@ static bool view_holder(struct pass *p, const struct volume_view *v, struct iden
     return view_disk_node(p, place, ret);
 }
 
+/* A process that lives is left alone, wherever it is (6.4), but where the disk has moved away under
+ * it and nothing is served: with one copy it never will be there. */
+static bool primary_keeps(const struct heartbeat *primary, const struct volume_view *v,
+                          const struct heartbeat *holder, struct identity disk)
+{
+    const struct heartbeat_volume *open = heartbeat_volume(primary, v->volume.volume);
+
+    return heartbeat_disk(primary, disk) || (open && open->serving > 0) ||
+           !heartbeat_disk(holder, disk);
+}
+
 static void keep_primary(struct pass *p, const struct volume_view *v)
 {
+    const struct heartbeat *primary = view_primary(p, v), *h;
     struct identity holder, disk;
-    const struct heartbeat *h;
 
     if (!view_holder(p, v, &holder, &disk))
         return;
@@ -178,8 +189,7 @@ static void keep_primary(struct pass *p, const struct volume_view *v)
     if (identity_equal(v->head.primary, holder) &&
         identity_equal(v->head.incarnation, h->incarnation))
         return;
-    if (!identity_none(v->head.primary) && !identity_equal(v->head.primary, holder) &&
-        view_primary(p, v)) /* it lives, wherever it is: left alone (6.4) */
+    if (primary && !identity_equal(v->head.primary, holder) && primary_keeps(primary, v, h, disk))
         return;
     if (heartbeats_rival(p->heartbeats, holder, disk)) /* C9 */
         return;

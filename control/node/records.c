@@ -3,7 +3,7 @@
  * control/node/records.c — GET /node/v1/range and /node/v1/watch: records as they are kept.
  *
  * A watch is a long poll: it holds its connection's thread, at most WAIT_MS, and only while fewer
- * than WAITS_MAX others wait; beyond that it is told to come back (503).
+ * than WATCHES_MAX others wait; beyond that it is told to come back (503).
  */
 #include "control/inside.h"
 #include "control/node/node.h"
@@ -91,11 +91,11 @@ static bool poll_wait(struct control *c, const struct poll *w, struct record_lis
     bool waits = w->wait_ms > 0;
     enum err err;
 
-    if (waits && !board_wait_begin(&c->board, WAITS_MAX))
-        return problem(p, E_BUSY, "%u requests wait already", WAITS_MAX);
+    if (waits && !board_wait_begin(&c->board, BOARD_WATCH, WATCHES_MAX))
+        return problem(p, E_BUSY, "%u watches wait already", WATCHES_MAX);
     err = keeper_watch(c->keeper, w->prefix, w->revision, (uint32_t)w->wait_ms, ret);
     if (waits)
-        board_wait_end(&c->board);
+        board_wait_end(&c->board, BOARD_WATCH);
     if (err)
         return problem(p, err, "changes after revision %llu", (unsigned long long)w->revision);
     return true;

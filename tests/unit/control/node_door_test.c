@@ -319,13 +319,14 @@ static void many_watches_starve_nobody(void **state)
         fds[i] = (struct pollfd){.fd = dial(*state), .events = POLLIN};
         assert_true(say(fds[i].fd, poll_text, strlen(poll_text)));
     }
-    while (refused < 40) { /* nothing changes: only those beyond the bound are answered */
+    while (refused <
+           200 - WATCHES_MAX) { /* nothing changes: only those beyond the bound are answered */
         assert_true(poll(fds, 200, 25000) > 0);
         refused = 0;
         for (int i = 0; i < 200; i++)
             refused += fds[i].revents != 0;
     }
-    assert_int_equal(refused, 40);
+    assert_int_equal(refused, 200 - WATCHES_MAX);
     r = call(*state, "GET", "/healthz", NULL);
     assert_int_equal(r.status, 200);
     reply_done(&r);
@@ -337,7 +338,23 @@ static void many_watches_starve_nobody(void **state)
         reply_done(&r);
         close(fds[i].fd);
     }
-    assert_int_equal(waited, 160);
+    assert_int_equal(waited, WATCHES_MAX);
+}
+
+/* What calls wait for is done by nodes: a cloud that attaches much at once must not keep these
+ * away. */
+static void waiting_calls_keep_no_watch_away(void **state)
+{
+    struct metad *m = *state;
+    struct board *board = &m->control->board;
+    uint32_t calls = 0;
+
+    while (board_wait_begin(board, BOARD_CALL, CALLS_MAX))
+        calls++;
+    assert_int_equal(calls, CALLS_MAX);
+    expect_ok(call(m, "GET", "/node/v1/watch?revision=1&wait_ms=1", NULL));
+    while (calls-- > 0)
+        board_wait_end(board, BOARD_CALL);
 }
 
 static void a_stop_ends_the_watches(void **state)
@@ -417,6 +434,7 @@ int main(void)
         TEST(epoch_and_primary_are_the_controllers),
         TEST(a_watch_ends_with_a_change_or_its_time),
         TEST(many_watches_starve_nobody),
+        TEST(waiting_calls_keep_no_watch_away),
         TEST(a_stop_ends_the_watches),
         TEST(garbage_heartbeats_are_refused_and_change_nothing),
     };

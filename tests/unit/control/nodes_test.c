@@ -103,6 +103,11 @@ static void a_keeper_older_than_a_node_is_reported(void **state)
         held = why && strstr(json_string_value(why), "newer revision");
         reply_done(&r);
     }
+    for (uint32_t i = 0; i < 10; i++) { /* five of them would make up for what is missing */
+        node_beat(&n);
+        expect_problem(call(*state, "POST", "/v1/volumes", "{\"name\":\"v\",\"size_bytes\":4096}"),
+                       503, "not-ready", "newer revision");
+    }
 }
 
 static bool health_says(const struct metad *m, const char *part)

@@ -111,6 +111,29 @@ static void a_disk_that_moved_brings_its_volumes_along(void **state)
     assert_int_equal(stage_look(s), 0);
 }
 
+/* The old node was promoted on its restart, before the new one had taken the disk's record. */
+static void a_primary_that_lost_the_disk_gives_way(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *old, *new;
+
+    stage_volume(s, 7, 1, 11);
+    stage_disk(s, 1, 2);
+    old = stage_heartbeat(s, 1, 11);
+    new = stage_heartbeat(s, 2, 22);
+    assert_int_equal(stage_look(s), 0); /* nobody has it open */
+    says_disk(new, 1);
+    says_open(old, 7);
+    old->volumes[0].serving = 1; /* another of its disks is still here */
+    assert_int_equal(stage_look(s), 0);
+    old->volumes[0].serving = 0;
+    expect_one(s, CHANGE_PROMOTE, 7);
+    assert_int_equal(s->changes.items[0].node.bits, 2);
+    stage_act(s);
+    assert_int_equal(stage_head(s, 7).incarnation.bits, 22);
+    assert_int_equal(stage_look(s), 0);
+}
+
 static void a_node_of_two_processes_is_left_as_it_is(void **state) /* C9 */
 {
     struct stage *s = *state;
@@ -699,6 +722,7 @@ int main(void)
         TEST(a_silent_primary_loses_nothing),
         TEST(a_living_primary_elsewhere_is_left_alone),
         TEST(a_disk_that_moved_brings_its_volumes_along),
+        TEST(a_primary_that_lost_the_disk_gives_way),
         TEST(a_node_of_two_processes_is_left_as_it_is),
         TEST(a_disk_in_two_nodes_is_nobodys),
         TEST(a_disk_whose_record_cannot_be_read_is_left_alone),

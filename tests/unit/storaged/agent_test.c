@@ -615,6 +615,39 @@ static void an_older_keeper_is_not_acted_upon(void **state)
     s->inner = former;
 }
 
+static bool knows_the_other_node(void *arg)
+{
+    return view_find(&((struct scene *)arg)->agent.view, node_key(OTHER_NODE)) != NULL;
+}
+
+/* … and when it has grown past that, it is another history, and read from its beginning. */
+static void an_older_keeper_that_grew_is_read_whole(void **state)
+{
+    struct scene *s = *state;
+    struct records *former = s->inner;
+    struct keeper *ours = s->keeper, *older;
+    struct node_record other = cluster_node(OTHER_NODE, "127.0.0.1:3261");
+    struct node_record third = cluster_node(ID(0x33), "127.0.0.1:3262");
+
+    create_volume(s);
+    until(s, served);
+    assert_int_equal(keeper_memory_open(ID(77), &older), E_OK);
+    assert_int_equal(records_of_keeper_open(s->env, older, 200, &s->inner), E_OK);
+    s->keeper = older;
+    put(s, node_key(OTHER_NODE), node_write(&other, NULL)); /* below what the node has seen */
+    until(s, metad_is_missed);
+    sim_run_for(s->sim, 10000000);
+    assert_false(knows_the_other_node(s));
+    for (uint32_t i = 0; i < 100; i++)
+        put(s, node_key(ID(0x33)), node_write(&third, NULL));
+    until(s, knows_the_other_node);
+
+    s->keeper = ours;
+    records_of_keeper_close(s->inner);
+    s->inner = former;
+    keeper_close(older);
+}
+
 /* Another keeper with more history, at metad's address for a while: heard, and not held against us.
  */
 static void a_node_goes_on_when_its_keeper_is_back(void **state)
@@ -722,6 +755,7 @@ int main(void)
         each(an_attachment_of_a_closed_volume_is_drained),
         each(without_metad_a_volume_is_served),
         each(an_older_keeper_is_not_acted_upon),
+        each(an_older_keeper_that_grew_is_read_whole),
         each(a_node_goes_on_when_its_keeper_is_back),
         each(a_lost_replica_is_told_not_made),
         each(what_no_record_names_is_an_orphan_and_stays),
