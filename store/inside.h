@@ -165,7 +165,8 @@ struct replay {
     uint32_t tries;                   /* … so often                                            */
     bool asked_again;                 /* that was done for this window                         */
     bool head_refused;                /* and the disk goes on to refuse one of its pages       */
-    bool took;                        /* groups that may be in the disk's cache alone          */
+    bool took;                        /* groups, since the last checkpoint                     */
+    bool firm;                        /* what was read is not in the disk's cache alone        */
     bool more;                        /* once they are durable: goes on                        */
     bool syncing;
     struct disk_io sync;

@@ -314,6 +314,7 @@ static enum err take_group(struct replay *r, const struct format_group *h)
     if (err != E_NOT_FOUND)
         return err;
     r->took = true;
+    r->firm = false;
     s->journal.head += replay_group_bytes(h);
     s->journal.sequence++;
     s->journal.predecessor = le64_get(h->head.checksum);
@@ -345,17 +346,22 @@ static void synced(struct disk_io *io, enum err err)
     task_run(&r->task);
 }
 
-/* Before the checkpoint that comes next: one in between, or the one of open. */
+/*
+ * Before the checkpoint that comes next: one in between, or the one of open.  Not groups alone: the
+ * process that wrote the root that was read may have died before its disk said durable, and if that
+ * copy is the only one, it must not go with the power while the next is written (C4).
+ */
 static enum task_next make_firm(struct replay *r, bool more)
 {
     const struct store *s = r->store;
 
     r->more = more;
-    if (r->took && !s->read_only && !s->disk->write_through) {
+    if (!r->firm && !s->read_only && !s->disk->write_through) {
         r->syncing = true;
         r->sync = (struct disk_io){.op = DISK_SYNC, .done = synced};
         disk_submit(s->disk, &r->sync);
     }
+    r->firm = true;
     r->took = false;
     return task_goto(&r->task, FIRM);
 }
