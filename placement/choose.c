@@ -7,8 +7,10 @@
  * promised least, counting the shards placed just now.
  */
 #include "base/size.h"
+#include "base/util.h"
 #include "placement/placement.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,12 @@ uint64_t placement_room(const struct placement_disk *d, uint32_t overcommit)
     if (__builtin_mul_overflow(d->bytes, (uint64_t)overcommit, &cap))
         cap = UINT64_MAX;
     return cap > d->promised_bytes ? cap - d->promised_bytes : 0;
+}
+
+/* How many replicas more it takes (D4). */
+static uint32_t places(const struct placement_disk *d)
+{
+    return d->replicas_max > d->replicas ? d->replicas_max - d->replicas : 0;
 }
 
 /* The node's caps when it has as many volumes as it takes, else NULL. */
@@ -82,7 +90,7 @@ static uint32_t candidates(const struct placement_disk *disks, uint32_t disk_cou
     return count;
 }
 
-/* The node's disk with room for `bytes` that has promised least; UINT32_MAX: none. */
+/* The node's disk with a place and room for `bytes` that has promised least; UINT32_MAX: none. */
 static uint32_t disk_for(const struct placement_disk *disks, uint32_t disk_count,
                          struct identity node, uint64_t bytes, uint32_t overcommit)
 {
@@ -91,7 +99,8 @@ static uint32_t disk_for(const struct placement_disk *disks, uint32_t disk_count
     for (uint32_t i = 0; i < disk_count; i++) {
         const struct placement_disk *d = &disks[i];
 
-        if (!identity_equal(d->node, node) || placement_room(d, overcommit) < bytes)
+        if (!identity_equal(d->node, node) || placement_room(d, overcommit) < bytes ||
+            places(d) == 0)
             continue;
         if (best == UINT32_MAX || d->promised_bytes < disks[best].promised_bytes ||
             (d->promised_bytes == disks[best].promised_bytes &&
@@ -114,18 +123,45 @@ static bool place_on(struct placement_disk *disks, uint32_t disk_count,
         if (at == UINT32_MAX)
             return false;
         disks[at].promised_bytes += bytes;
+        disks[at].replicas++;
         ret_disks[shard] = at;
         left -= bytes;
     }
     return true;
 }
 
-/* Adds the nodes that are full of volumes to a refusal, which they may have caused. */
+/* ---- a refusal ---- */
+
+printf_like(2, 3) static void say(char why[PLACEMENT_WHY], const char *format, ...)
+{
+    size_t length = strlen(why);
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(why + length, PLACEMENT_WHY - length, format, args);
+    va_end(args);
+}
+
+/* It has room for more shards than it takes replicas. */
+static bool few_places(const struct placement_disk *d, const struct placement_spec *spec)
+{
+    uint64_t room = placement_room(d, spec->overcommit);
+
+    return room > 0 && (room - 1) / spec->shard_bytes >= places(d);
+}
+
+/* What new shards may have on it. */
+static uint64_t reach(const struct placement_disk *d, const struct placement_spec *spec)
+{
+    return few_places(d, spec) ? places(d) * spec->shard_bytes
+                               : placement_room(d, spec->overcommit);
+}
+
+/* Adds the nodes that are full of volumes, which they may have caused. */
 static void explain_full(const struct placement_spec *spec, char why[PLACEMENT_WHY])
 {
     const struct placement_node *first = NULL;
     uint32_t full = 0;
-    size_t at = strlen(why);
 
     for (uint32_t i = 0; i < spec->node_count; i++) {
         const struct placement_node *n = node_full(spec, spec->nodes[i].node);
@@ -135,10 +171,29 @@ static void explain_full(const struct placement_spec *spec, char why[PLACEMENT_W
     }
     if (!first)
         return;
-    at += (size_t)snprintf(why + at, PLACEMENT_WHY - at, "; node %s has %u volumes and takes %u",
-                           first->name, first->volumes, first->volumes_max);
-    if (full > 1 && at < PLACEMENT_WHY)
-        snprintf(why + at, PLACEMENT_WHY - at, ", and %u more nodes are full", full - 1);
+    say(why, "; node %s has %u volumes and takes %u", first->name, first->volumes,
+        first->volumes_max);
+    if (full > 1)
+        say(why, ", and %u more nodes are full", full - 1);
+}
+
+/* … and the disks that take no more replicas, or not as many as they have room for. */
+static void explain_places(const struct placement_disk *disks, uint32_t disk_count,
+                           const struct placement_spec *spec, char why[PLACEMENT_WHY])
+{
+    const struct placement_disk *first = NULL;
+    uint32_t few = 0;
+
+    for (uint32_t i = 0; i < disk_count; i++) {
+        if (node_allowed(spec, disks[i].node) && few_places(&disks[i], spec) && few++ == 0)
+            first = &disks[i];
+    }
+    if (!first)
+        return;
+    say(why, "; disk %s has %u replicas and takes %u", identity_show(first->disk).text,
+        first->replicas, first->replicas_max);
+    if (few > 1)
+        say(why, ", and %u more disks have as few places", few - 1);
 }
 
 /* Which cap was met, and how far it reaches. */
@@ -154,23 +209,20 @@ static void explain(const struct placement_disk *disks, uint32_t disk_count,
             continue;
         for (uint32_t j = 0; j < disk_count; j++) {
             if (identity_equal(disks[j].node, disks[i].node))
-                node += placement_room(&disks[j], spec->overcommit);
+                node += reach(&disks[j], spec);
         }
-        if (placement_room(&disks[i], spec->overcommit) > largest_disk)
-            largest_disk = placement_room(&disks[i], spec->overcommit);
-        if (node > largest_node)
-            largest_node = node;
+        largest_disk = max_u64(largest_disk, reach(&disks[i], spec));
+        largest_node = max_u64(largest_node, node);
     }
+    snprintf(why, PLACEMENT_WHY, "asked for %s; ", size_show(spec->bytes).text);
     if (largest_node == 0)
-        snprintf(why, PLACEMENT_WHY,
-                 "asked for %s; no node that answers has a writable disk with room",
-                 size_show(spec->bytes).text);
+        say(why, "no node that answers has a writable disk with room");
     else
-        snprintf(why, PLACEMENT_WHY,
-                 "asked for %s; the largest node may promise %s more, its disks up to %s "
-                 "(%u times their size)",
-                 size_show(spec->bytes).text, size_show(largest_node).text,
-                 size_show(largest_disk).text, spec->overcommit);
+        say(why,
+            "the largest node may promise %s more, its disks up to %s (at most %u times their "
+            "size)",
+            size_show(largest_node).text, size_show(largest_disk).text, spec->overcommit);
+    explain_places(disks, disk_count, spec, why);
     explain_full(spec, why);
 }
 

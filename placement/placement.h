@@ -9,6 +9,7 @@
  * Promises: D1  what a disk promises never exceeds overcommit times its size.
  *           D2  nothing is placed on a silent node, on a read-only disk or on a full one.
  *           D3  no new volume is placed on a node that has as many as it takes.
+ *           D4  no replica is placed on a disk that has as many as it takes.
  */
 #ifndef PLACEMENT_PLACEMENT_H
 #define PLACEMENT_PLACEMENT_H
@@ -21,13 +22,15 @@
 
 #define PLACEMENT_OVERCOMMIT 10u
 #define PLACEMENT_SHARDS_MAX 4096u
-#define PLACEMENT_WHY        256u
+#define PLACEMENT_WHY        384u
 
 struct placement_disk {
     struct identity disk, node;
     uint64_t bytes;          /* what its chunks hold                        */
     uint64_t free_bytes;     /* of it                                       */
     uint64_t promised_bytes; /* sizes of the shards placed here so far      */
+    uint32_t replicas;       /* of these shards, and orphans                */
+    uint32_t replicas_max;   /* it takes no more; UINT32_MAX: no cap known  */
     bool alive;              /* its node speaks and has it open             */
     bool read_only;
 };
@@ -57,7 +60,7 @@ must_check enum err placement_choose(const struct placement_disk *disks, uint32_
                                      const struct placement_spec *spec, uint32_t *ret_disks,
                                      char why[PLACEMENT_WHY]);
 
-/* What the disk may still promise; 0 when nothing may be placed there (D1, D2). */
+/* What the disk may still promise, be it to replicas that it has; 0 when nothing (D1, D2). */
 uint64_t placement_room(const struct placement_disk *d, uint32_t overcommit);
 
 #endif

@@ -117,6 +117,7 @@ struct store_space store_space(const struct store *s)
         .chunks_free = allocator_left(&s->allocator),
         .chunks_freed = allocator_freed(&s->allocator),
         .chunks_reserved = reserve_chunks(s),
+        .replicas_max = s->replicas_max,
         .read_only = !takes_changes(s),
     };
 }

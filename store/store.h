@@ -118,6 +118,7 @@ struct store_space {
     uint64_t chunks, chunks_free; /* free: may be taken now                              */
     uint64_t chunks_freed;        /* with the next checkpoint, which a write waits for   */
     uint64_t chunks_reserved;     /* not handed to writes: deletes and repair need them  */
+    uint32_t replicas_max;        /* it holds no more at once                            */
     bool read_only;               /* the disk refused a write, a ro_compat feature, or opened so */
 };
 /* A store that is read-only from its opening may show writes that were never answered and are not

@@ -19,6 +19,16 @@ static uint32_t disks_alive(const struct heartbeat_set *set)
     return count;
 }
 
+/* What no record names takes a place, too. */
+static uint32_t orphans_on(const struct heartbeat *h, struct identity disk)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < h->replica_count; i++)
+        count += !h->replicas[i].named && identity_equal(h->replicas[i].disk, disk);
+    return count;
+}
+
 static void disks_take(const struct heartbeat_set *set, const struct heartbeat *h,
                        struct cluster *cluster)
 {
@@ -30,6 +40,8 @@ static void disks_take(const struct heartbeat_set *set, const struct heartbeat *
                                     .node = h->node,
                                     .bytes = d->chunks * CHUNK_BYTES,
                                     .free_bytes = d->chunks_free * CHUNK_BYTES,
+                                    .replicas = orphans_on(h, d->disk),
+                                    .replicas_max = d->replicas_max,
                                     .alive = !heartbeats_rival(set, h->node, d->disk),
                                     .read_only = d->read_only};
     }
@@ -56,8 +68,10 @@ static void page_promises(struct cluster *cluster, const struct page_record *pag
             struct placement_disk *d =
                 disk_find(cluster, page->disks[page->shards[s].replicas[r].disk].disk);
 
-            if (d)
-                d->promised_bytes += left < SHARD_BYTES ? left : SHARD_BYTES;
+            if (!d)
+                continue;
+            d->promised_bytes += left < SHARD_BYTES ? left : SHARD_BYTES;
+            d->replicas++;
         }
     }
 }

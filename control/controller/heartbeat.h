@@ -28,6 +28,7 @@ struct heartbeat_disk {
     struct identity disk;
     char path[HEARTBEAT_PATH_MAX];
     uint64_t bytes, chunks, chunks_free;
+    uint32_t replicas_max; /* it holds no more; UINT32_MAX: no cap known */
     bool read_only;
     struct heartbeat_scrub scrub;
 };

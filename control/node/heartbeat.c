@@ -102,10 +102,13 @@ static bool disk_take(const json_t *o, struct heartbeat_disk *d, struct problem 
 {
     const char *path;
 
-    if (!object_check(o, "a disk", "disk path bytes chunks chunks_free read_only scrub", p) ||
+    d->replicas_max = UINT32_MAX;
+    if (!object_check(o, "a disk",
+                      "disk path bytes chunks chunks_free replicas_max read_only scrub", p) ||
         !body_identity(o, "disk", &d->disk, p) || !body_text(o, "path", &path, p) ||
         !body_u64(o, "bytes", &d->bytes, p) || !body_u64(o, "chunks", &d->chunks, p) ||
         !body_u64(o, "chunks_free", &d->chunks_free, p) ||
+        !body_u32_maybe(o, "replicas_max", &d->replicas_max, p) ||
         !body_flag(o, "read_only", &d->read_only, p) || !scrub_take(o, &d->scrub, p))
         return false;
     text_take(d->path, sizeof d->path, path);

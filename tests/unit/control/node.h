@@ -34,6 +34,7 @@ struct node {
     atomic_int orphan;         /* reports one of this shard of every volume; 0: none        */
     atomic_bool scrubs;        /* says how far it has come and what it found           */
     atomic_int most;           /* volumes and attachments that it takes; 0: says nothing */
+    atomic_int places;         /* replicas that its disk holds; 0: says nothing       */
     const char *_Atomic fails; /* opens nothing, and says why  */
 };
 
@@ -146,6 +147,9 @@ static inline void node_beat(struct node *n)
     body = node_body(n, number_of(&range, "revision") + n->ahead, lists);
     if (n->held)
         json_object_set_new(body, "held", json_string(n->held));
+    if (n->places > 0)
+        json_object_set_new(json_array_get(json_object_get(body, "disks"), 0), "replicas_max",
+                            json_integer(n->places));
     if (n->status)
         json_object_set_new(body, "status_address", json_string(n->status));
     if (n->most > 0) {

@@ -398,6 +398,10 @@ static void garbage_heartbeats_are_refused_and_change_nothing(void **state)
         {BEAT(",\"portals\":[],\"disks\":[{\"disk\":\"" NODE "\",\"path\":\"/\",\"bytes\":1,"
               "\"chunks\":1,\"chunks_free\":2}],\"volumes\":[],\"attachments\":[],\"graves\":[]"),
          "chunks_free"},
+        {BEAT(",\"portals\":[],\"disks\":[{\"disk\":\"" NODE "\",\"path\":\"/\",\"bytes\":1,"
+              "\"chunks\":1,\"chunks_free\":1,\"replicas_max\":\"many\"}],\"volumes\":[],"
+              "\"attachments\":[],\"graves\":[]"),
+         "replicas_max"},
         {BEAT(",\"portals\":[],\"disks\":[],\"volumes\":[{}],\"attachments\":[],\"graves\":[]"),
          "\"volume\""},
         {BEAT(",\"portals\":[],\"disks\":[],\"volumes\":[],\"attachments\":[{\"attachment\":"

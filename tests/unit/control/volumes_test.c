@@ -208,6 +208,15 @@ static void a_volume_that_nobody_serves_is_not_resized(void **state)
     reply_done(&r);
 }
 
+/* What it has begun to say has come in before it is relied on. */
+static void node_says(struct node *n)
+{
+    node_stop(n);
+    n->stopping = false;
+    node_beat(n);
+    assert_int_equal(pthread_create(&n->thread, NULL, node_run, n), 0);
+}
+
 /* P7: after a restore a volume may be smaller than it was. */
 static void a_new_shard_hides_no_replica(void **state)
 {
@@ -215,12 +224,8 @@ static void a_new_shard_hides_no_replica(void **state)
     struct reply r;
 
     expect_status(create(c, "web", GIB, ""), 201);
-    node_stop(&c->node);
     c->node.orphan = 2;
-    c->node.stopping = false;
-    node_beat(&c->node);
-    assert_int_equal(pthread_create(&c->node.thread, NULL, node_run, &c->node), 0);
-
+    node_says(&c->node);
     expect_problem(call(c->metad, "PATCH", "/v1/volumes/web", "{\"size_bytes\":9663676416}"), 409,
                    "conflict",
                    "replica 00000000000000ff on disk 00000000000010a1 of node n1 holds what was "
@@ -232,27 +237,42 @@ static void a_new_shard_hides_no_replica(void **state)
     expect_status(call(c->metad, "PATCH", "/v1/volumes/web", "{\"size_bytes\":8589934592}"), 200);
 }
 
-/* A heartbeat with this cap has come in before it is relied on. */
-static void node_takes(struct cluster *c, int most)
-{
-    node_stop(&c->node);
-    c->node.most = most;
-    c->node.stopping = false;
-    node_beat(&c->node);
-    assert_int_equal(pthread_create(&c->node.thread, NULL, node_run, &c->node), 0);
-}
-
 static void a_node_takes_so_many_volumes(void **state)
 {
     struct cluster *c = *state;
 
-    node_takes(c, 2);
+    c->node.most = 2;
+    node_says(&c->node);
     expect_status(create(c, "a", GIB, ""), 201);
     expect_status(create(c, "b", GIB, ""), 201);
     expect_problem(create(c, "c", GIB, ""), 507, "no-space", "node n1 has 2 volumes and takes 2");
     expect_status(call(c->metad, "PATCH", "/v1/volumes/b", "{\"size_bytes\":17179869184}"), 200);
     expect_status(call(c->metad, "DELETE", "/v1/volumes/a", NULL), 204);
     expect_status(create(c, "c", GIB, ""), 201);
+}
+
+/* Of shards that are recorded, and of orphans; the last shard grows in its place. */
+static void a_disk_takes_so_many_replicas(void **state)
+{
+    struct cluster *c = *state;
+
+    c->node.places = 5;
+    node_says(&c->node);
+    expect_status(create(c, "a", 20 * GIB, ""), 201);
+    expect_problem(create(c, "b", 20 * GIB, ""), 507, "no-space",
+                   "asked for 20 GiB; the largest node may promise 16 GiB more, its disks up to "
+                   "16 GiB (at most 10 times their size); disk 00000000000010a1 has 3 replicas and "
+                   "takes 5");
+    c->node.orphan = 100;
+    node_says(&c->node);
+    expect_problem(create(c, "b", 9 * GIB, ""), 507, "no-space", "has 4 replicas and takes 5");
+    expect_status(create(c, "b", GIB, ""), 201);
+    expect_status(call(c->metad, "PATCH", "/v1/volumes/b", "{\"size_bytes\":8589934592}"), 200);
+    c->node.orphan = 0;
+    node_says(&c->node);
+    expect_problem(call(c->metad, "PATCH", "/v1/volumes/a", "{\"size_bytes\":51539607552}"), 507,
+                   "no-space", "has 4 replicas and takes 5");
+    expect_status(call(c->metad, "PATCH", "/v1/volumes/a", "{\"size_bytes\":34359738368}"), 200);
 }
 
 static void one_that_cannot_be_made_is_reported(void **state)
@@ -398,6 +418,7 @@ int main(void)
         TEST(a_volume_that_nobody_serves_is_not_resized),
         TEST(a_new_shard_hides_no_replica),
         TEST(a_node_takes_so_many_volumes),
+        TEST(a_disk_takes_so_many_replicas),
         TEST(one_that_cannot_be_made_is_reported),
         TEST(a_disk_with_a_volume_is_not_removed),
         TEST(a_deleted_volume_leaves_nothing),

@@ -15,7 +15,7 @@
 #define DISK(n, d, size, promised_gib)                                                             \
     {                                                                                              \
         .disk = {d}, .node = {n}, .bytes = (size)*GIB, .free_bytes = (size)*GIB,                   \
-        .promised_bytes = (promised_gib)*GIB, .alive = true                                        \
+        .promised_bytes = (promised_gib)*GIB, .replicas_max = UINT32_MAX, .alive = true            \
     }
 
 struct row {
@@ -67,7 +67,7 @@ static const struct row rows[] = {
      .gib = 2048,
      .err = E_NO_SPACE,
      .why = "asked for 2 TiB; the largest node may promise 100 GiB more, its disks up to 60 GiB "
-            "(10 times their size)"},
+            "(at most 10 times their size)"},
     {.story = "only where it lives",
      .disks = {DISK(1, 1, 100, 0), DISK(2, 2, 100, 50)},
      .disk_count = 2,
@@ -154,6 +154,50 @@ static void a_node_full_of_volumes_is_passed_over(void **state)
     assert_int_equal(chosen[0], 0);
 }
 
+/* D4: also where its bytes would go on. */
+static void a_disk_takes_so_many_replicas(void **state)
+{
+    struct row r = {
+        .disks = {DISK(1, 1, 1024, 0), DISK(2, 2, 1024, 100)}, .disk_count = 2, .gib = 5120};
+    uint32_t chosen[640];
+    char why[PLACEMENT_WHY];
+
+    (void)state;
+    r.disks[0].replicas_max = r.disks[1].replicas_max = 512;
+    r.disks[1].replicas = 12;
+    assert_int_equal(choose(&r, chosen, why), E_NO_SPACE);
+    assert_string_equal(why, "asked for 5 TiB; the largest node may promise 4 TiB more, its disks "
+                             "up to 4 TiB (at most 10 times their size); disk 0000000000000001 has "
+                             "0 replicas and takes 512, and 1 more disks have as few places");
+    r.gib = 4096;
+    assert_int_equal(choose(&r, chosen, why), E_OK);
+    assert_int_equal(chosen[511], 0);
+    r.disks[0].replicas = 512;
+    r.gib = 4000; /* 500 shards */
+    assert_int_equal(choose(&r, chosen, why), E_OK);
+    assert_int_equal(chosen[499], 1);
+    r.disk_count = 1;
+    r.gib = 1;
+    assert_int_equal(choose(&r, chosen, why), E_NO_SPACE);
+    assert_string_equal(why, "asked for 1 GiB; no node that answers has a writable disk with room; "
+                             "disk 0000000000000001 has 512 replicas and takes 512");
+}
+
+/* D4: one that is full of replicas leaves what it would have had to its neighbour. */
+static void shards_go_where_there_are_places(void **state)
+{
+    struct row r = {
+        .disks = {DISK(1, 1, 1024, 0), DISK(1, 2, 1024, 4000)}, .disk_count = 2, .gib = 32};
+    uint32_t chosen[4];
+    char why[PLACEMENT_WHY];
+
+    (void)state;
+    r.disks[0].replicas_max = 3;
+    assert_int_equal(choose(&r, chosen, why), E_OK);
+    assert_int_equal(chosen[2], 0);
+    assert_int_equal(chosen[3], 1);
+}
+
 /* The last shard may be short: only what it has counts. */
 static void a_short_last_shard_takes_only_its_own_bytes(void **state)
 {
@@ -204,6 +248,8 @@ int main(void)
         cmocka_unit_test(each_row_chooses_what_it_says),
         cmocka_unit_test(what_cannot_be_written_is_never_chosen),
         cmocka_unit_test(a_node_full_of_volumes_is_passed_over),
+        cmocka_unit_test(a_disk_takes_so_many_replicas),
+        cmocka_unit_test(shards_go_where_there_are_places),
         cmocka_unit_test(a_short_last_shard_takes_only_its_own_bytes),
         cmocka_unit_test(the_order_of_the_view_does_not_matter),
         cmocka_unit_test(a_volume_beyond_the_shards_is_refused),

@@ -212,6 +212,8 @@ static void a_node_registers_itself_and_its_disks(void **state)
     assert_string_equal(text(first_of(body, "disks"), "disk"), identity_show(s->disk).text);
     assert_int_equal(json_integer_value(json_object_get(first_of(body, "disks"), "bytes")),
                      DISK_BYTES);
+    assert_int_equal(json_integer_value(json_object_get(first_of(body, "disks"), "replicas_max")),
+                     256);
     assert_int_equal(json_integer_value(json_object_get(body, "volumes_max")),
                      s->limits.volumes_max);
     assert_int_equal(json_integer_value(json_object_get(body, "attachments_max")),

@@ -308,6 +308,23 @@ static void what_is_mapped_is_told(void **state)
 
 /* ---- words ---- */
 
+/* What it says is what it does: the smaller of the format's and the caller's. */
+static void so_many_replicas_are_held_and_no_more(void **state)
+{
+    struct rig r = rig_begin(19, SIZE);
+    struct store_limits limits = rig_limits();
+
+    (void)state;
+    assert_int_equal(store_space(r.store).replicas_max, 256);
+    rig_close(&r);
+    limits.replicas_max = 2;
+    assert_int_equal(rig_open_with(&r, limits), E_OK);
+    assert_int_equal(store_space(r.store).replicas_max, 2);
+    assert_int_equal(rig_make(&r, (struct identity){5}, SIZE), E_OK);
+    assert_int_equal(rig_make(&r, (struct identity){6}, SIZE), E_NO_SPACE);
+    rig_end(&r);
+}
+
 static void changes_that_make_no_sense_are_refused(void **state)
 {
     struct rig r = rig_begin(20, SIZE);
@@ -517,6 +534,7 @@ int main(void)
         cmocka_unit_test(a_full_disk_refuses_writes_and_nothing_else),
         cmocka_unit_test(the_reserve_is_not_for_new_writes),
         cmocka_unit_test(what_is_mapped_is_told),
+        cmocka_unit_test(so_many_replicas_are_held_and_no_more),
         cmocka_unit_test(changes_that_make_no_sense_are_refused),
         cmocka_unit_test(a_promise_survives_power_loss_and_is_never_lowered),
         cmocka_unit_test(a_set_and_a_size_survive),
