@@ -157,7 +157,7 @@ static uint64_t reach(const struct placement_disk *d, const struct placement_spe
                                : placement_room(d, spec->overcommit);
 }
 
-/* Adds the nodes that are full of volumes, which they may have caused. */
+/* Adds what may have caused it: the nodes that are full of volumes, … */
 static void explain_full(const struct placement_spec *spec, char why[PLACEMENT_WHY])
 {
     const struct placement_node *first = NULL;
@@ -175,6 +175,19 @@ static void explain_full(const struct placement_spec *spec, char why[PLACEMENT_W
         first->volumes_max);
     if (full > 1)
         say(why, ", and %u more nodes are full", full - 1);
+}
+
+/* … the nodes that are held, … */
+static void explain_held(const struct placement_spec *spec, char why[PLACEMENT_WHY])
+{
+    uint32_t held = 0;
+
+    for (uint32_t i = 0; i < spec->node_count; i++) {
+        if (spec->nodes[i].held && held++ == 0)
+            say(why, "; node %s is held", spec->nodes[i].name);
+    }
+    if (held > 1)
+        say(why, ", and %u more nodes are", held - 1);
 }
 
 /* … and the disks that take no more replicas, or not as many as they have room for. */
@@ -224,6 +237,7 @@ static void explain(const struct placement_disk *disks, uint32_t disk_count,
             size_show(largest_node).text, size_show(largest_disk).text, spec->overcommit);
     explain_places(disks, disk_count, spec, why);
     explain_full(spec, why);
+    explain_held(spec, why);
 }
 
 enum err placement_choose(const struct placement_disk *disks, uint32_t disk_count,

@@ -7,7 +7,8 @@
  * that has promised least, and on it for each shard the disk that has promised least.
  *
  * Promises: D1  what a disk promises never exceeds overcommit times its size.
- *           D2  nothing is placed on a silent node, on a read-only disk or on a full one.
+ *           D2  nothing is placed on a silent node or one that is held, on a read-only disk or on a
+ *               full one.
  *           D3  no new volume is placed on a node that has as many as it takes.
  *           D4  no replica is placed on a disk that has as many as it takes.
  */
@@ -31,15 +32,16 @@ struct placement_disk {
     uint64_t promised_bytes; /* sizes of the shards placed here so far      */
     uint32_t replicas;       /* of these shards, and orphans                */
     uint32_t replicas_max;   /* it takes no more; UINT32_MAX: no cap known  */
-    bool alive;              /* its node speaks and has it open             */
+    bool alive;              /* its node speaks, acts and has it open       */
     bool read_only;
 };
 
-/* What caps a node; one without is not capped. */
+/* What speaks against a node; one without is free. */
 struct placement_node {
     struct identity node;
     const char *name;
-    uint32_t volumes, volumes_max;
+    uint32_t volumes, volumes_max; /* UINT32_MAX: no cap known                               */
+    bool held;                     /* it changes nothing now: so its disks are not alive (D2) */
 };
 
 struct placement_spec {
@@ -47,7 +49,7 @@ struct placement_spec {
     uint64_t shard_bytes; /* of each but the last                                  */
     uint32_t overcommit;
     struct identity node;               /* none: any; else only there */
-    const struct placement_node *nodes; /* caps for a new volume; one that grows has its place */
+    const struct placement_node *nodes; /* for a new volume; one that grows has its place */
     uint32_t node_count;
 };
 

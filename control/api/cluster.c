@@ -35,15 +35,15 @@ static void disks_take(const struct heartbeat_set *set, const struct heartbeat *
     for (uint32_t i = 0; i < h->disk_count; i++) {
         const struct heartbeat_disk *d = &h->disks[i];
 
-        cluster->disks[cluster->count++] =
-            (struct placement_disk){.disk = d->disk,
-                                    .node = h->node,
-                                    .bytes = d->chunks * CHUNK_BYTES,
-                                    .free_bytes = d->chunks_free * CHUNK_BYTES,
-                                    .replicas = orphans_on(h, d->disk),
-                                    .replicas_max = d->replicas_max,
-                                    .alive = !heartbeats_rival(set, h->node, d->disk),
-                                    .read_only = d->read_only};
+        cluster->disks[cluster->count++] = (struct placement_disk){
+            .disk = d->disk,
+            .node = h->node,
+            .bytes = d->chunks * CHUNK_BYTES,
+            .free_bytes = d->chunks_free * CHUNK_BYTES,
+            .replicas = orphans_on(h, d->disk),
+            .replicas_max = d->replicas_max,
+            .alive = !h->held[0] && !heartbeats_rival(set, h->node, d->disk),
+            .read_only = d->read_only};
     }
 }
 
@@ -108,12 +108,13 @@ static uint32_t volumes_at(const struct record_list *heads, struct identity node
 static void node_take(const struct heartbeat *h, const struct record_list *heads,
                       struct cluster *cluster)
 {
-    if (h->volumes_max != UINT32_MAX)
+    if (h->volumes_max != UINT32_MAX || h->held[0])
         cluster->nodes[cluster->node_count++] =
             (struct placement_node){.node = h->node,
                                     .name = h->name,
                                     .volumes = volumes_at(heads, h->node),
-                                    .volumes_max = h->volumes_max};
+                                    .volumes_max = h->volumes_max,
+                                    .held = h->held[0] != '\0'};
 }
 
 void cluster_free(struct cluster *cluster)

@@ -186,23 +186,30 @@ static bool resize_pages(struct control *c, const struct volume_view *v,
     return ok;
 }
 
-/* Who does not serve it cannot grow it, and the wish would lie there until somebody does. */
+/* Who does not serve it, or is held, cannot grow it, and the wish would lie there until somebody
+ * does. */
 static bool resize_served(struct control *c, const struct volume_view *v, struct problem *p)
 {
     const struct heartbeat_volume *open;
+    const struct heartbeat *primary;
     struct heartbeat_set set;
     char why[HEARTBEAT_WHY_MAX];
-    bool served;
+    bool ok = true;
 
     if (!board_snapshot(&c->board, &set))
         return problem(p, E_NO_MEMORY, "no memory for the heartbeats");
     open = view_serving(v, &set);
-    served = open && open->serving > 0;
+    primary = heartbeats_alive(&set, v->head.primary);
     view_state(v, &set, why);
+    if (!open || open->serving == 0)
+        ok =
+            problem(p, E_CONFLICT, "volume %s is not served now (%s): it can be resized when it is",
+                    v->volume.name, why);
+    else if (primary->held[0])
+        ok = problem(p, E_CONFLICT, "node %s is held (%s): volume %s can be resized when it is not",
+                     primary->name, primary->held, v->volume.name);
     board_release(&set);
-    return served ||
-           problem(p, E_CONFLICT, "volume %s is not served now (%s): it can be resized when it is",
-                   v->volume.name, why);
+    return ok;
 }
 
 /* E_CONFLICT: something changed meanwhile, come again; else *p says why not. */

@@ -28,7 +28,7 @@ struct node {
     pthread_t thread;
     json_int_t ahead; /* claims to have seen so much more */
     char lineage[20];
-    const char *held;          /* says so, and why             */
+    const char *_Atomic held;  /* says so, and why             */
     const char *status;        /* says where its status port is; NULL: it has none */
     atomic_bool damaged;       /* says so of every replica that was never salvaged     */
     atomic_int orphan;         /* reports one of this shard of every volume; 0: none        */

@@ -275,6 +275,34 @@ static void a_disk_takes_so_many_replicas(void **state)
     expect_status(call(c->metad, "PATCH", "/v1/volumes/a", "{\"size_bytes\":34359738368}"), 200);
 }
 
+/* After a restore, until it is started again: what is placed there would not be made. */
+static void a_node_that_is_held_gets_nothing_new(void **state)
+{
+    struct cluster *c = *state;
+    struct node other;
+    struct reply r;
+
+    expect_status(create(c, "a", GIB, ""), 201);
+    c->node.held = "other records";
+    node_says(&c->node);
+    expect_problem(create(c, "b", GIB, ""), 507, "no-space",
+                   "no node that answers has a writable disk with room; node n1 is held");
+    expect_problem(call(c->metad, "PATCH", "/v1/volumes/a", "{\"size_bytes\":2147483648}"), 409,
+                   "conflict",
+                   "node n1 is held (other records): volume a can be resized when it is not");
+    node_start(&other, c->metad, 0xa2, "n2");
+    expect_status(create(c, "full", 1200 * GIB, ""), 201); /* n1 has promised less now */
+    r = create(c, "b", GIB, "");
+    assert_int_equal(r.status, 201);
+    assert_string_equal(
+        json_string_value(json_object_get(json_object_get(r.json, "primary"), "name")), "n2");
+    reply_done(&r);
+    c->node.held = "";
+    node_says(&c->node);
+    expect_status(call(c->metad, "PATCH", "/v1/volumes/a", "{\"size_bytes\":2147483648}"), 200);
+    node_stop(&other);
+}
+
 static void one_that_cannot_be_made_is_reported(void **state)
 {
     struct cluster *c = *state;
@@ -419,6 +447,7 @@ int main(void)
         TEST(a_new_shard_hides_no_replica),
         TEST(a_node_takes_so_many_volumes),
         TEST(a_disk_takes_so_many_replicas),
+        TEST(a_node_that_is_held_gets_nothing_new),
         TEST(one_that_cannot_be_made_is_reported),
         TEST(a_disk_with_a_volume_is_not_removed),
         TEST(a_deleted_volume_leaves_nothing),

@@ -130,11 +130,33 @@ static void what_cannot_be_written_is_never_chosen(void **state)
     assert_int_equal(choose(&r, chosen, why), E_NO_SPACE);
 }
 
+/* D2: their disks are not alive, and the refusal says of whom. */
+static void nodes_that_are_held_are_named(void **state)
+{
+    struct placement_disk disks[] = {DISK(1, 1, 100, 0), DISK(2, 2, 100, 0)};
+    const struct placement_node nodes[] = {
+        {.node = {1}, .name = "n1", .volumes_max = UINT32_MAX, .held = true},
+        {.node = {2}, .name = "n2", .volumes_max = UINT32_MAX, .held = true}};
+    struct placement_spec spec = {.bytes = 8 * GIB,
+                                  .shard_bytes = 8 * GIB,
+                                  .overcommit = PLACEMENT_OVERCOMMIT,
+                                  .nodes = nodes,
+                                  .node_count = 2};
+    uint32_t chosen[1];
+    char why[PLACEMENT_WHY];
+
+    (void)state;
+    disks[0].alive = disks[1].alive = false;
+    assert_int_equal(placement_choose(disks, 2, &spec, chosen, why), E_NO_SPACE);
+    assert_string_equal(why, "asked for 8 GiB; no node that answers has a writable disk with room; "
+                             "node n1 is held, and 1 more nodes are");
+}
+
 /* D3 */
 static void a_node_full_of_volumes_is_passed_over(void **state)
 {
     const struct placement_disk disks[] = {DISK(1, 1, 100, 0), DISK(2, 2, 100, 50)};
-    struct placement_node nodes[] = {{{1}, "n1", 64, 64}, {{2}, "n2", 63, 64}};
+    struct placement_node nodes[] = {{{1}, "n1", 64, 64, false}, {{2}, "n2", 63, 64, false}};
     struct placement_spec spec = {.bytes = 8 * GIB,
                                   .shard_bytes = 8 * GIB,
                                   .overcommit = PLACEMENT_OVERCOMMIT,
@@ -247,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_row_chooses_what_it_says),
         cmocka_unit_test(what_cannot_be_written_is_never_chosen),
+        cmocka_unit_test(nodes_that_are_held_are_named),
         cmocka_unit_test(a_node_full_of_volumes_is_passed_over),
         cmocka_unit_test(a_disk_takes_so_many_replicas),
         cmocka_unit_test(shards_go_where_there_are_places),
