@@ -37,7 +37,7 @@ enum takeover_state {
 
 static const struct task_state takeover_states[] = {
     [PROMISE] = {"promise", TASK_FIRST},
-    [JUDGE] = {"judge", TASK_AFTER(PROMISE)},
+    [JUDGE] = {"judge", TASK_AFTER(PROMISE) | TASK_AFTER(JUDGE)},
     [FIRST_SET] = {"first set", TASK_AFTER(JUDGE)},
     [TELL_SET] = {"tell set", TASK_AFTER(JUDGE) | TASK_AFTER(FIRST_SET)},
     [ALIKE] = {"alike", TASK_AFTER(JUDGE) | TASK_AFTER(TELL_SET)},
@@ -252,6 +252,25 @@ static void record_first_set(struct rep_shard *s)
     s->arbiter->change(s->arbiter, &s->change);
 }
 
+/* Records that were restored may be from before the shard grew (6.7): what its members have open
+ * lies beyond the record's size then, and is made alike, too.  True: the smaller ones are asked to
+ * grow. */
+static bool grows_to_the_largest(struct rep_shard *s)
+{
+    uint64_t least = UINT64_MAX;
+
+    for_each_replica(r, s) {
+        if (!is_member(r))
+            continue;
+        s->size_blocks = max_u64(s->size_blocks, r->facts.size_blocks);
+        least = min_u64(least, r->facts.size_blocks);
+    }
+    if (least >= s->size_blocks)
+        return false;
+    ask_promises(s);
+    return true;
+}
+
 /* ---- the steps ---- */
 
 static enum task_next begin_alike(struct rep_shard *s)
@@ -288,6 +307,8 @@ static enum task_next judge(struct rep_shard *s)
     }
     if (!enough_members(s))
         return task_goto(&s->task, STOP);
+    if (grows_to_the_largest(s))
+        return task_goto(&s->task, JUDGE);
     if (!set_is_untold(s))
         return begin_alike(s);
     tell_set(s);

@@ -449,6 +449,30 @@ static void a_shard_that_grew_grows_its_replica(void **state)
     rig_done(&g);
 }
 
+/* Records restored from before it grew (6.7): what is open beyond their size is made alike, too. */
+static void what_is_open_beyond_the_record_is_written_again(void **state)
+{
+    struct rig g;
+    struct rig_write *open;
+
+    (void)state;
+    for (uint32_t everything = 0; everything < 2; everything++) {
+        rig_open(&g, 29 + everything);
+        rig_serve_first(&g);
+        open = rig_write_begin(&g, 500, 12, 'b');
+        assert_int_equal(rig_write_end(&g, open), E_OK);
+        rig_restart(&g);
+        g.replica->facts.open_everything = everything;
+        g.config.size_blocks = 100;
+        rig_serve(&g);
+        assert_int_equal(g.replica->open_count, 0);
+        assert_int_equal(g.replica->facts.size_blocks, SHARD_SMALL);
+        assert_false(g.replica->facts.open_everything);
+        rig_expect(&g, 500, 12, 'b');
+        rig_done(&g);
+    }
+}
+
 /* Closed at any moment of its beginning it ends, and nothing is left behind. */
 static void a_takeover_can_be_closed_at_any_time(void **state)
 {
@@ -495,6 +519,7 @@ int main(void)
         cmocka_unit_test(a_number_that_was_refused_is_not_given_again),
         cmocka_unit_test(a_second_takeover_meets_nothing_new),
         cmocka_unit_test(a_shard_that_grew_grows_its_replica),
+        cmocka_unit_test(what_is_open_beyond_the_record_is_written_again),
         cmocka_unit_test(a_takeover_can_be_closed_at_any_time),
     };
 
