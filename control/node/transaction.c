@@ -129,7 +129,8 @@ static bool node_may(const struct request *q, const struct record_put *put, stru
     return true;
 }
 
-/* Two nodes that both list a disk would take it from each other for ever. */
+/* Two nodes that both list a disk would take it from each other for ever.  No conflict: that would
+ * mean that the record has changed, and the node would ask again at once. */
 static bool disk_free(struct control *c, const struct request *q, struct identity disk,
                       struct problem *p)
 {
@@ -140,7 +141,7 @@ static bool disk_free(struct control *c, const struct request *q, struct identit
     if (!board_snapshot(&c->board, &set))
         return problem(p, E_NO_MEMORY, "no memory for the heartbeats");
     rival = heartbeats_rival(&set, q->node, disk);
-    ok = !rival || problem(p, E_CONFLICT, "disk %s is listed by node %s, which speaks",
+    ok = !rival || problem(p, E_FORBIDDEN, "disk %s is listed by node %s, which speaks",
                            identity_show(disk).text, rival->name);
     board_release(&set);
     return ok;

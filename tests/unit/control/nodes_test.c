@@ -292,7 +292,7 @@ static void a_disk_in_two_nodes_is_nobodys(void **state)
                         "\"disk/00000000000010a1\",\"revision\":2}],\"puts\":[{\"key\":"
                         "\"disk/00000000000010a1\",\"value\":{\"version\":1,\"disk\":"
                         "\"00000000000010a1\",\"node\":\"00000000000000a2\",\"bytes\":4096}}]}"),
-                   409, "conflict", "is listed by node n1, which speaks");
+                   403, "forbidden", "is listed by node n1, which speaks");
     node_stop(&b);
     b.disk = 0x10a1;
     node_beat(&b);
