@@ -26,6 +26,21 @@ static void print_scrub(struct cli *cli, const json_t *s)
         fprintf(cli->out, "          %s\n", json_string_value(line));
 }
 
+/* A name a line: there may be many. */
+static void print_volumes(struct cli *cli, const json_t *volumes)
+{
+    json_t *v;
+    size_t i;
+
+    json_array_foreach(volumes, i, v)
+    {
+        const char *name = json_string_value(json_object_get(v, "name"));
+
+        fprintf(cli->out, "%s%s\n", i == 0 ? "volumes   " : "          ",
+                name ? name : text_of(v, "volume"));
+    }
+}
+
 static void print_disk(struct cli *cli, const json_t *d)
 {
     fprintf(cli->out, "id        %s\n", text_of(d, "id"));
@@ -38,6 +53,7 @@ static void print_disk(struct cli *cli, const json_t *d)
     fprintf(cli->out, "replicas  %" PRIu64 ", %" PRIu64 " of them orphans\n",
             number_of(d, "replicas"), number_of(d, "orphans"));
     print_scrub(cli, json_object_get(d, "scrub"));
+    print_volumes(cli, json_object_get(d, "volumes"));
 }
 
 enum cli_exit disk_show(struct cli *cli, const struct arguments *a)

@@ -26,6 +26,18 @@ static bool size_word(struct cli *cli, const char *word, uint64_t *ret)
     return false;
 }
 
+/* In the order of its shards. */
+static void print_disks(FILE *to, const json_t *disks)
+{
+    json_t *disk;
+    size_t i;
+
+    fprintf(to, "disks    ");
+    json_array_foreach(disks, i, disk)
+        fprintf(to, " %s", json_string_value(disk) ? json_string_value(disk) : "?");
+    fprintf(to, "%s\n", json_array_size(disks) == 0 ? " -" : "");
+}
+
 static void print_volume(struct cli *cli, const json_t *v)
 {
     char portals[256];
@@ -49,6 +61,7 @@ static void print_volume(struct cli *cli, const json_t *v)
                 number_of(v, "salvaged"));
     fprintf(to, "epoch     %" PRIu64 "\n", number_of(v, "epoch"));
     fprintf(to, "primary   %s\n", text_of(primary, "name"));
+    print_disks(to, json_object_get(v, "disks"));
     fprintf(to, "target    %s\n", text_of(v, "target"));
     fprintf(to, "portals   %s\n", texts_of(v, "portals", portals));
 }

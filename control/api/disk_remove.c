@@ -39,14 +39,6 @@ static bool nobody_has(struct control *c, struct identity disk, struct problem *
     return ok;
 }
 
-static bool page_has(const struct page_record *page, struct identity disk)
-{
-    for (uint32_t i = 0; i < page->disk_count; i++)
-        if (identity_equal(page->disks[i].disk, disk))
-            return true;
-    return false;
-}
-
 static bool volume_given_up(struct control *c, struct identity volume, struct problem *p)
 {
     struct volume_view v;

@@ -116,12 +116,16 @@ void disk_show(struct control *c, const struct http_request *r, struct http_answ
     struct heartbeat_set set = {0};
     struct disk_record disk = {0};
     struct problem p;
+    json_t *json;
 
-    if (!disk_find(c, r->params[0], &disk, &p))
+    if (!disk_find(c, r->params[0], &disk, &p)) {
         answer_problem(a, &p);
-    else if (!board_snapshot(&c->board, &set))
+    } else if (!board_snapshot(&c->board, &set)) {
         answer_json(a, 503, NULL);
-    else
-        answer_json(a, 200, disk_json(&disk, &set));
+    } else {
+        json = disk_json(&disk, &set);
+        json_object_set_new(json, "volumes", disk_volumes(c, disk.disk));
+        answer_json(a, 200, json);
+    }
     board_release(&set);
 }

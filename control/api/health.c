@@ -13,14 +13,17 @@
 struct health {
     uint32_t nodes, nodes_silent, volumes, volumes_waiting;
     json_t *why;
+    uint32_t more; /* reasons that were left out */
 };
 
 static void health_say(struct health *h, json_t *line)
 {
-    if (json_array_size(h->why) < WHY_MAX)
+    if (json_array_size(h->why) < WHY_MAX) {
         json_array_append_new(h->why, line);
-    else
-        json_decref(line);
+        return;
+    }
+    h->more++;
+    json_decref(line);
 }
 
 /* A copy of its folder runs (C9). */
@@ -155,6 +158,8 @@ static void look(struct control *c, struct health *h, const struct record_list l
     look_for_disks(h, &lists[3], &set);
     look_at_volumes(h, &lists[1], &lists[2], &set);
     board_release(&set);
+    if (h->more > 0)
+        json_array_append_new(h->why, json_sprintf("and %u more", h->more));
     answer_json(a, 200,
                 json_pack("{ss sI sI sI sI sI so}", "status",
                           json_array_size(h->why) ? "degraded" : "ok", "pid", (json_int_t)getpid(),

@@ -168,6 +168,39 @@ enum volume_state view_state(const struct volume_view *v, const struct heartbeat
     return v->head.generation == 0 ? VOLUME_CREATING : VOLUME_WAITING;
 }
 
+/* Adds the records under `prefix`. */
+static bool gather(struct control *c, const char *prefix, struct record_list *all)
+{
+    struct record_list part;
+    struct problem p;
+    enum err err = E_OK;
+
+    if (!control_range(c, prefix, &part, &p))
+        return false;
+    for (uint32_t i = 0; i < part.count && !err; i++)
+        err = record_list_add(all, part.records[i].key, part.records[i].revision,
+                              part.records[i].value);
+    record_list_free(&part);
+    return !err;
+}
+
+/* What is read is in the order of keys. */
+static void explain_deleting(struct control *c, struct identity volume,
+                             const struct heartbeat_set *set, char why[HEARTBEAT_WHY_MAX])
+{
+    struct identity_text id = identity_show(volume);
+    char attachments[RECORD_KEY_MAX], pages[RECORD_KEY_MAX];
+    struct record_list all = {0};
+
+    snprintf(attachments, sizeof attachments, "attachment/%s/", id.text);
+    snprintf(pages, sizeof pages, "page/%s/", id.text);
+    if (gather(c, attachments, &all) && gather(c, "disk/", &all) &&
+        gather(c, head_key(volume).text, &all) && gather(c, pages, &all) &&
+        gather(c, volume_key(volume).text, &all))
+        deletion_waits(&all, set, volume, why);
+    record_list_free(&all);
+}
+
 /* ---- JSON ---- */
 
 void view_target(struct control *c, struct identity volume, char ret[128])
@@ -201,6 +234,8 @@ json_t *view_json(struct control *c, const struct volume_view *v, const struct h
     char why[HEARTBEAT_WHY_MAX], target[128];
     enum volume_state state = view_state(v, set, why);
 
+    if (state == VOLUME_DELETING)
+        explain_deleting(c, v->volume.volume, set, why);
     view_target(c, v->volume.volume, target);
     return json_pack(
         "{ss ss sI sI sI sI ss ss sI sI so ss so sI sI sI}", "id",

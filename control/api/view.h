@@ -36,6 +36,14 @@ void volume_answer(struct control *c, struct identity volume, const struct heart
 json_t *view_portals(const struct volume_view *v, const struct heartbeat_set *set);
 void view_target(struct control *c, struct identity volume, char ret[128]);
 
+/* The disks of its shards, in their order: the first one's node is the primary.  null: a page
+ * cannot be read. */
+json_t *volume_disks(struct control *c, struct identity volume);
+/* [{"volume":…,"name":…}] of those with a shard on the disk, in order; null: a page cannot be read.
+ * Reads all pages. */
+json_t *disk_volumes(struct control *c, struct identity disk);
+bool page_has(const struct page_record *page, struct identity disk);
+
 /* Every volume, in the order of their identities, from records already read. */
 bool view_of_records(const struct record_list *volumes, const struct record_list *heads,
                      uint32_t place, struct volume_view *ret);

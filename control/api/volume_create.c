@@ -155,19 +155,15 @@ static void creation_answer(struct control *c, struct creation *n, struct http_a
     struct wait w = {.in_force = shards_served, .about = n};
     struct identity_text id = identity_show(n->volume.volume);
     struct heartbeat_set set = {0};
-    struct volume_view v;
-    struct problem p;
 
     if (n->wait)
         wait_until(c, &w, &set);
     else if (!board_snapshot(&c->board, &set))
         set = (struct heartbeat_set){0};
-    if (view_load(c, id.text, &v, &p) != E_OK) {
-        answer_problem(a, &p);
-    } else {
-        answer_json(a, 201, view_json(c, &v, &set));
+    volume_answer(c, n->volume.volume, &set, a);
+    if (a->status == 200) {
+        a->status = 201;
         snprintf(a->location, sizeof a->location, "/v1/volumes/%s", id.text);
-        view_done(&v);
     }
     board_release(&set);
 }

@@ -59,12 +59,15 @@ static void show(struct control *c, const char *id_or_name, const struct heartbe
 {
     struct volume_view v;
     struct problem p;
+    json_t *json;
 
     if (view_load(c, id_or_name, &v, &p) != E_OK) {
         answer_problem(a, &p);
         return;
     }
-    answer_json(a, 200, view_json(c, &v, set));
+    json = view_json(c, &v, set);
+    json_object_set_new(json, "disks", volume_disks(c, v.volume.volume));
+    answer_json(a, 200, json);
     view_done(&v);
 }
 

@@ -67,4 +67,12 @@ void reconcile(const struct record_list *records, const struct heartbeat_set *he
                uint64_t seed, struct changes *ret);
 void changes_done(struct changes *c);
 
+/*
+ * The first thing that the end of a volume marked deleting waits for (C2); empty: nothing that a
+ * human could help.  `records`, in order of keys, are at least its own (attachments, head, pages,
+ * volume) and all disks.
+ */
+void deletion_waits(const struct record_list *records, const struct heartbeat_set *heartbeats,
+                    struct identity volume, char why[HEARTBEAT_WHY_MAX]);
+
 #endif

@@ -8,7 +8,8 @@
  *
  * What can go wrong:
  *   the primary is silent, or another process   the epoch is raised to nobody first
- *   a node never confirms                       the volume stays "deleting", and says so
+ *   a node never confirms                       the volume stays "deleting", and says for whom it
+ *                                               waits (deletion_waits)
  *   an attachment is there still                it goes first, by C3 or with the rest
  *
  * Every transaction compares the head and the volume, so that what was decided on still holds.
@@ -16,6 +17,7 @@
 #include "control/controller/inside.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 /* Graves in one transaction: with the two compares and a page beside them. */
 #define GRAVES_AT_ONCE 90u
@@ -96,15 +98,21 @@ struct graves {
     bool confirmed; /* all of them         */
 };
 
+static bool confirmed(const struct pass *p, const struct due *d)
+{
+    const struct heartbeat *h = heartbeats_last(p->heartbeats, d->grave.node);
+
+    return disk_removed(p, d->grave.disk) ||
+           (d->known && h && heartbeat_buried(h, d->grave.replica));
+}
+
 static enum err look(struct pass *p, const struct due *d, void *about)
 {
     struct graves *g = about;
-    const struct heartbeat *h = heartbeats_last(p->heartbeats, d->grave.node);
 
     if (!grave_find(p, &d->grave))
         g->missing = true;
-    if (!disk_removed(p, d->grave.disk) &&
-        !(d->known && h && heartbeat_buried(h, d->grave.replica)))
+    if (!confirmed(p, d))
         g->confirmed = false;
     return E_OK;
 }
@@ -155,13 +163,13 @@ static void page_delete(struct pass *p, const struct volume_view *v, const struc
 
 /* ---- the steps ---- */
 
-static bool has_attachments(const struct pass *p, struct identity volume)
+static struct record_list attachments(const struct pass *p, struct identity volume)
 {
     struct record_key key = attachment_key(volume, volume);
     char *last = key.text + sizeof "attachment/" - 1 + IDENTITY_TEXT;
 
     *last = '\0'; /* "attachment/<volume>/" */
-    return record_list_part(p->records, key.text).count > 0;
+    return record_list_part(p->records, key.text);
 }
 
 /* Of all pages; where one cannot be read, none counts as confirmed and none as missing. */
@@ -224,6 +232,80 @@ void delete_volume(struct pass *p, const struct volume_view *v)
     g = graves_look(p, v);
     if (g.missing)
         graves_write(p, v);
-    else if (g.confirmed && !has_attachments(p, v->volume.volume))
+    else if (g.confirmed && attachments(p, v->volume.volume).count == 0)
         last_page_delete(p, v);
+}
+
+/* ---- why it is not over yet ---- */
+
+static enum err unconfirmed(struct pass *p, const struct due *d, void *about)
+{
+    struct due *first = about;
+
+    if (confirmed(p, d))
+        return E_OK;
+    *first = *d;
+    return E_BUSY; /* one will do */
+}
+
+static bool first_unconfirmed(struct pass *p, const struct volume_view *v, struct due *ret)
+{
+    struct record_list pages = view_pages(p, v);
+    enum err err = E_OK;
+
+    for (uint32_t i = 0; i < pages.count && !err; i++)
+        if (page_read(pages.records[i].value, &p->page) == E_OK)
+            err = page_graves(p, unconfirmed, ret);
+    return err == E_BUSY;
+}
+
+static void explain_grave(const struct pass *p, const struct due *d, char why[HEARTBEAT_WHY_MAX])
+{
+    const struct heartbeat *h = heartbeats_last(p->heartbeats, d->grave.node);
+    struct identity_text disk = identity_show(d->grave.disk), node = identity_show(d->grave.node);
+    const char *name = h ? h->name : node.text;
+
+    if (!d->known)
+        snprintf(why, HEARTBEAT_WHY_MAX,
+                 "node %s is not believed about disk %s: another process lists it, too", name,
+                 disk.text);
+    else if (!heartbeats_alive(p->heartbeats, d->grave.node))
+        snprintf(why, HEARTBEAT_WHY_MAX, "node %s, which has disk %s, is silent", name, disk.text);
+    else if (!heartbeat_disk(h, d->grave.disk))
+        snprintf(why, HEARTBEAT_WHY_MAX, "disk %s of node %s is not open there", disk.text, name);
+    else
+        snprintf(why, HEARTBEAT_WHY_MAX, "node %s has not deleted replica %s on disk %s yet", name,
+                 identity_show(d->grave.replica).text, disk.text);
+}
+
+static void explain_open(const struct pass *p, const struct volume_view *v,
+                         char why[HEARTBEAT_WHY_MAX])
+{
+    const struct heartbeat *h = heartbeats_last(p->heartbeats, v->head.primary);
+    struct identity_text node = identity_show(v->head.primary);
+    struct record_list list = attachments(p, v->volume.volume);
+    struct attachment_record a;
+
+    if (list.count > 0 && attachment_read(list.records[0].value, &a) == E_OK)
+        snprintf(why, HEARTBEAT_WHY_MAX, "attachment %s is ending: its last writes are being done",
+                 identity_show(a.attachment).text);
+    else
+        snprintf(why, HEARTBEAT_WHY_MAX, "its primary, node %s, has not closed it yet",
+                 h ? h->name : node.text);
+}
+
+void deletion_waits(const struct record_list *records, const struct heartbeat_set *heartbeats,
+                    struct identity volume, char why[HEARTBEAT_WHY_MAX])
+{
+    struct pass p = {.records = records, .heartbeats = heartbeats};
+    struct volume_view v;
+    struct due first;
+
+    why[0] = '\0';
+    if (!view_read(&p, volume, &v))
+        return;
+    if (!view_closed(&p, &v))
+        explain_open(&p, &v, why);
+    else if (first_unconfirmed(&p, &v, &first))
+        explain_grave(&p, &first, why);
 }

@@ -174,7 +174,7 @@ static void with(struct run *r, struct fake_metad *m, const char *const *answers
     "\"\","                                                                                        \
     "\"epoch\":3,\"generation\":1,\"primary\":{\"node\":\"01\",\"name\":\"n1\"},"                  \
     "\"target\":\"iqn.x:aa\",\"portals\":[\"127.0.0.1:3260\",\"127.0.0.1:3261\"],\"shards\":2,"    \
-    "\"shards_serving\":2}"
+    "\"shards_serving\":2,\"disks\":[\"d2\",\"d1\"]}"
 
 static void a_volume_is_created_with_what_was_asked(void **state)
 {
@@ -306,6 +306,21 @@ static void a_volume_is_shown_in_full(void **state)
     contains(r.out, "size      10 GiB (10737418240 bytes)\n");
     contains(r.out, "portals   127.0.0.1:3260,127.0.0.1:3261\n");
     contains(r.out, "state     available\n");
+    contains(r.out, "disks     d2 d1\n");
+}
+
+static void a_disk_names_its_volumes(void **state)
+{
+    struct fake_metad m;
+    struct run r;
+
+    (void)state;
+    with(&r, &m,
+         ANSWERS("200\n{\"id\":\"00000000000000d1\",\"volumes\":[{\"volume\":\"aa\",\"name\":"
+                 "\"web01\"},{\"volume\":\"bb\",\"name\":null}]}"),
+         "disk show 00000000000000d1");
+    assert_int_equal(r.result, CLI_OK);
+    contains(r.out, "volumes   web01\n          bb\n");
 }
 
 static void delete_tells_done_from_under_way(void **state)
@@ -424,6 +439,7 @@ int main(void)
         cmocka_unit_test(a_list_is_a_table_of_all_pages),
         cmocka_unit_test(json_is_what_metad_said),
         cmocka_unit_test(a_volume_is_shown_in_full),
+        cmocka_unit_test(a_disk_names_its_volumes),
         cmocka_unit_test(delete_tells_done_from_under_way),
         cmocka_unit_test(an_attachment_comes_with_its_forms),
         cmocka_unit_test(attachments_of_one_volume_are_asked_for),

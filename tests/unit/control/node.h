@@ -18,12 +18,14 @@ struct node {
     uint64_t id;
     _Atomic uint64_t incarnation;
     const char *name;
-    uint64_t disk;        /* its one; 0: id + 0x1000          */
+    uint64_t disk;        /* its first; 0: id + 0x1000        */
+    uint64_t second;      /* as large; 0: there is none       */
     uint64_t chunks;      /* of it                            */
     uint64_t used;        /* of these                         */
     bool read_only;       /* so is the disk                   */
     atomic_bool ignores;  /* serves and knows nothing new     */
     atomic_bool keeps;    /* neither drains nor buries        */
+    atomic_bool digs_not; /* closes and drains, but buries nothing */
     atomic_bool stopping; /* the thread ends                  */
     pthread_t thread;
     json_int_t ahead; /* claims to have seen so much more */
@@ -98,7 +100,7 @@ static inline void node_sees(struct node *n, const char *key, const json_t *valu
         node_holds(n, value, lists[3]);
     } else if (strncmp(key, "volume/", 7) == 0 && n->orphan > 0) {
         node_keeps_orphan(n, value, lists[3]);
-    } else if (strncmp(key, "grave/", 6) == 0 && !n->keeps) {
+    } else if (strncmp(key, "grave/", 6) == 0 && !n->keeps && !n->digs_not) {
         json_array_append(lists[2], json_object_get(value, "replica"));
     }
 }
@@ -110,17 +112,23 @@ static inline json_t *node_scrub(void)
                      "block 7 of it", "a \x01 b");
 }
 
+static inline json_t *node_disk(struct node *n, uint64_t disk)
+{
+    return json_pack("{so ss sI sI sI sb so*}", "disk", hex(disk), "path", "/dev/test", "bytes",
+                     (json_int_t)(n->chunks << 16), "chunks", (json_int_t)n->chunks, "chunks_free",
+                     (json_int_t)(n->chunks - n->used), "read_only", n->read_only, "scrub",
+                     n->scrubs ? node_scrub() : NULL);
+}
+
 static inline json_t *node_body(struct node *n, json_int_t revision, json_t *lists[4])
 {
-    return json_pack(
-        "{so so ss ss sI so s[s] s[{so ss sI sI sI sb so*}] so so so so}", "node", hex(n->id),
-        "incarnation", hex(n->incarnation), "name", n->name, "rack", "r1", "revision", revision,
-        "lineage", n->lineage[0] ? json_string(n->lineage) : json_null(), "portals",
-        "127.0.0.1:3260", "disks", "disk", hex(n->disk ? n->disk : n->id + 0x1000), "path",
-        "/dev/test", "bytes", (json_int_t)(n->chunks << 16), "chunks", (json_int_t)n->chunks,
-        "chunks_free", (json_int_t)(n->chunks - n->used), "read_only", n->read_only, "scrub",
-        n->scrubs ? node_scrub() : NULL, "replicas", lists[3], "volumes", lists[0], "attachments",
-        lists[1], "graves", lists[2]);
+    return json_pack("{so so ss ss sI so s[s] s[oo*] so so so so}", "node", hex(n->id),
+                     "incarnation", hex(n->incarnation), "name", n->name, "rack", "r1", "revision",
+                     revision, "lineage", n->lineage[0] ? json_string(n->lineage) : json_null(),
+                     "portals", "127.0.0.1:3260", "disks",
+                     node_disk(n, n->disk ? n->disk : n->id + 0x1000),
+                     n->second ? node_disk(n, n->second) : NULL, "replicas", lists[3], "volumes",
+                     lists[0], "attachments", lists[1], "graves", lists[2]);
 }
 
 /* Reads everything, then says that everything is done. */

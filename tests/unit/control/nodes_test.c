@@ -305,6 +305,28 @@ static void a_disk_in_two_nodes_is_nobodys(void **state)
     node_stop(&b);
 }
 
+/* Nothing is left out without a word. */
+static void more_reasons_than_are_told_are_counted(void **state)
+{
+    struct reply r;
+    const json_t *why;
+
+    for (uint64_t i = 0; i < 18; i++) {
+        char name[16];
+        struct node n = {.metad = *state, .id = 0xa1 + i, .name = name};
+
+        snprintf(name, sizeof name, "n%u", (unsigned)i);
+        node_register(&n);
+        r = call(*state, "GET", "/healthz", NULL);
+        why = json_object_get(r.json, "why");
+        assert_int_equal(json_array_size(why), i < 16 ? i + 1 : 17);
+        if (i >= 16)
+            assert_string_equal(json_string_value(json_array_get(why, 16)),
+                                i == 16 ? "and 1 more" : "and 2 more");
+        reply_done(&r);
+    }
+}
+
 static void lists_are_paged(void **state)
 {
     struct reply r;
@@ -347,6 +369,7 @@ int main(void)
         TEST(a_node_says_where_its_status_port_is),
         TEST(a_held_node_is_reported),
         TEST(a_disk_in_two_nodes_is_nobodys),
+        TEST(more_reasons_than_are_told_are_counted),
         TEST(lists_are_paged),
     };
 

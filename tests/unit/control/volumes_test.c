@@ -376,6 +376,152 @@ static void a_restarted_node_gets_its_volumes_back(void **state)
     reply_done(&r);
 }
 
+/* It goes on with these; a heartbeat has come in before they are relied on. */
+static void node_again(struct cluster *c, uint64_t first, uint64_t second)
+{
+    c->node.disk = first;
+    c->node.second = second;
+    c->node.stopping = false;
+    node_beat(&c->node);
+    assert_int_equal(pthread_create(&c->node.thread, NULL, node_run, &c->node), 0);
+}
+
+static void expect_text(const json_t *array, size_t i, const char *text)
+{
+    assert_string_equal(json_string_value(json_array_get(array, i)), text);
+}
+
+static void a_volume_says_where_it_lies(void **state)
+{
+    struct cluster *c = *state;
+    const json_t *disks, *volumes;
+    struct reply r;
+
+    expect_status(create(c, "small", GIB, ""), 201); /* so the other disk is next */
+    node_stop(&c->node);
+    node_again(c, 0x10a1, 0x10a2);
+    r = create(c, "web", 1200 * GIB, ""); /* three pages */
+    disks = json_object_get(r.json, "disks");
+    assert_int_equal(r.status, 201);
+    assert_int_equal(json_array_size(disks), 2);
+    expect_text(disks, 0, "00000000000010a2");
+    expect_text(disks, 1, "00000000000010a1");
+    reply_done(&r);
+
+    r = call(c->metad, "GET", "/v1/volumes/small", NULL);
+    disks = json_object_get(r.json, "disks");
+    assert_int_equal(json_array_size(disks), 1);
+    expect_text(disks, 0, "00000000000010a1");
+    reply_done(&r);
+
+    r = call(c->metad, "GET", "/v1/disks/00000000000010a1", NULL);
+    volumes = json_object_get(r.json, "volumes");
+    assert_int_equal(json_array_size(volumes),
+                     2); /* in the order of identities, which are random */
+    for (size_t i = 0; i < 2; i++) {
+        const json_t *v = json_array_get(volumes, i);
+        const char *name = json_string_value(json_object_get(v, "name"));
+        char path[64];
+        struct reply named;
+
+        assert_true(strcmp(name, "web") == 0 || strcmp(name, "small") == 0);
+        snprintf(path, sizeof path, "/v1/volumes/%s", name);
+        named = call(c->metad, "GET", path, NULL);
+        assert_string_equal(text_of(&named, "id"), json_string_value(json_object_get(v, "volume")));
+        reply_done(&named);
+    }
+    reply_done(&r);
+}
+
+static int ask_to_delete(struct cluster *c, const char *path)
+{
+    char request[160];
+    int fd = dial(c->metad);
+
+    snprintf(request, sizeof request,
+             "DELETE %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n", path);
+    say(fd, request, strlen(request));
+    return fd;
+}
+
+static void expect_gone(int fd)
+{
+    struct reply r = hear(fd);
+
+    assert_int_equal(r.status, 204);
+    reply_done(&r);
+    close(fd);
+}
+
+/* In a while the volume web is deleting, and says this. */
+static void deleting_waits_for(struct cluster *c, const char *what)
+{
+    bool waits = false;
+
+    for (uint32_t i = 0; !waits; i++) {
+        struct reply r = call(c->metad, "GET", "/v1/volumes/web", NULL);
+
+        if (i == 100000)
+            fail_msg("%s, %s", text_of(&r, "state"), text_of(&r, "why"));
+        waits = strcmp(text_of(&r, "state"), "deleting") == 0 && strstr(text_of(&r, "why"), what);
+        reply_done(&r);
+    }
+}
+
+static void deleting_says_what_it_waits_for(void **state)
+{
+    struct cluster *c = *state;
+    char path[64], ending[96];
+    struct reply r;
+    int attachment, volume;
+
+    metad_listens_since(c->metad, 0);
+    expect_status(create(c, "web", GIB, ""), 201);
+    r = call(c->metad, "POST", "/v1/attachments",
+             "{\"volume\":\"web\",\"initiator\":\"iqn.2026-11.example:a\"}");
+    assert_int_equal(r.status, 201);
+    snprintf(path, sizeof path, "/v1/attachments/%s", text_of(&r, "id"));
+    snprintf(ending, sizeof ending, "attachment %s is ending", text_of(&r, "id"));
+    reply_done(&r);
+
+    c->node.keeps = true;
+    attachment = ask_to_delete(c, path);
+    for (uint32_t i = 0; strcmp(text_of(&r, "state"), "ending") != 0; i++) {
+        assert_true(i < 100000);
+        reply_done(&r);
+        r = call(c->metad, "GET", path, NULL);
+    }
+    reply_done(&r);
+    volume = ask_to_delete(c, "/v1/volumes/web");
+    deleting_waits_for(c, ending);
+
+    c->node.digs_not = true;
+    c->node.keeps = false;
+    expect_gone(attachment);
+    deleting_waits_for(c, " on disk 00000000000010a1 yet");
+    node_stop(&c->node);
+    node_again(c, 0x77, 0);
+    deleting_waits_for(c, "disk 00000000000010a1 of node n1 is not open there");
+    node_stop(&c->node);
+    deleting_waits_for(c, "node n1, which has disk 00000000000010a1, is silent");
+    c->node.digs_not = false;
+    node_again(c, 0, 0);
+    expect_gone(volume);
+}
+
+static void a_volume_that_is_not_closed_says_so(void **state)
+{
+    struct cluster *c = *state;
+    int volume;
+
+    expect_status(create(c, "web", GIB, ""), 201);
+    c->node.keeps = true;
+    volume = ask_to_delete(c, "/v1/volumes/web");
+    deleting_waits_for(c, "its primary, node n1, has not closed it yet");
+    c->node.keeps = false;
+    expect_gone(volume);
+}
+
 static void lists_are_paged(void **state)
 {
     struct cluster *c = *state;
@@ -452,6 +598,9 @@ int main(void)
         TEST(a_disk_with_a_volume_is_not_removed),
         TEST(a_deleted_volume_leaves_nothing),
         TEST(a_restarted_node_gets_its_volumes_back),
+        TEST(a_volume_says_where_it_lies),
+        TEST(deleting_says_what_it_waits_for),
+        TEST(a_volume_that_is_not_closed_says_so),
         TEST(lists_are_paged),
         TEST(everything_is_there_after_a_restart_of_metad),
     };
