@@ -64,7 +64,8 @@ const struct command commands[] = {
     {"volume", "resize", "NAME SIZE", 2, 2, {{NULL, NULL, NULL}},
      "make a volume larger",
      "SIZE is the new size; a volume never shrinks.  Attached initiators see the new size after a\n"
-     "rescan.\n\n"
+     "rescan.  What its node has not done after 30 s is recorded, and done as soon as it can be:\n"
+     "`dolmen volume show` says what it waits for.\n\n"
      "  dolmen volume resize web01 40G\n",
      volume_resize},
     {"volume", "salvage", "NAME", 1, 1,

@@ -38,6 +38,15 @@ static void print_disks(FILE *to, const json_t *disks)
     fprintf(to, "%s\n", json_array_size(disks) == 0 ? " -" : "");
 }
 
+/* And what it waits for. */
+static void print_state(FILE *to, const json_t *v)
+{
+    const char *why = text_of(v, "why");
+    bool waits = strcmp(why, "-") != 0;
+
+    fprintf(to, "%s%s%s\n", text_of(v, "state"), waits ? ": " : "", waits ? why : "");
+}
+
 static void print_volume(struct cli *cli, const json_t *v)
 {
     char portals[256];
@@ -49,9 +58,8 @@ static void print_volume(struct cli *cli, const json_t *v)
     fprintf(to, "size      %s (%" PRIu64 " bytes)\n", size_show(number_of(v, "size_bytes")).text,
             number_of(v, "size_bytes"));
     fprintf(to, "block     %" PRIu64 "\n", number_of(v, "logical_block_bytes"));
-    fprintf(to, "state     %s%s%s\n", text_of(v, "state"),
-            strcmp(text_of(v, "why"), "-") != 0 ? ": " : "",
-            strcmp(text_of(v, "why"), "-") != 0 ? text_of(v, "why") : "");
+    fputs("state     ", to);
+    print_state(to, v);
     fprintf(to, "copies    %" PRIu64 " (at least %" PRIu64 ")\n", number_of(v, "copies"),
             number_of(v, "min_copies"));
     fprintf(to, "shards    %" PRIu64 " of %" PRIu64 " served\n", number_of(v, "shards_serving"),
@@ -66,13 +74,22 @@ static void print_volume(struct cli *cli, const json_t *v)
     fprintf(to, "portals   %s\n", texts_of(v, "portals", portals));
 }
 
+/* In one line; 202: metad did not see its node do it within its time. */
+static void print_done(struct cli *cli, const json_t *v, const char *done)
+{
+    bool in_force = api_status() != 202;
+
+    fprintf(cli->out, "volume %s %s%s%s: %s, ", text_of(v, "name"), in_force ? "" : "is not ", done,
+            in_force ? "" : " yet, it is recorded", size_show(number_of(v, "size_bytes")).text);
+    print_state(cli->out, v);
+}
+
 static enum cli_exit show(struct cli *cli, json_t *volume, const char *done)
 {
     if (cli->json) {
         api_print(cli, volume);
     } else if (done) {
-        fprintf(cli->out, "volume %s %s: %s, %s\n", text_of(volume, "name"), done,
-                size_show(number_of(volume, "size_bytes")).text, text_of(volume, "state"));
+        print_done(cli, volume, done);
     } else {
         print_volume(cli, volume);
     }

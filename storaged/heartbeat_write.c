@@ -91,12 +91,17 @@ static json_t *volume_json(struct identity volume, uint64_t epoch, uint32_t shar
                      (json_int_t)0, "bytes", (json_int_t)0, "why", "");
 }
 
-static const char *why_not(const struct node_volume *n)
+/* Why it is not served, or not as large as is recorded. */
+static const char *why_not(const struct agent *a, const struct node_volume *n)
 {
+    const struct volume_record *record = view_volume(&a->view, n->volume);
+
     if (n->closing)
         return "it is being closed";
     if (!n->opened)
         return "it is being opened";
+    if (n->hosted.told.serving && record && record->bytes > n->bytes)
+        return agent_trouble(a, n->volume);
     return n->hosted.told.why;
 }
 
@@ -110,7 +115,7 @@ static json_t *open_volume_json(const struct agent *a, const struct node_volume 
     json_object_set_new(volume, "generation",
                         json_integer(head ? (json_int_t)head->generation : 0));
     json_object_set_new(volume, "bytes", json_integer((json_int_t)n->bytes));
-    json_object_set_new(volume, "why", json_string(why_not(n)));
+    json_object_set_new(volume, "why", json_string(why_not(a, n)));
     return volume;
 }
 

@@ -2,6 +2,8 @@
 /* control/api/view.c — records and heartbeats put together into what REST shows. */
 #include "control/api/view.h"
 
+#include "base/size.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -136,12 +138,21 @@ const struct heartbeat_volume *view_serving(const struct volume_view *v,
     return open && open->epoch == v->head.epoch ? open : NULL;
 }
 
+/* All that the node has open of it, which is less than is recorded while it grows. */
+static bool whole(const struct heartbeat_volume *open)
+{
+    return open && open->shards > 0 && open->serving >= open->shards;
+}
+
 static void explain(const struct volume_view *v, const struct heartbeat_set *set,
                     const struct heartbeat_volume *open, char why[HEARTBEAT_WHY_MAX])
 {
     const struct heartbeat *last = heartbeats_last(set, v->head.primary);
 
-    if (open && open->why[0])
+    if (whole(open))
+        snprintf(why, HEARTBEAT_WHY_MAX, "it grows to %s%s%.100s", size_show(v->volume.bytes).text,
+                 open->why[0] ? ": " : "", open->why);
+    else if (open && open->why[0])
         snprintf(why, HEARTBEAT_WHY_MAX, "%s", open->why);
     else if (open)
         snprintf(why, HEARTBEAT_WHY_MAX, "%u of %u shards are served", open->serving, open->shards);
@@ -162,10 +173,10 @@ enum volume_state view_state(const struct volume_view *v, const struct heartbeat
     why[0] = '\0';
     if (v->volume.deleting)
         return VOLUME_DELETING;
-    if (open && open->shards > 0 && open->serving >= open->shards)
+    if (whole(open) && open->bytes >= v->volume.bytes)
         return VOLUME_AVAILABLE;
     explain(v, set, open, why);
-    return v->head.generation == 0 ? VOLUME_CREATING : VOLUME_WAITING;
+    return v->head.generation == 0 && !whole(open) ? VOLUME_CREATING : VOLUME_WAITING;
 }
 
 /* Adds the records under `prefix`. */

@@ -191,6 +191,35 @@ static void a_volume_is_created_with_what_was_asked(void **state)
     contains(m.requests[0], "\"logical_block_bytes\":4096");
 }
 
+#define WAITS(state, why)                                                                          \
+    "{\"name\":\"web01\",\"size_bytes\":25769803776,\"state\":\"" state "\",\"why\":\"" why "\"}"
+
+/* 202: recorded, and not done; also a volume that nobody serves yet says for what it waits. */
+static void what_is_not_in_force_is_not_called_done(void **state)
+{
+    struct fake_metad m;
+    struct run r;
+
+    (void)state;
+    with(&r, &m, ANSWERS("202\n" WAITS("waiting", "it grows to 24 GiB: no free space is left")),
+         "volume resize web01 24G");
+    assert_int_equal(r.result, CLI_OK);
+    assert_string_equal(r.out, "volume web01 is not resized yet, it is recorded: 24 GiB, waiting: "
+                               "it grows to 24 GiB: no free space is left\n");
+    with(&r, &m, ANSWERS("202\n" WAITS("waiting", "node n1 is silent")),
+         "volume salvage web01 --yes");
+    assert_int_equal(r.result, CLI_OK);
+    assert_string_equal(r.out, "volume web01 is not salvaged yet, it is recorded: 24 GiB, waiting: "
+                               "node n1 is silent\n");
+    with(&r, &m, ANSWERS("201\n" WAITS("creating", "its replicas are being made")),
+         "volume create web01 24G");
+    assert_int_equal(r.result, CLI_OK);
+    assert_string_equal(r.out,
+                        "volume web01 created: 24 GiB, creating: its replicas are being made\n");
+    with(&r, &m, ANSWERS("200\n" WAITS("available", "")), "volume resize web01 24G");
+    assert_string_equal(r.out, "volume web01 resized: 24 GiB, available\n");
+}
+
 static void a_refusal_is_title_and_detail(void **state)
 {
     struct fake_metad m;
@@ -432,6 +461,7 @@ int main(void)
         cmocka_unit_test(every_command_has_help),
         cmocka_unit_test(without_a_cluster_the_way_out_is_said),
         cmocka_unit_test(a_volume_is_created_with_what_was_asked),
+        cmocka_unit_test(what_is_not_in_force_is_not_called_done),
         cmocka_unit_test(a_refusal_is_title_and_detail),
         cmocka_unit_test(a_refusal_does_nothing_to_the_terminal),
         cmocka_unit_test(what_is_not_there_is_looked_for),

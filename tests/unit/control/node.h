@@ -38,6 +38,8 @@ struct node {
     atomic_int most;           /* volumes and attachments that it takes; 0: says nothing */
     atomic_int places;         /* replicas that its disk holds; 0: says nothing       */
     const char *_Atomic fails; /* opens nothing, and says why  */
+    _Atomic uint64_t stays;    /* serves so many bytes of each volume at most, and `fails` is why it
+                                * grows no further; 0: all */
 };
 
 static inline json_t *hex(uint64_t n)
@@ -81,14 +83,18 @@ static inline void node_sees(struct node *n, const char *key, const json_t *valu
         snprintf(volume, sizeof volume, "volume/%s", key + 5);
         v = json_object_get(all, volume);
         if (v && (!json_is_true(json_object_get(v, "deleting")) || n->keeps)) {
-            json_int_t bytes = json_integer_value(json_object_get(v, "bytes"));
-            json_int_t shards = (json_int_t)volume_shards((uint64_t)bytes);
+            uint64_t bytes = (uint64_t)json_integer_value(json_object_get(v, "bytes"));
+            json_int_t shards;
+
+            if (n->stays && bytes > n->stays)
+                bytes = n->stays;
+            shards = (json_int_t)volume_shards(bytes);
 
             json_array_append_new(
                 lists[0], json_pack("{ss sO sI sI sI sI ss}", "volume", key + 5, "epoch",
                                     json_object_get(value, "epoch"), "shards", shards, "serving",
-                                    n->fails ? 0 : shards, "generation", (json_int_t)1, "bytes",
-                                    bytes, "why", n->fails ? n->fails : ""));
+                                    n->fails && !n->stays ? 0 : shards, "generation", (json_int_t)1,
+                                    "bytes", (json_int_t)bytes, "why", n->fails ? n->fails : ""));
         }
     } else if (strncmp(key, "attachment/", 11) == 0 && !n->ignores) {
         bool ending = json_is_true(json_object_get(value, "ending")) && !n->keeps;

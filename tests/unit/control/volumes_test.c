@@ -303,6 +303,54 @@ static void a_node_that_is_held_gets_nothing_new(void **state)
     node_stop(&other);
 }
 
+/* Of "web", as GET shows it when it has been given this size. */
+static struct reply with_size(struct cluster *c, uint64_t bytes)
+{
+    for (uint32_t i = 0;; i++) {
+        struct reply r = call(c->metad, "GET", "/v1/volumes/web", NULL);
+
+        assert_true(i < 100000);
+        if (number_of(&r, "size_bytes") == (json_int_t)bytes)
+            return r;
+        reply_done(&r);
+    }
+}
+
+/* What is recorded, and not served yet, is nothing that anybody may rely on. */
+static void a_volume_that_does_not_grow_waits(void **state)
+{
+    static const char patch[] = "PATCH /v1/volumes/web HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+                                "Connection: close\r\nContent-Length: 26\r\n\r\n"
+                                "{\"size_bytes\":25769803776}";
+    struct cluster *c = *state;
+    struct reply r;
+    int fd;
+
+    c->node.stays = 9 * GIB;
+    expect_status(create(c, "web", 9 * GIB, ""), 201);
+    c->node.fails = "no free space is left";
+    node_says(&c->node);
+    fd = dial(c->metad);
+    assert_true(say(fd, patch, strlen(patch)));
+    r = with_size(c, 24 * GIB);
+    assert_string_equal(text_of(&r, "state"), "waiting");
+    assert_int_equal(number_of(&r, "shards"), 3);
+    assert_int_equal(number_of(&r, "shards_serving"), 2);
+    assert_string_equal(text_of(&r, "why"), "it grows to 24 GiB: no free space is left");
+    reply_done(&r);
+    r = call(c->metad, "GET", "/healthz", NULL);
+    assert_int_equal(number_of(&r, "volumes_waiting"), 1);
+    reply_done(&r);
+    c->node.stays = 0;
+    c->node.fails = NULL;
+    r = hear(fd); /* it waited for this */
+    assert_int_equal(r.status, 200);
+    assert_string_equal(text_of(&r, "state"), "available");
+    assert_string_equal(text_of(&r, "why"), "");
+    reply_done(&r);
+    close(fd);
+}
+
 static void one_that_cannot_be_made_is_reported(void **state)
 {
     struct cluster *c = *state;
@@ -594,6 +642,7 @@ int main(void)
         TEST(a_node_takes_so_many_volumes),
         TEST(a_disk_takes_so_many_replicas),
         TEST(a_node_that_is_held_gets_nothing_new),
+        TEST(a_volume_that_does_not_grow_waits),
         TEST(one_that_cannot_be_made_is_reported),
         TEST(a_disk_with_a_volume_is_not_removed),
         TEST(a_deleted_volume_leaves_nothing),

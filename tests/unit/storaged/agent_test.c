@@ -374,6 +374,32 @@ static void a_volume_that_cannot_be_opened_is_tried_again_after_a_pause(void **s
     until(s, served);
 }
 
+/* Of a volume that is served in its first size, a page. */
+static bool no_space_told(void *arg)
+{
+    json_t *body = heartbeat_now_json(arg);
+    const json_t *volume = first_of(body, "volumes");
+    bool told = strcmp(text(volume, "why"), err_text(E_NO_SPACE)) == 0 &&
+                json_integer_value(json_object_get(volume, "serving")) == PAGE_SHARDS;
+
+    json_decref(body);
+    return told;
+}
+
+/* By more shards than its disk has places for. */
+static void what_keeps_a_volume_from_growing_is_told(void **state)
+{
+    struct scene *s = *state;
+
+    put_volume(s, PAGE_SHARDS * SHARD_BYTES, false);
+    put_pages(s, 0, 1);
+    put_head(s, 1, US);
+    until(s, served);
+    put_pages(s, 1, 5);
+    put_volume(s, 5 * PAGE_SHARDS * SHARD_BYTES, false);
+    until(s, no_space_told);
+}
+
 static bool another_is_served(void *arg)
 {
     struct node_volume *n = volumes_find(&((struct scene *)arg)->volumes, OTHER_VOLUME);
@@ -746,6 +772,7 @@ int main(void)
         each(a_volume_is_closed_while_metad_is_away),
         each(a_volume_grows_while_it_is_served),
         each(a_resize_that_fails_is_tried_again_after_a_pause),
+        each(what_keeps_a_volume_from_growing_is_told),
         each(a_volume_that_cannot_be_opened_is_tried_again_after_a_pause),
         with_two_disks(a_disk_that_refuses_keeps_no_other_out),
         with_two_disks(a_disk_that_hangs_keeps_no_other_out),

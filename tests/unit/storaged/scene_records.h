@@ -130,21 +130,28 @@ static void create_volume(struct scene *s)
     put_head(s, 1, US);
 }
 
-/* A new one of so many full pages on the first disk, and after it one shard on the other disk. */
-static void create_volume_of_pages_and_another(struct scene *s, uint32_t pages)
+/* Full ones, of new shards on the first disk. */
+static void put_pages(struct scene *s, uint32_t first, uint32_t end)
 {
     struct page_record page = cluster_page(NODE, s->disk, PAGE_SHARDS);
-    struct volume_record other = cluster_volume(64 * MIB);
-    struct head_record head = cluster_head(NODE, US);
 
-    put_volume(s, pages * PAGE_SHARDS * SHARD_BYTES, false);
-    for (page.index = 0; page.index < pages; page.index++) {
+    for (page.index = first; page.index < end; page.index++) {
         for (uint32_t i = 0; i < PAGE_SHARDS; i++)
             page.shards[i].replicas[0].replica = ID(1000 + page.index * PAGE_SHARDS + i);
         put(s, page_key(VOLUME, page.index), page_write(&page, NULL));
     }
+}
+
+/* A new one of so many full pages on the first disk, and after it one shard on the other disk. */
+static void create_volume_of_pages_and_another(struct scene *s, uint32_t pages)
+{
+    struct page_record page = cluster_page(NODE, s->other_disk, 1);
+    struct volume_record other = cluster_volume(64 * MIB);
+    struct head_record head = cluster_head(NODE, US);
+
+    put_volume(s, pages * PAGE_SHARDS * SHARD_BYTES, false);
+    put_pages(s, 0, pages);
     put_head(s, 1, US);
-    page = cluster_page(NODE, s->other_disk, 1);
     page.volume = other.volume = head.volume = OTHER_VOLUME;
     put(s, volume_key(OTHER_VOLUME), volume_write(&other, NULL));
     put(s, page_key(OTHER_VOLUME, 0), page_write(&page, NULL));
