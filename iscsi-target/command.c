@@ -83,13 +83,15 @@ static void command_leaves(struct command *c)
     struct iscsi_target *t = c->session->target;
 
     list_remove(&c->itt_link);
-    if (c->immediate || !c->has_slot || command_is_below(c) ||
-        t->leaving == target_sizes(&t->limits).leaving)
+    if (!c->has_slot || command_is_below(c) || t->leaving == target_sizes(&t->limits).leaving)
         return;
     t->leaving++;
     c->leaving = true;
     c->has_slot = false;
-    window_release(c->session);
+    if (c->immediate)
+        c->session->immediates--;
+    else
+        window_release(c->session);
 }
 
 static bool command_next(struct source *source, struct pdu_out *ret)
@@ -318,8 +320,10 @@ static enum task_next memory_or_not(struct command *c)
         memory_leave(c);
         return TASK_WAIT;
     }
-    if (memory_get(c))
+    if (memory_get(c)) {
+        c->data_us = now_us(&c->session->target->env->clock);
         return task_goto(&c->task, GATHER);
+    }
     if (memory_comes(c)) {
         memory_wait(c);
         return TASK_WAIT;

@@ -71,7 +71,7 @@ struct command {
     bool ordered;     /* counted in session->ordered */
     bool performed;
     bool spoiled;     /* a data digest was wrong: refused when all that was asked for has come */
-    uint64_t data_us; /* when its last Data-Out or its turn came */
+    uint64_t data_us; /* when its last Data-Out, its memory or its turn came */
     uint32_t data_sn; /* the next of the sequence that arrives */
     struct r2t r2ts[R2T_MAX];
     uint32_t r2t_first, r2t_count, r2t_unsent, r2t_sn, asked;

@@ -107,10 +107,12 @@ void data_out_spoiled(struct connection *connection)
     struct command *c = connection->receive.command;
 
     pdu_reject(connection, REJECT_DATA_DIGEST);
-    c->spoiled = true;
-    c->r2t_count -= c->r2t_unsent;
-    c->r2t_unsent = 0;
-    send_cancel(&c->source);
+    if (gathering(c)) { /* else it was answered in the midst of the PDU: that is to go out */
+        c->spoiled = true;
+        c->r2t_count -= c->r2t_unsent;
+        c->r2t_unsent = 0;
+        send_cancel(&c->source);
+    }
     data_out_end(connection);
 }
 

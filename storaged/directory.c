@@ -4,6 +4,13 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+/* The one that logs in is in normal form (RFC 3722), the record as an operator wrote it. */
+static bool is_for(const struct attachment_record *a, const char *initiator)
+{
+    return strcasecmp(a->initiator, initiator) == 0;
+}
 
 /* The attachment under which `initiator` is let in; NULL: none. */
 static const struct attachment_record *attachment_of(const struct view *v, struct identity volume,
@@ -16,7 +23,7 @@ static const struct attachment_record *attachment_of(const struct view *v, struc
     {
         const struct attachment_record *a = e->decoded;
 
-        if (!a->ending && strcmp(a->initiator, initiator) == 0)
+        if (!a->ending && is_for(a, initiator))
             return a;
     }
     return NULL;
@@ -101,7 +108,7 @@ static void list(struct directory *directory, const char *initiator,
         const struct attachment_record *a = e->decoded;
         const struct volume_record *record = view_volume(d->view, a->volume);
 
-        if (a->ending || strcmp(a->initiator, initiator) != 0 || !record || record->deleting)
+        if (a->ending || !is_for(a, initiator) || !record || record->deleting)
             continue;
         iscsi_target_name(d->prefix, a->volume, target);
         for (uint32_t i = 0; i < d->portal_count; i++)

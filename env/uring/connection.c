@@ -259,9 +259,12 @@ void connections_sent_silently(struct reactor *r)
     }
 }
 
-/* Only while nothing but its owner waits for what it sends, and he does not. */
+/* Only while nothing but its owner waits for what it sends, he does not, and the kernel has all of
+ * it: one message takes GATHER_MAX pieces. */
 static bool can_wait(const struct connection *c)
 {
+    uint64_t left = 0;
+
     if (c->owner_closed || c->leaving || c->over)
         return false;
     list_for_each(l, &c->sends) {
@@ -269,8 +272,9 @@ static bool can_wait(const struct connection *c)
 
         if (!s->can_wait || !s->can_wait(s))
             return false;
+        left += s->bytes - s->bytes_done;
     }
-    return true;
+    return left == c->silent_bytes;
 }
 
 bool connections_can_wait(const struct reactor *r)

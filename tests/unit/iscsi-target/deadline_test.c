@@ -350,11 +350,51 @@ static void compare_and_write_is_asked_anew(void **state)
     lab_close(&w);
 }
 
+/* Without a deadline a write may wait for memory for long; its data has a minute from then on. */
+static void data_is_waited_for_since_there_is_memory(void **state)
+{
+    union bhs h = {.any = {.flags = FLAG_FINAL | FLAG_WRITE}};
+    union bhs d = {.data_out = {.opcode = DATA_OUT, .flags = FLAG_FINAL}};
+    static struct initiator_request r[16];
+    struct initiator *i, *other;
+    struct initiator_pdu *r2t;
+    struct lab w;
+
+    (void)state;
+    i = begin_usual(&w, 0);
+    other = lab_ready(&w, "iqn.b", 2);
+    memset(r, 0, sizeof r);
+    w.ram.stalled = true;
+    for (uint32_t n = 0; n < array_length(r);
+         n++) /* half of the memory, and some that wait for it */
+        initiator_read(other, &r[n], 0, big, 1 << 20);
+    sim_run_for(w.sim, SECOND_US);
+    h.scsi_command.expected_data_transfer_length = be32_of(sizeof block);
+    lab_raw_write(i, &h, (struct extent){0, 8}, NULL, 0);
+    sim_run_for(w.sim, 70 * SECOND_US);
+    assert_null(initiator_take(i));
+    ram_block_go_on(&w.ram);
+    w.ram.stalled = false;
+    r2t = lab_pdu(&w, i);
+    assert_int_equal(r2t->bhs.any.opcode, R2T);
+    sim_run_for(w.sim, SECOND_US);
+    d.data_out.initiator_task_tag = h.any.initiator_task_tag;
+    d.data_out.target_transfer_tag = r2t->bhs.any.target_transfer_tag;
+    free(r2t);
+    initiator_pdu(i, &d, block, sizeof block);
+    assert_int_equal(lab_response(&w, i, &h), 0);
+    for (uint32_t n = 0; n < array_length(r); n++)
+        lab_until(&w, initiator_answered, &r[n]);
+    lab_alive(&w, i);
+    lab_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_block_has_is_told_busy_and_runs_on),
         cmocka_unit_test(an_answer_that_is_there_is_told),
+        cmocka_unit_test(data_is_waited_for_since_there_is_memory),
         cmocka_unit_test(a_late_read_keeps_its_memory),
         cmocka_unit_test(a_late_command_keeps_its_slot),
         cmocka_unit_test(who_waits_for_memory_or_data_is_told_busy),

@@ -298,6 +298,50 @@ static void an_abort_ends_the_wait(void **state)
     lab_close(&w);
 }
 
+/* It was told BUSY in the midst of a PDU, behind much that the peer does not read; then the digest
+ * of that PDU is wrong. */
+static void an_answer_that_waits_is_not_taken_back(void **state)
+{
+    union bhs h = {.any = {.flags = FLAG_WRITE}};
+    union bhs d = {.data_out = {.opcode = DATA_OUT, .flags = FLAG_FINAL}};
+    uint8_t bytes[BHS_BYTES + 4096 + DIGEST_BYTES] = {0};
+    static uint8_t in[1 << 20];
+    struct initiator_request r = {0};
+    uint32_t busy = 0, rejects = 0;
+    struct initiator *i;
+    struct lab w;
+
+    (void)state;
+    lab_begin(&w);
+    w.directory.answer.deadline_seconds = 25;
+    i = ready(&w, DATA);
+    sim_net_hold(i->net, SIM_RECEIVED, true);
+    initiator_read(i, &r, 0, in, sizeof in);
+    h.scsi_command.expected_data_transfer_length = be32_of(4096);
+    lab_raw_write(i, &h, (struct extent){0, 8}, NULL, 0); /* unsolicited data follows */
+    d.data_out.initiator_task_tag = h.any.initiator_task_tag;
+    d.data_out.target_transfer_tag = be32_of(TAG_NONE);
+    d.data_out.data_segment_length = be24_of(4096);
+    memcpy(bytes, &d, BHS_BYTES);
+    initiator_send(i, bytes, BHS_BYTES + 100);
+    sim_run_for(w.sim, 26 * 1000000);
+    initiator_send(i, bytes + BHS_BYTES + 100, sizeof bytes - BHS_BYTES - 100);
+    sim_run_for(w.sim, 1000000);
+    sim_net_hold(i->net, SIM_RECEIVED, false);
+    lab_until(&w, initiator_answered, &r);
+    sim_run_for(w.sim, 1000000);
+    for (struct initiator_pdu *p; (p = initiator_take(i));) {
+        rejects += p->bhs.any.opcode == REJECT;
+        busy += p->bhs.any.opcode == SCSI_RESPONSE && bhs_itt(&p->bhs) == bhs_itt(&h) &&
+                p->bhs.scsi_response.status == 0x08;
+        free(p);
+    }
+    assert_int_equal(rejects, 1);
+    assert_int_equal(busy, 1);
+    lab_alive(&w, i);
+    lab_close(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -309,6 +353,7 @@ int main(void)
         cmocka_unit_test(pings_and_text_with_wrong_data_are_forgotten),
         cmocka_unit_test(a_write_with_wrong_data_waits_for_the_rest),
         cmocka_unit_test(an_abort_ends_the_wait),
+        cmocka_unit_test(an_answer_that_waits_is_not_taken_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

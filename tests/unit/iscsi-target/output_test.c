@@ -84,6 +84,39 @@ static void pings_and_functions_pass_queued_data(void **state)
     lab_close(&w);
 }
 
+/* An immediate whose answer is with the network is under way no more, though that has not said so:
+ * the initiator may have it, and send the next. */
+static void answers_under_way_hold_no_immediates(void **state)
+{
+    struct initiator_request r = {0};
+    uint32_t functions = 0;
+    struct initiator *i;
+    struct lab w;
+
+    (void)state;
+    lab_begin(&w);
+    i = lab_ready(&w, "iqn.a", 1);
+    sim_net_hold(i->net, SIM_RECEIVED, true);
+    initiator_read(i, &r, 0, in[0], MIB / 4); /* the network takes that and no more */
+    sim_run_for(w.sim, SECOND_US);
+    abort_nothing(i);
+    sim_run_for(w.sim, SECOND_US);
+    for (uint32_t n = 0; n < IMMEDIATES_MAX; n++)
+        abort_nothing(i);
+    sim_run_for(w.sim, SECOND_US);
+    sim_net_hold(i->net, SIM_RECEIVED, false);
+    lab_until(&w, initiator_answered, &r);
+    sim_run_for(w.sim, SECOND_US);
+    for (struct initiator_pdu *p; (p = initiator_take(i));) {
+        assert_int_equal(p->bhs.any.opcode, TASK_MANAGEMENT_RESPONSE);
+        functions++;
+        free(p);
+    }
+    assert_int_equal(functions, 1 + IMMEDIATES_MAX);
+    lab_alive(&w, i);
+    lab_close(&w);
+}
+
 /* It sends pings and reads nothing: what it holds comes back after a minute. */
 static void who_reads_nothing_is_not_kept(void **state)
 {
@@ -156,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pings_and_functions_pass_queued_data),
+        cmocka_unit_test(answers_under_way_hold_no_immediates),
         cmocka_unit_test(who_reads_nothing_is_not_kept),
         cmocka_unit_test(who_reads_slowly_is_kept),
     };

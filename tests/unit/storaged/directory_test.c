@@ -3,6 +3,7 @@
 #include "storaged/directory.h"
 #include "tests/unit/storaged/cluster.h"
 
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -121,6 +122,19 @@ static void an_attached_initiator_is_let_in_here(void **state)
     assert_string_equal(answer.alias, "web01");
 }
 
+/* A login brings the name in its normal form (RFC 3722); a record has it as it was written. */
+static void a_name_with_capitals_is_the_same_name(void **state)
+{
+    struct scene *s = *state;
+    char *name = s->attachment.initiator;
+
+    for (uint32_t i = 0; name[i]; i++)
+        name[i] = (char)toupper((unsigned char)name[i]);
+    memcpy(name, "iqn", 3);
+    read_records(s);
+    assert_int_equal(find(s, INITIATOR).where, DIRECTORY_HERE);
+}
+
 static void without_an_attachment_nobody_gets_in(void **state)
 {
     struct scene *s = *state;
@@ -233,6 +247,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         each(before_records_were_read_everything_is_starting),
         each(an_attached_initiator_is_let_in_here),
+        each(a_name_with_capitals_is_the_same_name),
         each(without_an_attachment_nobody_gets_in),
         each(names_that_are_none_are_unknown),
         each(another_nodes_volume_is_elsewhere),
