@@ -21,8 +21,9 @@ bool api_url(struct cli *cli, char ret[256])
     if (!url || !*url) {
         if (!cluster_dir(cli->dir, dir) || !cluster_read(dir, &cluster) || !*cluster.url) {
             fprintf(cli->err,
-                    "dolmen: no cluster is known here: start one with `dolmen up`, or say where "
-                    "metad answers with --url or DOLMEN_URL\n");
+                    "dolmen: no cluster is known here: say where metad answers with --url or "
+                    "DOLMEN_URL (as a service: http://127.0.0.1:7480), or start one with `dolmen "
+                    "up`\n");
             return false;
         }
         url = cluster.url;

@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define CLUSTER_DIR_OF_ROOT "/var/lib/dolmen" /* and of the package's services */
+
 bool path_join(char ret[CLUSTER_PATH_MAX], const char *folder, const char *name)
 {
     return snprintf(ret, CLUSTER_PATH_MAX, "%s/%s", folder, name) < (int)CLUSTER_PATH_MAX;
@@ -39,7 +41,7 @@ bool cluster_dir(const char *option, char ret[CLUSTER_PATH_MAX])
     if (dir && *dir)
         return absolute(dir, ret);
     if (geteuid() == 0 && access("/var/lib", W_OK) == 0)
-        return absolute("/var/lib/dolmen", ret);
+        return absolute(CLUSTER_DIR_OF_ROOT, ret);
     if (state && state[0] == '/')
         return path_join(ret, state, "dolmen");
     return path_join(states, home && *home ? home : ".", ".local/state/dolmen") &&
@@ -105,6 +107,12 @@ bool cluster_there(const char *dir)
     char path[CLUSTER_PATH_MAX];
 
     return path_join(path, dir, "cluster.json") && access(path, F_OK) == 0;
+}
+
+bool cluster_of_services(const char *dir)
+{
+    return strcmp(dir, CLUSTER_DIR_OF_ROOT) == 0 && access("/etc/dolmen/metad.conf", F_OK) == 0 &&
+           !cluster_there(dir);
 }
 
 static json_t *process_json(const struct cluster_process *p)

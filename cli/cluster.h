@@ -43,6 +43,8 @@ bool cluster_dir(const char *option, char ret[CLUSTER_PATH_MAX]);
 /* False: there is no readable cluster.json in `dir`, be it there or not. */
 bool cluster_read(const char *dir, struct cluster *ret);
 bool cluster_there(const char *dir);
+/* The package's services are configured here, their state is in `dir`, and no cluster is. */
+bool cluster_of_services(const char *dir);
 /* In one piece: the old file or the new one.  False: errno says why. */
 bool cluster_write(const struct cluster *c);
 /* Waits for `up` or `down` of the same folder; the lock goes with the file, or the process.  -1:

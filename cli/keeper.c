@@ -36,11 +36,21 @@ enum cli_exit keeper_backup(struct cli *cli, const struct arguments *a)
 {
     char path[CLUSTER_PATH_MAX], why[160];
     struct stat made;
+    enum err err;
 
     if (!folder(cli, a, path))
         return CLI_FAILED;
-    if (keeper_lmdb_backup(path, a->words[0], why) || stat(a->words[0], &made) != 0) {
-        fprintf(cli->err, "dolmen: %s\n", why);
+    err = keeper_lmdb_backup(path, a->words[0], why);
+    if (err) {
+        fprintf(cli->err, "dolmen: %s%s\n", why,
+                err == E_NOT_FOUND && !a->options[OPTION_KEEPER]
+                    ? "; --keeper says where metad's folder is"
+                    : "");
+        return CLI_FAILED;
+    }
+    if (stat(a->words[0], &made) != 0) {
+        fprintf(cli->err, "dolmen: %s was made and cannot be seen: %s\n", a->words[0],
+                strerror(errno));
         return CLI_FAILED;
     }
     if (cli->json)

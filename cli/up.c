@@ -505,6 +505,15 @@ enum cli_exit up_run(struct cli *cli, const struct arguments *a)
         fprintf(cli->err, "dolmen: the path of the folder is too long\n");
         return CLI_FAILED;
     }
+    if (cluster_of_services(dir)) {
+        fprintf(
+            cli->err,
+            "dolmen: %s is of the services here: `systemctl start metad storaged` starts them, "
+            "DOLMEN_URL says where their metad answers; a cluster of your own wants a folder of "
+            "its own: --dir or DOLMEN_DIR\n",
+            dir);
+        return CLI_FAILED;
+    }
     snprintf(u.cluster.dir, sizeof u.cluster.dir, "%s", dir);
     if (!folder_make(&u, dir))
         return CLI_FAILED;

@@ -128,6 +128,8 @@ enum err control_prepare(char why[CONFIG_WHY])
         KEEPER_MAP_BYTES + threads + bodies + HEARTBEAT_BODY_MAX + ADDRESSES_BESIDE, "", why);
 }
 
+/* Of usual requests: each connection has a body, one of them a heartbeat's.  Nodes that send large
+ * ones at once take more. */
 static void log_budget(struct control *c)
 {
     log_event(c->log, LOG_LEVEL_INFO, "metad", "budget",

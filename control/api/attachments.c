@@ -246,6 +246,15 @@ static bool wish_read(const json_t *b, struct attachment_record *ret, const char
     return true;
 }
 
+/* What there is to do about one that the initiator has already. */
+static const char *way_out(const struct attachment_record *o)
+{
+    if (o->ending)
+        return "it is ending; ask again when it has gone";
+    return o->chap.user[0] ? "delete it to make it anew; its secrets are not told again"
+                           : "delete it to make it anew";
+}
+
 static bool others_allow(const struct record_list *others, const struct attachment_record *wish,
                          struct problem *p)
 {
@@ -255,8 +264,8 @@ static bool others_allow(const struct record_list *others, const struct attachme
         if (attachment_read(others->records[i].value, &o) != E_OK)
             return problem(p, E_DAMAGED, "the record %s cannot be read", others->records[i].key);
         if (strcasecmp(o.initiator, wish->initiator) == 0)
-            return problem(p, E_CONFLICT, "attachment %s gives it to %s already",
-                           identity_show(o.attachment).text, o.initiator);
+            return problem(p, E_CONFLICT, "attachment %s gives it to %s already: %s",
+                           identity_show(o.attachment).text, o.initiator, way_out(&o));
         if (!o.shared || !wish->shared)
             return problem(p, E_CONFLICT,
                            "attachment %s (%s%s) is there: an exclusive one tolerates "

@@ -24,7 +24,7 @@ on_exit() { hooks=("$*" "${hooks[@]}"); }
 clean_up() {
   local hook
   for hook in "${hooks[@]}"; do eval "$hook" || true; done
-  rm -rf "$work"
+  rm -rf --one-file-system "$work" # what is still mounted there is not ours to remove
 }
 trap clean_up EXIT
 

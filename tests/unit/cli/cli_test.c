@@ -79,6 +79,19 @@ static void what_is_not_understood_is_said(void **state)
     }
 }
 
+static void a_backup_without_a_keeper_asks_where_it_is(void **state)
+{
+    struct run r;
+
+    (void)state;
+    run(&r, "--dir /tmp/dolmen-cli-nowhere keeper backup /tmp/dolmen-cli-backup");
+    assert_int_equal(r.result, CLI_FAILED);
+    contains(r.err, "there is no keeper: No such file or directory; --keeper says where");
+    run(&r, "keeper backup /tmp/dolmen-cli-backup --keeper /tmp/dolmen-cli-nowhere");
+    assert_int_equal(r.result, CLI_FAILED);
+    contains(r.err, "there is no keeper: No such file or directory\n");
+}
+
 static void nodes_and_sizes_that_cannot_be_are_refused(void **state)
 {
     static const char *const numbers[] = {"4294967297", "0",  "33",
@@ -457,6 +470,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_not_understood_is_said),
+        cmocka_unit_test(a_backup_without_a_keeper_asks_where_it_is),
         cmocka_unit_test(nodes_and_sizes_that_cannot_be_are_refused),
         cmocka_unit_test(every_command_has_help),
         cmocka_unit_test(without_a_cluster_the_way_out_is_said),

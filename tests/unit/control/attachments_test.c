@@ -150,6 +150,8 @@ static void shared_ones_share_and_an_initiator_has_one(void **state)
     attached(attach(c, "iqn.2000-01.a:2", ",\"shared\":true"), second);
     expect_problem(attach(c, "iqn.2000-01.a:3", ""), 409, "conflict", "tolerates no other");
     expect_problem(attach(c, "iqn.2000-01.a:1", ",\"shared\":true"), 409, "conflict", first);
+    expect_problem(attach(c, "iqn.2000-01.a:1", ",\"shared\":true"), 409, "conflict",
+                   "already: delete it to make it anew");
     expect_problem(attach(c, "IQN.2000-01.a:1", ",\"shared\":true"), 400, "invalid", "iSCSI name");
     expect_problem(attach(c, "iqn.2000-01.A:1", ",\"shared\":true"), 409, "conflict", first);
 }
@@ -301,6 +303,8 @@ static void secrets_are_made_and_told_once(void **state)
     snprintf(id, sizeof id, "%s", text_of(&r, "id"));
     reply_done(&r);
 
+    expect_problem(attach(c, "iqn.2026-11.example:a", ""), 409, "conflict",
+                   "already: delete it to make it anew; its secrets are not told again");
     r = on_id(c, "GET", id);
     assert_string_equal(chap_of(&r, "kind"), "mutual");
     assert_true(strlen(chap_of(&r, "user")) > 0);
