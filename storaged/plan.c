@@ -203,10 +203,10 @@ static bool plan_replica(struct planner *p, const struct volume_record *volume, 
 
 /* What keeps a volume from being opened here. */
 struct readiness {
-    bool pages;    /* every shard has its record                 */
-    bool replicas; /* every replica of this node is made         */
-    bool local;    /* every shard has a replica on an open disk  */
-    struct identity missing_disk;
+    bool pages;                   /* every shard has its record                 */
+    bool replicas;                /* every replica of this node is made         */
+    bool local;                   /* every shard has a replica on an open disk  */
+    struct identity missing_disk; /* of one that has none */
 };
 
 static void plan_shard(struct planner *p, const struct volume_record *volume, uint32_t shard,
@@ -221,17 +221,14 @@ static void plan_shard(struct planner *p, const struct volume_record *volume, ui
         return;
     }
     for (uint32_t i = 0; i < s->replica_count; i++) {
-        uint32_t place = s->replicas[i].disk;
-        struct identity disk = page->disks[place].disk;
-
-        if (!fact_disk(p->facts, disk)) { /* a disk is where it is open, whoever had it before */
-            if (identity_equal(page->disks[place].node, p->facts->node.node))
-                ready->missing_disk = disk;
+        /* a disk is where it is open, whoever had it before */
+        if (!fact_disk(p->facts, page->disks[s->replicas[i].disk].disk))
             continue;
-        }
         local = true;
         ready->replicas = plan_replica(p, volume, shard, s, i) && ready->replicas;
     }
+    if (!local && s->replica_count > 0)
+        ready->missing_disk = page->disks[s->replicas[0].disk].disk;
     ready->local = ready->local && local;
 }
 

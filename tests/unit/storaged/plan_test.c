@@ -255,6 +255,8 @@ static void a_volume_waits_for_pages_and_disks(void **state)
     s->without_page = false;
     s->page = cluster_page(NODE, OTHER_DISK, 1); /* ours, and not open */
     assert_int_equal(only(s, ACTION_WAIT)->disk.bits, OTHER_DISK.bits);
+    s->page = cluster_page(OTHER_NODE, OTHER_DISK, 1); /* one of its disks stayed behind */
+    assert_int_equal(only(s, ACTION_WAIT)->disk.bits, OTHER_DISK.bits);
 }
 
 static void a_volume_that_is_ours_no_more_is_closed(void **state)
