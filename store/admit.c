@@ -15,7 +15,7 @@
  * Promises: A1  what groups in flight have reserved is there when they are applied.
  *           A2  no change is refused for want of space that is in flight, or settles next.
  */
-#include "store/inside.h"
+#include "store/limits.h"
 
 /* ---- what is wrong with a change, whatever room there is ---- */
 
@@ -164,10 +164,12 @@ static void reserve(struct group *g, struct need n)
     g->need.staged += n.staged;
 }
 
-/* Chunks of the stage that nobody has reserved. */
+/* Chunks of the stage that nobody has reserved, as far as the group may have them. */
 static uint64_t staged_left(const struct store *s, const struct group *g)
 {
-    return s->stage.chunks.free_count - s->journal.reserved.staged - g->need.staged;
+    uint64_t left = s->stage.chunks.free_count - s->journal.reserved.staged;
+
+    return min_u64(left, GROUP_STAGED_MAX) - g->need.staged;
 }
 
 /* Space for all blocks of a write (A1, A2). */

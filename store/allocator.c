@@ -5,9 +5,9 @@
  * A freed chunk stays taken until the checkpoint that records the free is durable (design 7, notes
  * 42): before that a crash brings its old owner back.  What is freed beside a checkpoint waits for
  * the next one.  Chunks get numbers when a checkpoint is begun that writes them home; until then
- * they are a promise, a count; one that the checkpoint itself lets go is kept back until it is
- * durable, too: replay from the state before would need it.  A claimed chunk is taken, and nobody's
- * until a record names it.
+ * they are a promise, a count.  A promise that is let go waits like a chunk that is freed: a
+ * checkpoint in the middle of replay makes it a chunk, and what was claimed since must not be the
+ * one (D2).  A claimed chunk is taken, and nobody's until a record names it.
  */
 #include "store/inside.h"
 
@@ -63,6 +63,13 @@ uint64_t allocator_take(struct allocator *a)
     assert(a->promised > 0);
     a->promised--;
     return take_next(a);
+}
+
+void allocator_let_go(struct allocator *a)
+{
+    assert(a->promised > 0);
+    a->promised--;
+    a->let_go++;
 }
 
 bool allocator_claim(struct allocator *a, uint64_t *ret)
@@ -122,11 +129,13 @@ void allocator_freeze(struct allocator *a)
     a->settling_count = a->freed_count;
     a->freed = empty;
     a->freed_count = 0;
+    a->let_go_settling = a->let_go;
+    a->let_go = 0;
 }
 
 void allocator_settle(struct allocator *a)
 {
-    a->let_go = 0;
+    a->let_go_settling = 0;
     if (a->settling_count == 0)
         return;
     for (size_t i = 0; i < words_of(a->chunks); i++) {

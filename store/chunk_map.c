@@ -83,7 +83,7 @@ void map_free(struct store_replica *r, uint32_t index)
         r->map_sum -= map_term(r, index, chunk);
         map_page_dirty(s, chunk / MAP_RECORDS);
     } else {
-        s->allocator.promised--;
+        allocator_let_go(&s->allocator);
     }
     r->directory[index / MAP_LEAF][index % MAP_LEAF] = 0;
     r->chunk_count--;

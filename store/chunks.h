@@ -44,8 +44,9 @@ struct allocator {
     uint64_t *freed;    /* since the last checkpoint was begun: not handed out (notes 42)   */
     uint64_t *settling; /* … before that: free when the checkpoint under way is durable     */
     uint64_t chunks, taken_count, freed_count, settling_count;
-    uint64_t promised; /* to staged chunks that have no place yet                          */
-    uint64_t let_go;   /* promises that the checkpoint under way took back, not durable yet */
+    uint64_t promised;        /* to staged chunks that have no place yet                 */
+    uint64_t let_go;          /* promises that nobody needs any more: they wait as freed */
+    uint64_t let_go_settling; /* … and as settling chunks do                             */
     uint64_t cursor;
 };
 
@@ -53,14 +54,15 @@ must_check enum err allocator_open(struct allocator *a, uint64_t chunks);
 void allocator_close(struct allocator *a);
 static inline uint64_t allocator_left(const struct allocator *a)
 {
-    return a->chunks - a->taken_count - a->promised - a->let_go;
+    return a->chunks - a->taken_count - a->promised - a->let_go - a->let_go_settling;
 }
 /* What checkpoints will make free: the one under way, and the next. */
 static inline uint64_t allocator_freed(const struct allocator *a)
 {
-    return a->freed_count + a->settling_count + a->let_go;
+    return a->freed_count + a->settling_count + a->let_go + a->let_go_settling;
 }
-uint64_t allocator_take(struct allocator *a); /* makes a promise true */
+uint64_t allocator_take(struct allocator *a); /* makes a promise true       */
+void allocator_let_go(struct allocator *a);   /* … or does not need it (D2) */
 /* A chunk for data that go there before their record: nobody's yet.  False: none is left. */
 must_check bool allocator_claim(struct allocator *a, uint64_t *ret);
 void allocator_unclaim(struct allocator *a, uint64_t chunk); /* no record names it */

@@ -47,7 +47,6 @@ static void place_all(struct store *s)
 
         assert(entry & ENTRY_HERE);
         if (frees && holds_nothing(k, entry)) {
-            s->allocator.let_go += !(entry & ENTRY_PLACED); /* no record says so (C3) */
             map_free(k->replica, k->index);
             continue;
         }

@@ -7,6 +7,7 @@
 
 /* A group, and one to replay. */
 #define STAGE_LEAST      (GROUP_BLOCKS_MAX * UINT64_C(2) * BLOCK_BYTES)
+#define GROUP_STAGED_MAX (STAGE_LEAST / BLOCK_BYTES) /* chunks: any stage can replay it */
 #define OPEN_WRITES_MOST 65536u /* of all replicas; one of them has OPEN_EXTENTS_MAX at most */
 
 /* Open writes wait for a commit word, which comes within a few windows of writes. */

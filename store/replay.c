@@ -17,8 +17,8 @@
  *   a group names a root newer than     that root was lost, and what it said with it: every
  *   the newest we found (J5)            replica is damaged
  *
- * What does not fit into the stage goes home by a checkpoint in between, which moves the tail; so
- * does what is staged where a group needs chunks that wait for a root (replay_space.c).
+ * What does not fit into the stage goes home by a checkpoint in between, which moves the tail.
+ * Where chunks wait for a root there is one before the first group (replay_space.c).
  *
  * A group may have been read that is not durable: a process that was killed left it in the disk's
  * cache.  Before a checkpoint writes home what was read (C2), a sync makes it durable: else a loss
@@ -212,8 +212,12 @@ static uint64_t chunks_lost(struct store *s, const struct format_list_entry *e)
     if (!r || (e->kind != RECORD_WRITE && e->kind != RECORD_UNMAP && e->kind != RECORD_REDIRECT) ||
         !extent_within(lost, r->size_blocks))
         return 0;
-    for (uint64_t i = lost.start / CHUNK_BLOCKS; i * CHUNK_BLOCKS < extent_end(lost); i++)
-        chunks += e->kind != RECORD_UNMAP || map_entry(r, (uint32_t)i) ? 1 : 0;
+    for (uint32_t i = (uint32_t)(lost.start / CHUNK_BLOCKS);
+         i * (uint64_t)CHUNK_BLOCKS < extent_end(lost); i++) {
+        bool zeros = !map_entry(r, i) && hole_state(r, i) == BLOCK_ZERO;
+
+        chunks += e->kind == RECORD_UNMAP && zeros ? 0 : 1; /* as fact_lost() */
+    }
     return chunks;
 }
 
@@ -248,17 +252,6 @@ static void lose_group(struct store *s, const struct format_group *next)
 }
 
 /* ---- one group ---- */
-
-/* Whether the stage has room for all of it. */
-static bool stage_has_room(const struct replay *r, const struct format_group *h)
-{
-    const struct store *s = r->store;
-    uint32_t blocks = le32_get(h->payload_blocks);
-
-    return s->stage.blocks.free_count >= blocks &&
-           s->stage.chunks.free_count >=
-               blocks + 2 * le32_get(h->record_count) + replay_chunks_redirected(r, h);
-}
 
 static void take_payload(struct replay *r, const struct format_group *h, struct fact *f)
 {
@@ -313,6 +306,7 @@ static enum err take_group(struct replay *r, const struct format_group *h)
     }
     if (err != E_NOT_FOUND)
         return err;
+    s->allocator.let_go = 0; /* none is claimed but by the journal, which had them */
     r->took = true;
     r->firm = false;
     s->journal.head += replay_group_bytes(h);
@@ -408,9 +402,9 @@ static enum task_next take(struct replay *r)
     const struct format_group *h = replay_group_at(r, r->store->journal.head);
     enum err err;
 
-    if (replay_waits_for_space(r, h))
+    if (replay_waits_for_space(r))
         return make_room(r);
-    if (!stage_has_room(r, h)) {
+    if (!replay_stage_has_room(r, h)) {
         if (can_make_room(r))
             return make_room(r);
         return fail(r, E_NO_MEMORY, "the stage is too small for the journal");

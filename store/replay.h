@@ -31,8 +31,10 @@ enum err replay_next_record(struct replay_records *c, struct fact *ret, struct r
 
 /* ---- space (replay_space.c) ---- */
 
-/* Whether the group may need chunks that only a checkpoint makes free. */
-bool replay_waits_for_space(const struct replay *r, const struct format_group *h);
+/* Whether the stage has room for all of the group. */
+bool replay_stage_has_room(const struct replay *r, const struct format_group *h);
+/* Whether a checkpoint makes chunks free that any group may need. */
+bool replay_waits_for_space(const struct replay *r);
 
 /* ---- chunks that records name (replay_redirect.c) ---- */
 
@@ -40,8 +42,6 @@ bool replay_waits_for_space(const struct replay *r, const struct format_group *h
 bool replay_chunks_make_sense(const struct store *s, const struct fact *f);
 /* They are the fact's from now on; those that are not get their bit in f->lost. */
 void replay_claim(struct replay *r, struct fact *f);
-/* How many chunks the records of a group take from the stage, beside those of its payload. */
-uint64_t replay_chunks_redirected(const struct replay *r, const struct format_group *h);
 /* Looks at the window, which the scan began at the head: false: it goes on in the one behind. */
 bool replay_scan(struct replay *r);
 /* What the scan found and no record claimed is nobody's. */

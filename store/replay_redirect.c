@@ -5,8 +5,9 @@
  * A record says that its chunk was taken: nobody has it in the map, or the record is believed no
  * more than another one, and its blocks are lost.  A checkpoint in the middle of replay hands out
  * chunks; so before the first of them the rest of the ring is scanned for groups of this
- * incarnation, and what they name is taken, as "named".  A record that is replayed then turns its
- * own into the replica's; what is left at the end is nobody's again.
+ * incarnation, and what they name is taken, as "named"; beside that enough is left for all that is
+ * staged (replay_space.c).  A record that is replayed then turns its own into the replica's; what
+ * is left at the end is nobody's again.
  */
 #include "store/replay.h"
 
@@ -45,17 +46,6 @@ void replay_claim(struct replay *r, struct fact *f)
         if (!take_named(r, chunk) && !allocator_mark(a, chunk))
             f->lost |= 1u << i;
     }
-}
-
-uint64_t replay_chunks_redirected(const struct replay *r, const struct format_group *h)
-{
-    struct replay_records c = replay_records(h);
-    uint64_t chunks = 0;
-    struct fact f;
-
-    while (replay_next_record(&c, &f, r->scratch) == E_OK)
-        chunks += f.kind == RECORD_REDIRECT ? f.extent.count / CHUNK_BLOCKS : 0;
-    return chunks;
 }
 
 /* ---- the scan ---- */

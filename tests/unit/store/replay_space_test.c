@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/store/replay_space_test.c — a disk that is nearly full is replayed: what the journal
- * holds had space when it was written, and has it again, also where chunks come free only with a
- * checkpoint in between.
+ * tests/unit/store/replay_space_test.c — a disk that is nearly full is replayed, and a journal that
+ * is larger than the stage: what it holds had space when it was written, and has it again, wherever
+ * checkpoints come in between.
  */
 #include "tests/unit/store/rig_io.h"
 
 #define LARGE_BYTES   (UINT64_C(256) << 20)
 #define LARGE_JOURNAL (UINT64_C(32) << 20)
 #define LARGE_STAGE   (32u << 20)
+#define UNMAPS        40u
 
 static const struct identity OTHER = {0x0b00000000000100};
 
@@ -46,6 +47,13 @@ static enum err write_whole(struct rig *r, uint64_t chunk, uint64_t tag)
     w.err = rig_change(r, &c);
     free(bytes);
     return w.err;
+}
+
+static enum err salvage(struct rig *r)
+{
+    struct store_change c = {.kind = STORE_SALVAGE, .replica = r->replica, .identity = OTHER};
+
+    return rig_change(r, &c);
 }
 
 static uint64_t left(const struct rig *r)
@@ -107,35 +115,122 @@ static struct rig large_rig(uint64_t seed, struct store_limits limits)
     return r;
 }
 
-/* What was unmapped before it had a place was free at once; replayed with a smaller stage it gets
- * one in between. */
-static void a_smaller_stage_finds_the_same_space(void **state)
+/* All but one chunk are home; that one is promised to a write, and let go before it has a place. */
+static struct rig with_a_chunk_let_go(uint64_t seed, struct store_limits limits, uint64_t *ret_last)
 {
-    struct store_limits small = rig_limits(), large = rig_limits();
-    struct rig r;
-    uint64_t last;
+    struct rig r = large_rig(seed, limits);
+    uint64_t last = left(&r) - 1;
 
-    (void)state;
-    large.stage_bytes = LARGE_STAGE;
-    small.stage_bytes = 0;
-    r = large_rig(2, large);
-    last = left(&r) - 1;
     fill(&r, 0, last);
     rig_close(&r);
-    assert_int_equal(rig_open_with(&r, large), E_OK);
+    assert_int_equal(rig_open_with(&r, limits), E_OK);
     assert_int_equal(left(&r), 1);
     assert_int_equal(rig_write(&r, last * CHUNK_BLOCKS, 1, 7000), E_OK);
     for (uint64_t i = 0; i < 5; i++)
         assert_int_equal(rig_write(&r, i * 256, 256, 20000), E_OK);
     assert_int_equal(rig_unmap(&r, last * CHUNK_BLOCKS, CHUNK_BLOCKS), E_OK);
-    assert_int_equal(rig_write(&r, (last + 1) * CHUNK_BLOCKS, 1, 8000), E_OK);
     assert_false(checkpoint_running(r.store));
+    *ret_last = last;
+    return r;
+}
+
+static void expect_the_next_one(struct rig *r, uint64_t last)
+{
+    assert_false(rig_facts(r).damaged);
+    expect_blocks(r, last * CHUNK_BLOCKS, CHUNK_BLOCKS, 0);
+    expect_blocks(r, (last + 1) * CHUNK_BLOCKS, 1, 8000);
+}
+
+/* Replayed with a smaller stage the chunk would have got a place in between. */
+static void what_is_let_go_waits_for_a_root(void **state)
+{
+    struct store_limits small = rig_limits(), large = rig_limits();
+    uint64_t last, root;
+    struct rig r;
+
+    (void)state;
+    large.stage_bytes = LARGE_STAGE;
+    small.stage_bytes = 0;
+    r = with_a_chunk_let_go(2, large, &last);
     assert_int_equal(left(&r), 0);
+    assert_int_equal(allocator_freed(&r.store->allocator), 1);
+    root = r.store->root_number;
+    assert_int_equal(rig_write(&r, (last + 1) * CHUNK_BLOCKS, 1, 8000), E_OK);
+    assert_true(r.store->root_number > root);
+    rig_crash(&r, SIM_POWER_LOST);
+    assert_int_equal(rig_open_with(&r, small), E_OK);
+    expect_the_next_one(&r, last);
+    rig_end(&r);
+}
+
+/* Let go beside a checkpoint: its root speaks of the promise, the next one's does not. */
+static void what_is_let_go_beside_a_checkpoint_waits_for_the_next(void **state)
+{
+    struct allocator a;
+
+    (void)state;
+    assert_int_equal(allocator_open(&a, 100), E_OK);
+    a.promised = 2;
+    allocator_let_go(&a);
+    allocator_freeze(&a);
+    allocator_let_go(&a);
+    assert_int_equal(allocator_left(&a), 98);
+    assert_int_equal(allocator_freed(&a), 2);
+    allocator_settle(&a);
+    assert_int_equal(allocator_left(&a), 99);
+    allocator_freeze(&a);
+    allocator_settle(&a);
+    assert_int_equal(allocator_left(&a), 100);
+    assert_int_equal(allocator_freed(&a), 0);
+    allocator_close(&a);
+}
+
+/* A journal that did not wait, of an earlier version: it is replayed as it was written. */
+static void what_a_journal_had_at_once_it_has_again(void **state)
+{
+    struct store_limits limits = rig_limits();
+    uint64_t last;
+    struct rig r;
+
+    (void)state;
+    limits.stage_bytes = LARGE_STAGE;
+    r = with_a_chunk_let_go(6, limits, &last);
+    r.store->allocator.let_go = 0;
+    assert_int_equal(rig_write(&r, (last + 1) * CHUNK_BLOCKS, 1, 8000), E_OK);
+    rig_crash(&r, SIM_POWER_LOST);
+    assert_int_equal(rig_open_with(&r, limits), E_OK);
+    expect_the_next_one(&r, last);
+    rig_end(&r);
+}
+
+/* A small write's new chunk was written over, whole, before it had a place: the same journal with a
+ * smaller stage gives it one in between, and that is no chunk that a later record names (D2). */
+static void a_checkpoint_in_between_leaves_named_chunks_alone(void **state)
+{
+    struct store_limits small = rig_limits(), large = rig_limits();
+    uint64_t fresh, first = 1000 * CHUNK_BLOCKS;
+    struct rig r;
+
+    (void)state;
+    large.stage_bytes = LARGE_STAGE;
+    small.stage_bytes = 0;
+    r = large_rig(4, large);
+    fresh = left(&r) - 2;
+    fill(&r, 0, fresh);
+    rig_close(&r);
+    assert_int_equal(rig_open_with(&r, large), E_OK);
+    assert_int_equal(left(&r), 2);
+    assert_int_equal(rig_write(&r, fresh * CHUNK_BLOCKS, 1, 7000), E_OK);
+    for (uint64_t i = 0; i < 5; i++)
+        assert_int_equal(rig_write(&r, first + i * 256, 256, 20000), E_OK);
+    assert_int_equal(write_whole(&r, fresh, 8000), E_OK);
+    assert_int_equal(write_whole(&r, 3, 9000), E_OK);
+    assert_false(checkpoint_running(r.store));
     rig_crash(&r, SIM_POWER_LOST);
     assert_int_equal(rig_open_with(&r, small), E_OK);
     assert_false(rig_facts(&r).damaged);
-    expect_blocks(&r, last * CHUNK_BLOCKS, CHUNK_BLOCKS, 0);
-    expect_blocks(&r, (last + 1) * CHUNK_BLOCKS, 1, 8000);
+    expect_blocks(&r, fresh * CHUNK_BLOCKS, CHUNK_BLOCKS, 8000);
+    expect_blocks(&r, 3 * CHUNK_BLOCKS, CHUNK_BLOCKS, 9000);
     rig_end(&r);
 }
 
@@ -161,11 +256,88 @@ static void chunks_of_a_replica_that_is_lost_are_free(void **state)
     rig_end(&r);
 }
 
+/* Salvaged, every hole may hold something: an unmap stages each chunk of its own.  One of them may
+ * be lost with its group, too. */
+static void a_smaller_stage_replays_the_unmaps_of_a_salvaged_replica(void **state)
+{
+    struct store_limits small = rig_limits(), large = rig_limits();
+
+    (void)state;
+    large.stage_bytes = LARGE_STAGE;
+    small.stage_bytes = 0;
+    for (uint64_t lost = 23; lost <= UNMAPS; lost += UNMAPS - 23) { /* UNMAPS: none */
+        struct rig r = large_rig(5, large);
+        uint64_t at = 0;
+
+        r.replica->damaged = true;
+        assert_int_equal(salvage(&r), E_OK);
+        assert_int_equal(rig_write(&r, 3000 * CHUNK_BLOCKS, 1, 7000), E_OK);
+        for (uint64_t i = 0; i < UNMAPS; i++) {
+            if (i == lost)
+                at = r.store->geo.journal_offset + r.store->journal.head;
+            assert_int_equal(rig_unmap(&r, i * WRITE_BLOCKS_MAX, WRITE_BLOCKS_MAX), E_OK);
+        }
+        assert_false(checkpoint_running(r.store));
+        rig_crash(&r, SIM_POWER_LOST);
+        if (at)
+            sim_disk_poke(r.medium, at, (const uint8_t *)"rotten", 6);
+        assert_int_equal(rig_open_with(&r, small), E_OK);
+        r.replica = store_find(r.store, OTHER);
+        assert_false(rig_facts(&r).damaged);
+        for (uint64_t i = 0; i < UNMAPS; i++) {
+            if (i == lost)
+                expect_medium(&r, i * WRITE_BLOCKS_MAX);
+            else
+                expect_blocks(&r, i * WRITE_BLOCKS_MAX, WRITE_BLOCKS_MAX, 0);
+        }
+        rig_end(&r);
+    }
+}
+
+/* Given together they would fill a group that no smaller stage could take. */
+static void a_group_of_unmaps_is_one_that_any_stage_replays(void **state)
+{
+    struct store_limits small = rig_limits(), large = rig_limits();
+    struct store_change unmaps[UNMAPS];
+    struct rig_wait waits[UNMAPS] = {0};
+    struct rig r;
+
+    (void)state;
+    large.stage_bytes = LARGE_STAGE;
+    small.stage_bytes = 0;
+    r = large_rig(7, large);
+    r.replica->damaged = true;
+    assert_int_equal(salvage(&r), E_OK);
+    for (uint32_t i = 0; i < UNMAPS; i++) {
+        unmaps[i] =
+            (struct store_change){.kind = STORE_UNMAP,
+                                  .replica = r.replica,
+                                  .extent = {i * (uint64_t)WRITE_BLOCKS_MAX, WRITE_BLOCKS_MAX},
+                                  .stamp = {.generation = 1, .epoch = 1, .seq = ++r.seq},
+                                  .done = rig_change_done,
+                                  .own = &waits[i]};
+        store_change(r.store, &unmaps[i]);
+    }
+    for (uint32_t i = 0; i < UNMAPS; i++)
+        assert_int_equal(rig_await(&r, &waits[i]), E_OK);
+    rig_crash(&r, SIM_POWER_LOST);
+    assert_int_equal(rig_open_with(&r, small), E_OK);
+    r.replica = store_find(r.store, OTHER);
+    for (uint32_t i = 0; i < UNMAPS; i++)
+        expect_blocks(&r, i * (uint64_t)WRITE_BLOCKS_MAX, WRITE_BLOCKS_MAX, 0);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bad_map_page_keeps_no_space_from_others),
-        cmocka_unit_test(a_smaller_stage_finds_the_same_space),
+        cmocka_unit_test(what_is_let_go_waits_for_a_root),
+        cmocka_unit_test(what_is_let_go_beside_a_checkpoint_waits_for_the_next),
+        cmocka_unit_test(what_a_journal_had_at_once_it_has_again),
+        cmocka_unit_test(a_checkpoint_in_between_leaves_named_chunks_alone),
+        cmocka_unit_test(a_smaller_stage_replays_the_unmaps_of_a_salvaged_replica),
+        cmocka_unit_test(a_group_of_unmaps_is_one_that_any_stage_replays),
         cmocka_unit_test(chunks_of_a_replica_that_is_lost_are_free),
     };
 
