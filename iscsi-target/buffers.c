@@ -49,10 +49,13 @@ bool buffers_idle(const struct buffers *b)
     return b->small.free_count == b->small.count && b->large.free_count == b->large.count;
 }
 
-uint64_t buffers_free_bytes(const struct buffers *b)
+uint64_t buffers_free_bytes(const struct buffers *b, uint32_t bytes)
 {
-    return (uint64_t)b->small.free_count * SEGMENT_SMALL_BYTES +
-           (uint64_t)b->large.free_count * SEGMENT_LARGE_BYTES;
+    uint64_t large = (uint64_t)b->large.free_count * SEGMENT_LARGE_BYTES;
+
+    if (bytes > PAYLOAD_PIECES_MAX * SEGMENT_SMALL_BYTES)
+        return large;
+    return large + (uint64_t)b->small.free_count * SEGMENT_SMALL_BYTES;
 }
 
 static bool is_large(const struct buffers *b, const void *segment)
@@ -62,37 +65,62 @@ static bool is_large(const struct buffers *b, const void *segment)
     return at >= b->large.memory && at < b->large.memory + pool_bytes(&b->large);
 }
 
-static struct pool *pool_for(struct buffers *b, uint32_t left, uint32_t pieces)
-{
-    bool small = left <= SMALL_PIECES * SEGMENT_SMALL_BYTES &&
-                 pieces + div_up(left, SEGMENT_SMALL_BYTES) <= PAYLOAD_PIECES_MAX;
-    struct pool *wanted = small ? &b->small : &b->large;
+/* How many segments of each pool a payload takes. */
+struct cut {
+    uint32_t large, small;
+};
 
-    if (wanted->free_count > 0)
-        return wanted;
-    return small ? &b->large : &b->small;
+static uint32_t segments(uint32_t bytes, uint32_t each)
+{
+    return (uint32_t)div_up(bytes, each);
+}
+
+/* False: there are not enough. */
+static bool cut_of(const struct buffers *b, uint32_t bytes, struct cut *ret)
+{
+    uint32_t rest = min_u32(bytes, SMALL_PIECES * SEGMENT_SMALL_BYTES);
+    uint32_t large = segments(bytes - rest, SEGMENT_LARGE_BYTES);
+
+    large = min_u32(large, b->large.free_count);
+    rest = bytes - min_u32(bytes, large * SEGMENT_LARGE_BYTES);
+    *ret = (struct cut){large, segments(rest, SEGMENT_SMALL_BYTES)};
+    if (ret->small <= b->small.free_count && ret->large + ret->small <= PAYLOAD_PIECES_MAX)
+        return true;
+    *ret = (struct cut){segments(bytes, SEGMENT_LARGE_BYTES), 0};
+    return ret->large <= b->large.free_count;
+}
+
+bool buffers_have(const struct buffers *b, uint32_t bytes)
+{
+    struct cut cut;
+
+    return cut_of(b, bytes, &cut);
+}
+
+static void piece_get(struct payload *p, struct pool *pool, uint32_t bytes)
+{
+    struct iovec *piece = &p->pieces[p->count++];
+
+    piece->iov_base = pool_get(pool);
+    piece->iov_len = min_u32(bytes - p->bytes, (uint32_t)pool->item_bytes);
+    p->bytes += (uint32_t)piece->iov_len;
+    if (p->held)
+        *p->held += pool->item_bytes;
 }
 
 bool payload_get(struct buffers *b, struct payload *p, uint32_t bytes)
 {
+    struct cut cut;
+
     assert(p->count == 0);
     assert(bytes <= PAYLOAD_MAX);
 
-    while (p->bytes < bytes) {
-        uint32_t left = bytes - p->bytes;
-        struct pool *pool = pool_for(b, left, p->count);
-        void *segment = p->count < PAYLOAD_PIECES_MAX ? pool_get(pool) : NULL;
-
-        if (!segment) {
-            payload_put(b, p);
-            return false;
-        }
-        if (p->held)
-            *p->held += pool->item_bytes;
-        p->pieces[p->count].iov_base = segment;
-        p->pieces[p->count].iov_len = min_u32(left, (uint32_t)pool->item_bytes);
-        p->bytes += (uint32_t)p->pieces[p->count++].iov_len;
-    }
+    if (!cut_of(b, bytes, &cut))
+        return false;
+    for (; cut.large > 0; cut.large--)
+        piece_get(p, &b->large, bytes);
+    for (; cut.small > 0; cut.small--)
+        piece_get(p, &b->small, bytes);
     return true;
 }
 

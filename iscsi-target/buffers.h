@@ -36,8 +36,12 @@ void buffers_close(struct buffers *b);
 must_check bool payload_get(struct buffers *b, struct payload *p, uint32_t bytes);
 void payload_put(struct buffers *b, struct payload *p); /* also an empty one */
 
-bool buffers_idle(const struct buffers *b); /* nobody has any */
-uint64_t buffers_free_bytes(const struct buffers *b);
+bool buffers_idle(const struct buffers *b);                 /* nobody has any */
+bool buffers_have(const struct buffers *b, uint32_t bytes); /* payload_get() would give them */
+
+/* What is free of the segments that a payload of `bytes` can be cut from: one of more than
+ * PAYLOAD_PIECES_MAX small ones needs large ones. */
+uint64_t buffers_free_bytes(const struct buffers *b, uint32_t bytes);
 
 /* Gives back what lies behind byte `bytes`; nothing to do if it is no longer than that. */
 void payload_cut(struct buffers *b, struct payload *p, uint32_t bytes);

@@ -356,8 +356,6 @@ static enum task_next scsi_performed_or_not(struct command *c)
         memory_leave(c); /* others need it now, and this one may wait for long */
         return TASK_WAIT;
     }
-    c->scsi.others_first =
-        scsi_asks_block(&c->scsi) && c->scsi.data_out.count == 0 && !memory_turn(c);
     if (!scsi_perform(&c->scsi)) {
         memory_leave(c);
         c->handed = true;

@@ -62,6 +62,7 @@ struct command {
     bool expired;     /* its deadline is over: the answer is BUSY */
     bool gated;       /* waits until its session has proved that it lives (gate.c) */
     bool leaving;     /* its slot was given back when its answer was made */
+    uint32_t need;    /* bytes of memory that it asks for, or waits for: memory.c */
     uint8_t response; /* of a task management function, a logout; of a text: the last */
 
     /* SCSI: data from the initiator.  All in order: got is also the next offset */
@@ -123,8 +124,8 @@ enum order order_of(const struct command *c); /* may it be performed now? */
 void order_look(struct session *s);           /* one is done or gone, or waits for memory */
 void order_end(struct command *c);
 
-/* memory.c: memory for its data.  Is it next, if there is some?  It stands in line, or leaves it
- * if it does: it has got what it wanted, or does not want it now. */
+/* memory.c: memory for its data.  May it have c->need bytes now, if there are so many?  It stands
+ * in line, or leaves it if it does: it has got what it wanted, or does not want it now. */
 bool memory_turn(const struct command *c);
 void memory_wait(struct command *c);
 void memory_leave(struct command *c);

@@ -12,26 +12,67 @@
  * that hangs has half of the memory in the end, two a third each, and as much is always left to the
  * others.  The line of one that has its share stands, and is passed.
  *
+ * What is free may be too little for a large command all the same, for as long as the disks hang.
+ * It is passed by what there is enough for, from units that hold next to nothing: together no more
+ * than the small segments are, and a command each.  Whatever else comes back is kept for it.
+ *
  * Promises: M1 a unit that holds as much as is free waits; only what has its data-out gets its
  *              scratch all the same.
- *           M2 of units that wait and may have more, none is passed twice by another.
+ *           M2 of units that wait and may have more, none is passed twice by another, as long as
+ *              there is enough for its next command.
+ *           M3 a unit that holds nothing gets what there is enough for, whoever waits for more.
  */
+#include "base/util.h"
 #include "iscsi-target/command.h"
 #include "iscsi-target/target.h"
 
-static bool may_have_more(const struct iscsi_target *t, const struct unit *u)
+static bool may_have(const struct iscsi_target *t, const struct unit *u, uint32_t bytes)
 {
-    return u->held_bytes < buffers_free_bytes(&t->buffers);
+    return u->held_bytes < buffers_free_bytes(&t->buffers, bytes);
 }
 
-/* NULL: nobody waits, or only those that have their share. */
-static struct unit *next_unit(const struct iscsi_target *t)
+/* Or nobody has any: then it is to be told that it is too large. */
+static bool is_enough(const struct iscsi_target *t, uint32_t bytes)
 {
-    list_for_each(l, &t->hungry) {
-        struct unit *u = container_of(l, struct unit, hungry_link);
+    return buffers_have(&t->buffers, bytes) || buffers_idle(&t->buffers);
+}
 
-        if (may_have_more(t, u))
-            return u;
+/* … those for whom there is not enough: it holds less than its part of the small segments' bytes.
+ */
+static bool may_pass(const struct iscsi_target *t, const struct unit *u)
+{
+    return u->held_bytes * max_u32(t->busy, 1) < pool_bytes(&t->buffers.small);
+}
+
+/* The first that may have what it needs; *scarce: one that is passed may, but there is not enough.
+ */
+static struct command *next_of(const struct iscsi_target *t, const struct unit *u, bool *scarce)
+{
+    if (!may_have(t, u, 0))
+        return NULL;
+    list_for_each(l, &u->starved) {
+        struct command *c = container_of(l, struct command, wait_link);
+
+        if (*scarce && !may_pass(t, u))
+            return NULL;
+        if (!may_have(t, u, c->need))
+            continue;
+        if (is_enough(t, c->need))
+            return c;
+        *scarce = true;
+    }
+    return NULL;
+}
+
+/* NULL: nobody waits, or only those that have their share, or for whom there is not enough. */
+static struct command *next_command(const struct iscsi_target *t, bool *scarce)
+{
+    *scarce = false;
+    list_for_each(l, &t->hungry) {
+        struct command *c = next_of(t, container_of(l, struct unit, hungry_link), scarce);
+
+        if (c)
+            return c;
     }
     return NULL;
 }
@@ -39,12 +80,13 @@ static struct unit *next_unit(const struct iscsi_target *t)
 bool memory_turn(const struct command *c)
 {
     const struct iscsi_target *t = c->session->target;
-    const struct unit *u = c->session->unit, *next;
+    const struct unit *u = c->session->unit;
+    bool scarce;
+    const struct command *next = next_command(t, &scarce);
 
-    if (!may_have_more(t, u) || (!list_empty(&u->starved) && u->starved.next != &c->wait_link))
-        return false;
-    next = next_unit(t);
-    return !next || next == u;
+    if (next || !list_empty(&c->wait_link))
+        return next == c;
+    return may_have(t, u, c->need) && (!scarce || may_pass(t, u));
 }
 
 void memory_wait(struct command *c)
@@ -62,30 +104,39 @@ void memory_wait(struct command *c)
 
 void memory_back(struct iscsi_target *t)
 {
-    const struct unit *u = next_unit(t);
+    bool scarce;
+    struct command *next = next_command(t, &scarce);
 
-    if (u)
-        task_run(&container_of(u->starved.next, struct command, wait_link)->task);
+    if (next)
+        task_run(&next->task);
+}
+
+static void line_leave(struct command *c)
+{
+    struct unit *u = c->session->unit;
+    bool first = u->starved.next == &c->wait_link;
+
+    list_remove(&c->wait_link);
+    if (!first) /* it has passed the first, which keeps its turn */
+        return;
+    list_remove(&u->hungry_link); /* the next one's turn */
+    if (!list_empty(&u->starved))
+        list_append(&c->session->target->hungry, &u->hungry_link);
 }
 
 void memory_leave(struct command *c)
 {
-    struct session *s = c->session;
-
-    if (!list_empty(&c->wait_link)) {
-        list_remove(&c->wait_link);
-        list_remove(&s->unit->hungry_link); /* the next one's turn */
-        if (!list_empty(&s->unit->starved))
-            list_append(&s->target->hungry, &s->unit->hungry_link);
-    }
-    memory_back(s->target);
+    if (!list_empty(&c->wait_link))
+        line_leave(c);
+    memory_back(c->session->target);
 }
 
 bool memory_get(struct command *c)
 {
     struct scsi_command *s = &c->scsi;
 
-    if (!memory_turn(c) || !payload_get(s->buffers, &s->data_out, c->want))
+    c->need = c->want;
+    if (!memory_turn(c) || !payload_get(s->buffers, &s->data_out, c->need))
         return false;
     memory_leave(c);
     return true;

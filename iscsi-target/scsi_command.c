@@ -31,6 +31,16 @@ static void scsi_done(struct scsi_command *s)
     task_run(&c->task);
 }
 
+/* Only what waits at its turn can wait: what has its data-out, or asks no block, takes what there
+ * is. */
+static bool scsi_may_take(struct scsi_command *s, uint32_t bytes)
+{
+    struct command *c = container_of(s, struct command, scsi);
+
+    c->need = bytes;
+    return s->data_out.count > 0 || !scsi_asks_block(s) || memory_turn(c);
+}
+
 void scsi_command_refuse(struct command *c, uint8_t key, uint16_t code)
 {
     scsi_sense(&c->scsi, key, code);
@@ -70,6 +80,7 @@ static void scsi_fill(struct command *c)
     c->scsi.lun = be64_get(h->lun);
     memcpy(c->scsi.cdb, h->cdb, sizeof c->scsi.cdb);
     c->scsi.done = scsi_done;
+    c->scsi.may_take = scsi_may_take;
     c->edtl = be32_get(h->expected_data_transfer_length);
     c->scsi.data_out_offered = command_writes(c) ? c->edtl : 0;
     c->unsolicited = !(h->flags & FLAG_FINAL);
@@ -87,9 +98,9 @@ static void task_set_full(struct command *c)
 static void take_memory(struct command *c)
 {
     struct iscsi_target *t = c->session->target;
-    uint32_t bytes = min_u32(c->edtl, t->limits.transfer_bytes_max);
 
-    if (!memory_turn(c) || !payload_get(&t->buffers, &c->scsi.data_out, bytes))
+    c->need = min_u32(c->edtl, t->limits.transfer_bytes_max);
+    if (!memory_turn(c) || !payload_get(&t->buffers, &c->scsi.data_out, c->need))
         task_set_full(c);
 }
 

@@ -174,7 +174,7 @@ struct extent scsi_take_left(struct scsi_command *c, uint64_t units)
 
 bool scsi_take_memory(struct scsi_command *c, uint32_t bytes)
 {
-    if (!c->others_first && payload_get(c->buffers, &c->data_in, bytes))
+    if ((!c->may_take || c->may_take(c, bytes)) && payload_get(c->buffers, &c->data_in, bytes))
         return true;
     scsi_fail(c, E_NO_MEMORY);
     c->starved = true;

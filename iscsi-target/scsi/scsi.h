@@ -81,6 +81,7 @@ struct scsi_command {
                                 * said.  WRITE SAME, COMPARE AND WRITE refuse any other size than
                                 * theirs */
     void (*done)(struct scsi_command *);
+    bool (*may_take)(struct scsi_command *, uint32_t bytes); /* so much memory now; NULL: always */
 
     /* from decode */
     const struct scsi_operation *operation;
@@ -89,7 +90,6 @@ struct scsi_command {
     struct extent extent;    /* in 512-byte units                                            */
 
     /* from the transport, before perform */
-    bool others_first;       /* others wait for memory: there is none for this one now       */
     struct payload data_out; /* min(data_out_bytes, EDTL) bytes of it; the transport's       */
 
     /* the answer */

@@ -106,6 +106,23 @@ static void read_much(struct pair *p)
         initiator_read(p->hog, &p->hogs[n], n * BIG_UNITS, p->bytes[n], BIG_BYTES);
 }
 
+static void read_many(struct initiator *i, struct initiator_request *ret, uint8_t *bytes)
+{
+    for (uint32_t n = 0; n < HOGS; n++) {
+        ret[n] = (struct initiator_request){0};
+        initiator_read(i, &ret[n], n * BIG_UNITS, bytes, BIG_BYTES);
+    }
+}
+
+static void small_is_served(struct pair *p, struct initiator *i)
+{
+    uint64_t before = sim_now_us(p->lab.sim);
+
+    assert_int_equal(lab_write(&p->lab, i, 0, p->own, 4096), 0);
+    assert_int_equal(lab_read(&p->lab, i, 0, p->own, 4096), 0);
+    assert_true(sim_now_us(p->lab.sim) - before < SECOND_US);
+}
+
 static void hung(void (*ask_for)(struct pair *), bool immediate_data)
 {
     struct pair p;
@@ -184,6 +201,91 @@ static void two_hung_volumes_leave_memory_to_a_third(void **state)
     pair_close(&p);
 }
 
+struct volume {
+    struct ram_block ram;
+    struct initiator *initiator;
+};
+
+static void volume_open(struct pair *p, struct volume *v, uint8_t isid)
+{
+    assert_int_equal(ram_block_open(p->lab.home_env, DISK_BYTES, &v->ram), E_OK);
+    p->lab.directory.answer.block = &v->ram.block;
+    v->initiator = lab_ready(&p->lab, "iqn.more", isid);
+}
+
+static void volume_close(struct pair *p, struct volume *v)
+{
+    lab_part(&p->lab, v->initiator);
+    ram_block_close(&v->ram);
+    lab_until(&p->lab, other_over, &v->ram);
+}
+
+/* Three that hung one after the other have all large segments: a large read of a fourth, healthy
+ * one waits for some, and nobody for it. */
+static void what_is_small_is_left_to_others(void **state)
+{
+    static struct initiator_request second[HOGS], third[HOGS], large;
+    static uint8_t bytes[BIG_BYTES];
+    struct volume hung_too, fourth, fifth;
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, true, 0);
+    volume_open(&p, &hung_too, 2);
+    volume_open(&p, &fourth, 3);
+    volume_open(&p, &fifth, 4);
+    p.lab.ram.stalled = p.other.stalled = hung_too.ram.stalled = true;
+    read_much(&p);
+    sim_run_for(p.lab.sim, SECOND_US / 10);
+    read_many(p.modest, second, p.own);
+    sim_run_for(p.lab.sim, SECOND_US / 10);
+    read_many(hung_too.initiator, third, p.own);
+    sim_run_for(p.lab.sim, SECOND_US / 10);
+    large = (struct initiator_request){0};
+    initiator_read(fourth.initiator, &large, 0, bytes, BIG_BYTES);
+    small_is_served(&p, fifth.initiator);
+    small_is_served(&p, fourth.initiator);
+    assert_false(large.answered);
+    ram_block_go_on(&p.other);
+    ram_block_go_on(&hung_too.ram);
+    lab_until(&p.lab, initiator_answered, &large);
+    assert_int_equal(large.status, 0);
+    for (uint32_t n = 0; n < HOGS; n++) {
+        lab_until(&p.lab, initiator_answered, &second[n]);
+        lab_until(&p.lab, initiator_answered, &third[n]);
+    }
+    volume_close(&p, &hung_too);
+    volume_close(&p, &fourth);
+    volume_close(&p, &fifth);
+    pair_close(&p);
+}
+
+/* There are large segments, but not as many as it wants while another volume hangs. */
+static void who_asks_for_too_much_is_passed(void **state)
+{
+    static struct initiator_request large;
+    static uint8_t bytes[5 * BIG_BYTES];
+    struct volume third;
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, true, 0);
+    volume_open(&p, &third, 2);
+    p.lab.ram.stalled = true;
+    read_much(&p);
+    sim_run_for(p.lab.sim, SECOND_US / 10);
+    large = (struct initiator_request){0};
+    initiator_read(third.initiator, &large, 0, bytes, sizeof bytes);
+    the_modest_is_served(&p);
+    small_is_served(&p, third.initiator);
+    assert_false(large.answered);
+    ram_block_go_on(&p.lab.ram);
+    lab_until(&p.lab, initiator_answered, &large);
+    assert_int_equal(large.status, 0);
+    volume_close(&p, &third);
+    pair_close(&p);
+}
+
 /* One that wanted more memory than there was, and has its turn when the door of its hung volume has
  * become too narrow for it. */
 static void who_waits_at_the_door_holds_up_nobody(void **state)
@@ -258,6 +360,8 @@ int main(void)
         cmocka_unit_test(writes_of_a_hung_volume_leave_memory_to_others),
         cmocka_unit_test(late_commands_leave_memory_to_others),
         cmocka_unit_test(two_hung_volumes_leave_memory_to_a_third),
+        cmocka_unit_test(what_is_small_is_left_to_others),
+        cmocka_unit_test(who_asks_for_too_much_is_passed),
         cmocka_unit_test(who_waits_at_the_door_holds_up_nobody),
         cmocka_unit_test(units_that_wait_take_turns),
     };

@@ -242,11 +242,18 @@ TEST_512(without_memory_request_sense_keeps_what_it_would_tell)
     payload_put(f->c.buffers, &f->c.data_in);
 }
 
+static bool never(struct scsi_command *c, uint32_t bytes)
+{
+    (void)c;
+    assert_int_equal(bytes, 512);
+    return false;
+}
+
 TEST_512(others_that_wait_for_memory_are_first)
 {
     command_begin(f, (const uint8_t[]){0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0}, 10);
     assert_true(scsi_decode(&f->c));
-    f->c.others_first = true;
+    f->c.may_take = never;
     assert_true(scsi_perform(&f->c));
     assert_true(f->c.starved);
     assert_false(disk_pump(&f->disk));
