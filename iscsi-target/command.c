@@ -13,6 +13,7 @@
  *   dropped before the block has it it ends at once, its CmdSN counts as received
  *   dropped when the block has it   it runs on, unseen (C2)
  *   its deadline is over            BUSY; what the block has runs on in LATE (deadline.c)
+ *   another session resets          the same (task_management.c)
  *   its session may be dead         what changes anything waits for a ping's answer (gate.c)
  *   its session is asked to leave   it waits unanswered, unless the block has it
  */

@@ -27,7 +27,7 @@ enum command_state {
     PERFORM,    /* all data is there; it may wait for memory, as in MEMORY  */
     PERFORMING, /* the block has it                                         */
     ANSWER,     /* its PDUs stand in the sender's queue or are under way    */
-    LATE,       /* told BUSY at its deadline, and the block still has it (deadline.c) */
+    LATE,       /* told BUSY, and the block still has it (deadline.c) */
     OVER,
 };
 
@@ -59,7 +59,7 @@ struct command {
     bool passed;      /* the door: the block has it, or is about to */
     bool burdens;     /* counted in session->burden */
     bool handed;      /* to the block, which has it until it is performed */
-    bool expired;     /* its deadline is over: the answer is BUSY */
+    bool expired;     /* its deadline is over, or another session's reset came: BUSY */
     bool gated;       /* waits until its session has proved that it lives (gate.c) */
     bool leaving;     /* its slot was given back when its answer was made */
     uint32_t need;    /* bytes of memory that it asks for, or waits for: memory.c */
@@ -104,6 +104,10 @@ void command_runs_on(struct command *c);
 
 /* Ends it for the initiator: it is found no more and never answered (C2). */
 void command_drop(struct command *c);
+
+/* deadline.c: it is told BUSY, wherever it waits; what the block has of it runs on, in LATE.
+ * False: it is not its turn yet, or its end is near. */
+bool command_expire(struct command *c);
 
 enum task_next command_answer(struct command *c); /* for act: to ANSWER */
 enum task_next command_over(struct command *c);   /* for act: nothing to say */

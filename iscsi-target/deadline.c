@@ -37,14 +37,16 @@ static bool is_due(const struct command *c, uint64_t now)
            (c->task.state == GATHER && now - c->data_us >= DATA_US);
 }
 
-static void expire(struct command *c)
+bool command_expire(struct command *c)
 {
+    if (!may_expire(c))
+        return false;
     c->expired = true;
-    metric_add(&c->session->target->metrics.expired, 1);
     send_cancel(&c->source); /* R2Ts that were not sent yet */
     if (c->task.state == PERFORMING)
         command_runs_on(c);
     task_run(&c->task);
+    return true;
 }
 
 void deadline_look(struct session *s, uint64_t now)
@@ -54,7 +56,7 @@ void deadline_look(struct session *s, uint64_t now)
     list_for_each(l, &s->commands) {
         struct command *c = container_of(l, struct command, link);
 
-        if (may_expire(c) && is_due(c, now))
-            expire(c);
+        if (is_due(c, now) && command_expire(c))
+            metric_add(&s->target->metrics.expired, 1);
     }
 }

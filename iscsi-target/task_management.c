@@ -6,6 +6,11 @@
  * has runs on under its blocks, which every later read and write waits for, so that nobody can see
  * it come late (P6), and its response is suppressed.  A reset tells every nexus by a unit
  * attention, its own too (SAM-5 6.3.3).
+ *
+ * Whoever asks knows that its own commands are gone.  Other sessions would learn it from the unit
+ * attention of their next command, which may never come: an initiator without timers waits for the
+ * answers (iscsi.md 3.2).  So theirs are told BUSY, as at a deadline: all ask again then, and meet
+ * the attention.  TASK ABORTED (TAS 1) would be an error to a guest of QEMU.
  */
 #include "iscsi-target/command.h"
 #include "iscsi-target/pdu.h"
@@ -31,11 +36,12 @@ static bool is_answered(const struct command *c)
     return c->task.state > ANSWER || (c->task.state == ANSWER && !c->source.queued);
 }
 
-/* Every SCSI command of the session that came before the function, an immediate one by when it
- * arrived, any other by its CmdSN; whether there was one. */
-static bool drop_tasks(struct session *s, const struct command *function)
+/* Every SCSI command of its session that came before the function, an immediate one by when it
+ * arrived, any other by its CmdSN. */
+static void drop_tasks(const struct command *function)
 {
-    bool any = false, arrived_behind = false;
+    struct session *s = function->session;
+    bool arrived_behind = false;
 
     list_for_each(l, &s->commands) {
         struct command *c = container_of(l, struct command, link);
@@ -45,8 +51,19 @@ static bool drop_tasks(struct session *s, const struct command *function)
             (c->immediate ? arrived_behind : is_behind(c, function)))
             continue;
         command_drop(c);
-        any = true;
     }
+}
+
+/* BUSY for every command of another session that has had its turn, and is not as good as answered;
+ * whether there was one. */
+static bool turn_away(struct session *s)
+{
+    bool any = false;
+
+    if (s->leaving) /* nothing ends with an error, and it ends soon */
+        return false;
+    list_for_each(l, &s->commands)
+        any |= command_expire(container_of(l, struct command, link));
     return any;
 }
 
@@ -80,7 +97,10 @@ static void reset_unit(struct command *c, enum scsi_attention attention)
 
         if (s->block != own->block)
             continue;
-        drop_tasks(s, c);
+        if (s == own)
+            drop_tasks(c);
+        else
+            turn_away(s);
         scsi_nexus_attention(&s->nexus, attention);
     }
 }
@@ -90,10 +110,11 @@ static void clear_task_set(struct command *c)
 {
     struct session *own = c->session;
 
+    drop_tasks(c);
     list_for_each(l, &own->target->sessions) {
         struct session *s = container_of(l, struct session, link);
 
-        if (s->block == own->block && drop_tasks(s, c) && s != own)
+        if (s != own && s->block == own->block && turn_away(s))
             scsi_nexus_attention(&s->nexus, SCSI_UA_CLEARED);
     }
 }
@@ -123,7 +144,7 @@ static uint8_t perform_on_unit(struct command *c, uint8_t function)
     case TMF_ABORT_TASK:
         return abort_task(c);
     case TMF_ABORT_TASK_SET:
-        drop_tasks(c->session, c);
+        drop_tasks(c);
         return TMF_COMPLETE;
     case TMF_CLEAR_TASK_SET:
         clear_task_set(c);

@@ -4,6 +4,7 @@
  * block does not have is dropped, what it has runs on and nobody hears of it (T4).
  */
 #include "base/util.h"
+#include "iscsi-target/scsi/scsi.h"
 #include "tests/iscsi/fixture.h"
 
 #include <setjmp.h>
@@ -211,6 +212,18 @@ static void an_abort_task_set_reaches_only_its_own_session(void **state)
     lab_close(&w);
 }
 
+/* Of another session than the one that asks: told BUSY within a tick, not by silence until its next
+ * command. */
+static void expect_busy(struct lab *w, struct initiator_request *r)
+{
+    uint64_t began = sim_now_us(w->sim);
+
+    lab_until(w, initiator_answered, r);
+    assert_true(sim_now_us(w->sim) - began < 1000000);
+    assert_int_equal(r->err, E_OK);
+    assert_int_equal(r->status, SCSI_BUSY);
+}
+
 /* 2F/00 goes to who has lost a command to another, and to nobody else. */
 static void a_clear_task_set_reaches_every_session(void **state)
 {
@@ -228,9 +241,10 @@ static void a_clear_task_set_reaches_every_session(void **state)
     initiator_write(other, &others, 80, block, sizeof block);
     sim_run_for(w.sim, 200000);
     assert_int_equal(manage(&w, i, (struct function){TMF_CLEAR_TASK_SET, TAG_NONE, 0, 0}), 0);
+    expect_busy(&w, &others);
     ram_block_go_on(&w.ram);
     sim_run_for(w.sim, 1000000);
-    assert_false(own.answered || others.answered);
+    assert_false(own.answered);
     assert_int_equal(attention_of(&w, other), 0x062f00);
     assert_int_equal(attention_of(&w, other), 0);
     assert_int_equal(attention_of(&w, i), 0);
@@ -239,7 +253,8 @@ static void a_clear_task_set_reaches_every_session(void **state)
     lab_close(&w);
 }
 
-/* A command whose answer is on its way is no task any more: its session is told nothing. */
+/* A command whose answer is on its way is no task any more: it stands, and its session is told
+ * nothing. */
 static void an_answer_under_way_is_not_cleared(void **state)
 {
     struct initiator *i, *other;
@@ -250,21 +265,21 @@ static void an_answer_under_way_is_not_cleared(void **state)
     lab_begin(&w);
     i = lab_ready(&w, "iqn.a", 1);
     other = lab_ready(&w, "iqn.b", 1);
+    w.ram.rate = 1000;
     for (uint32_t n = 0; n < 300; n++) {
         struct initiator_request r = {.length = 0};
         uint32_t attention;
 
-        initiator_command(other, &r);
-        sim_run_for(w.sim, n % 60);
+        initiator_read(other, &r, 0, block, sizeof block);
+        sim_run_for(w.sim, 10 * n);
         assert_int_equal(manage(&w, i, (struct function){TMF_CLEAR_TASK_SET, TAG_NONE, 0, 0}), 0);
-        sim_run_for(w.sim, 10000);
+        lab_until(&w, initiator_answered, &r);
         attention = attention_of(&w, other);
-        assert_int_equal(attention, r.answered ? 0 : 0x062f00);
-        if (!r.answered)
-            initiator_forget(&r);
-        cleared += !r.answered;
+        assert_int_equal(attention, r.status == SCSI_BUSY ? 0x062f00 : 0);
+        assert_true(r.status == SCSI_BUSY || r.status == 0);
+        cleared += r.status == SCSI_BUSY;
     }
-    assert_true(cleared < 300);
+    assert_in_range(cleared, 1, 299);
     lab_close(&w);
 }
 
@@ -277,21 +292,25 @@ static void a_reset_reaches_every_session(void **state)
 
     (void)state;
     for (uint32_t n = 0; n < array_length(resets); n++) {
-        struct initiator_request others = {.owner = NULL};
+        struct initiator_request others = {.owner = NULL}, waiting = {.owner = NULL};
         struct initiator *i, *other;
         struct lab w;
 
+        memset(block, 'w', sizeof block);
         lab_begin(&w);
         i = lab_ready(&w, "iqn.a", 1);
         other = lab_ready(&w, "iqn.b", 1);
         w.ram.stalled = true;
         initiator_write(other, &others, 80, block, sizeof block);
+        initiator_read(other, &waiting, 80, block, sizeof block);
         sim_run_for(w.sim, 200000);
         assert_int_equal(manage(&w, i, (struct function){resets[n].function, TAG_NONE, 0, 0}), 0);
+        expect_busy(&w, &others);
+        expect_busy(&w, &waiting);
         ram_block_go_on(&w.ram);
         assert_int_equal(attention_of(&w, other), resets[n].attention);
         assert_int_equal(attention_of(&w, i), resets[n].attention);
-        assert_false(others.answered);
+        assert_memory_equal(w.ram.bytes + 80 * UNIT_BYTES, block, sizeof block);
         lab_alive(&w, i);
         lab_alive(&w, other);
         lab_close(&w);
