@@ -104,6 +104,29 @@ static void one_pool_helps_the_other_out(void **state)
     buffers_close(&b);
 }
 
+/* However many small segments are left, a large payload cannot be cut from them. */
+static void small_segments_are_of_no_use_to_large_payloads(void **state)
+{
+    const uint32_t most = PAYLOAD_PIECES_MAX * SEGMENT_SMALL_BYTES;
+    struct buffers b;
+
+    (void)state;
+    assert_int_equal(buffers_open(&b, 4 * MIB), E_OK); /* 128 small, 56 large */
+    assert_int_equal(buffers_free_bytes(&b, most), 4 * MIB);
+    assert_int_equal(buffers_free_bytes(&b, most + 1), 56 * SEGMENT_LARGE_BYTES);
+    assert_true(payload_get(&b, &p, 56 * SEGMENT_LARGE_BYTES));
+    assert_int_equal(buffers_free_bytes(&b, most), 128 * SEGMENT_SMALL_BYTES);
+    assert_int_equal(buffers_free_bytes(&b, most + 1), 0);
+    assert_true(buffers_have(&b, most));
+    assert_false(buffers_have(&b, most + 1));
+    assert_false(payload_get(&b, &q, most + 1));
+    assert_true(payload_get(&b, &q, most));
+    assert_false(buffers_have(&b, most));
+    payload_put(&b, &q);
+    payload_put(&b, &p);
+    buffers_close(&b);
+}
+
 static void bytes_go_in_and_out_anywhere(void **state)
 {
     static uint8_t in[200000], out[200000];
@@ -193,6 +216,7 @@ int main(void)
         cmocka_unit_test(a_small_payload_holds_little),
         cmocka_unit_test(without_memory_nothing_is_taken),
         cmocka_unit_test(one_pool_helps_the_other_out),
+        cmocka_unit_test(small_segments_are_of_no_use_to_large_payloads),
         cmocka_unit_test(bytes_go_in_and_out_anywhere),
         cmocka_unit_test(pieces_of_a_range_are_those_bytes),
         cmocka_unit_test(a_cut_gives_the_rest_back),

@@ -286,6 +286,40 @@ static void who_asks_for_too_much_is_passed(void **state)
     pair_close(&p);
 }
 
+/* Without a fault: large reads of many volumes keep all large segments in flight, and a ninth one's
+ * small writes, whose data comes with them, are not refused for it. */
+static void a_load_of_large_reads_leaves_small_writes_alone(void **state)
+{
+    static struct initiator_request many[8][HOGS];
+    struct volume volumes[8];
+    uint32_t done = 0;
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, true, 0);
+    for (uint8_t v = 0; v < array_length(volumes); v++) {
+        volume_open(&p, &volumes[v], 2 + v);
+        volumes[v].ram.rate = 20;
+    }
+    for (uint32_t v = 0; v < array_length(volumes); v++)
+        read_many(volumes[v].initiator, many[v], p.own);
+    sim_run_for(p.lab.sim, SECOND_US / 10);
+    for (uint32_t n = 0; n < 100; n++)
+        small_is_served(&p, p.modest);
+    for (uint32_t v = 0; v < array_length(volumes); v++) {
+        for (uint32_t n = 0; n < HOGS; n++)
+            done += many[v][n].answered;
+    }
+    assert_true(done < array_length(volumes) * HOGS);
+    for (uint32_t v = 0; v < array_length(volumes); v++) {
+        for (uint32_t n = 0; n < HOGS; n++)
+            lab_until(&p.lab, initiator_answered, &many[v][n]);
+        volume_close(&p, &volumes[v]);
+    }
+    read_much(&p);
+    pair_close(&p);
+}
+
 /* One that wanted more memory than there was, and has its turn when the door of its hung volume has
  * become too narrow for it. */
 static void who_waits_at_the_door_holds_up_nobody(void **state)
@@ -362,6 +396,7 @@ int main(void)
         cmocka_unit_test(two_hung_volumes_leave_memory_to_a_third),
         cmocka_unit_test(what_is_small_is_left_to_others),
         cmocka_unit_test(who_asks_for_too_much_is_passed),
+        cmocka_unit_test(a_load_of_large_reads_leaves_small_writes_alone),
         cmocka_unit_test(who_waits_at_the_door_holds_up_nobody),
         cmocka_unit_test(units_that_wait_take_turns),
     };

@@ -292,6 +292,8 @@ static void a_reset_reaches_every_session(void **state)
 
     (void)state;
     for (uint32_t n = 0; n < array_length(resets); n++) {
+        union bhs gathers = {.any = {.flags = FLAG_FINAL | FLAG_WRITE}};
+        struct initiator_pdu *answer;
         struct initiator_request others = {.owner = NULL}, waiting = {.owner = NULL};
         struct initiator *i, *other;
         struct lab w;
@@ -303,10 +305,19 @@ static void a_reset_reaches_every_session(void **state)
         w.ram.stalled = true;
         initiator_write(other, &others, 80, block, sizeof block);
         initiator_read(other, &waiting, 80, block, sizeof block);
+        gathers.scsi_command.expected_data_transfer_length = be32_of(sizeof block);
+        lab_raw_write(other, &gathers, (struct extent){160, 8}, NULL, 0);
+        answer = lab_pdu(&w, other);
+        assert_int_equal(answer->bhs.any.opcode, R2T);
+        free(answer);
         sim_run_for(w.sim, 200000);
         assert_int_equal(manage(&w, i, (struct function){resets[n].function, TAG_NONE, 0, 0}), 0);
         expect_busy(&w, &others);
         expect_busy(&w, &waiting);
+        answer = lab_pdu(&w, other);
+        assert_int_equal(answer->bhs.scsi_response.status, SCSI_BUSY);
+        assert_int_equal(bhs_itt(&answer->bhs), bhs_itt(&gathers));
+        free(answer);
         ram_block_go_on(&w.ram);
         assert_int_equal(attention_of(&w, other), resets[n].attention);
         assert_int_equal(attention_of(&w, i), resets[n].attention);
