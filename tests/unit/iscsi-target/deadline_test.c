@@ -355,7 +355,7 @@ static void data_is_waited_for_since_there_is_memory(void **state)
 {
     union bhs h = {.any = {.flags = FLAG_FINAL | FLAG_WRITE}};
     union bhs d = {.data_out = {.opcode = DATA_OUT, .flags = FLAG_FINAL}};
-    static struct initiator_request r[16];
+    static struct initiator_request r[64];
     struct initiator *i, *other;
     struct initiator_pdu *r2t;
     struct lab w;
@@ -367,7 +367,7 @@ static void data_is_waited_for_since_there_is_memory(void **state)
     w.ram.stalled = true;
     for (uint32_t n = 0; n < array_length(r);
          n++) /* half of the memory, and some that wait for it */
-        initiator_read(other, &r[n], 0, big, 1 << 20);
+        initiator_read(other, &r[n], 0, big, 256 << 10);
     sim_run_for(w.sim, SECOND_US);
     h.scsi_command.expected_data_transfer_length = be32_of(sizeof block);
     lab_raw_write(i, &h, (struct extent){0, 8}, NULL, 0);
