@@ -53,11 +53,13 @@ static void apply_note(struct store_replica *r, const struct fact *f)
         notes_add(r, &f->note);
 }
 
-/* The chunk's place in the stage, taking the chunk if need be: what it held is what a hole was. */
+/* The chunk's place in the stage, taking the chunk if need be: what it held is what a hole was, and
+ * of a map that lost something nobody knows which of its holes were chunks (P7). */
 static enum err take_chunk(struct store *s, struct store_replica *r, uint32_t index,
                            struct staged_chunk **ret)
 {
     bool taken = !map_entry(r, index);
+    bool lost = r->damaged || hole_state(r, index) == BLOCK_LOST;
 
     if (taken) {
         if (allocator_left(&s->allocator) == 0)
@@ -69,7 +71,7 @@ static enum err take_chunk(struct store *s, struct store_replica *r, uint32_t in
     *ret = stage_get(s, r, index);
     if (!*ret)
         return E_NO_MEMORY;
-    for (uint32_t b = 0; taken && hole_state(r, index) == BLOCK_LOST && b < CHUNK_BLOCKS; b++)
+    for (uint32_t b = 0; taken && lost && b < CHUNK_BLOCKS; b++)
         stage_set(s, *ret, b, BLOCK_LOST, NULL);
     return E_OK;
 }

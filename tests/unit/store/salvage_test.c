@@ -33,8 +33,8 @@ static enum err resize(struct rig *r, uint64_t blocks)
     return rig_change(r, &c);
 }
 
-/* Two blocks of every chunk are home; then a map page rots, and the replica is damaged. */
-static struct rig damaged(uint64_t seed, bool *ret_lost)
+/* Two blocks of every chunk are home; which chunks a page of the map speaks of, and where it is. */
+static struct rig at_home(uint64_t seed, bool *ret_lost, uint64_t *ret_page)
 {
     struct rig r = rig_begin(seed, SIZE);
     uint64_t page;
@@ -45,7 +45,16 @@ static struct rig damaged(uint64_t seed, bool *ret_lost)
     page = (map_entry(r.replica, 3) & ENTRY_CHUNK) / MAP_RECORDS;
     for (uint32_t i = 0; i < CHUNKS; i++)
         ret_lost[i] = (map_entry(r.replica, i) & ENTRY_CHUNK) / MAP_RECORDS == page;
-    page = page_offset(&r.store->geo, page, r.store->index[page].flags & PAGE_PLACE);
+    *ret_page = page_offset(&r.store->geo, page, r.store->index[page].flags & PAGE_PLACE);
+    return r;
+}
+
+/* The page of the map rots, and the replica is damaged. */
+static struct rig damaged(uint64_t seed, bool *ret_lost)
+{
+    uint64_t page;
+    struct rig r = at_home(seed, ret_lost, &page);
+
     rig_close(&r);
     flip(&r, page + 1000);
     assert_int_equal(rig_open(&r), E_OK);
@@ -135,6 +144,49 @@ static uint32_t first_lost(const bool *lost)
     return 0;
 }
 
+/* Where the next group will be on the disk. */
+static uint64_t next_group(const struct rig *r)
+{
+    const struct geometry *g = &r->store->geo;
+
+    return g->journal_offset + r->store->journal.head % g->journal_bytes;
+}
+
+/* A block was written behind the checkpoint, and its chunk's place is lost: it is all that is known
+ * of the chunk; without it, where its group rots too, nothing is. */
+static void a_block_that_the_journal_has_speaks_for_no_other(void **state)
+{
+    (void)state;
+    for (uint32_t rots = 0; rots < 2; rots++) {
+        bool lost[CHUNKS];
+        uint64_t page, group;
+        struct rig r = at_home(8, lost, &page);
+        uint64_t at = (uint64_t)first_lost(lost) * CHUNK_BLOCKS;
+
+        group = next_group(&r);
+        assert_int_equal(rig_write(&r, at + 3, 1, 77), E_OK);
+        for (uint64_t i = 0; i < 2; i++) /* they name the first durable */
+            assert_int_equal(rig_write(&r, at + 4, 1, 78), E_OK);
+        rig_crash(&r, SIM_KILLED);
+        flip(&r, page + 1000);
+        if (rots)
+            flip(&r, group + 200);
+        assert_int_equal(rig_open(&r), E_OK);
+        assert_int_equal(salvage(&r, RENAMED), E_OK);
+        for (uint32_t life = 0; life < 2; life++) {
+            r.replica = store_find(r.store, RENAMED);
+            for (uint64_t b = 0; b < CHUNK_BLOCKS; b++) {
+                if (b == 4 || (b == 3 && !rots))
+                    expect_blocks(&r, at + b, 1, 74 + b);
+                else
+                    expect_medium(&r, at + b);
+            }
+            rig_reopen(&r);
+        }
+        rig_end(&r);
+    }
+}
+
 static void what_is_written_or_unmapped_is_known_again(void **state)
 {
     bool lost[CHUNKS];
@@ -200,6 +252,7 @@ int main(void)
         cmocka_unit_test(only_what_can_be_proved_is_read),
         cmocka_unit_test(the_journal_keeps_it),
         cmocka_unit_test(a_lost_word_of_it_damages_it_under_its_new_name),
+        cmocka_unit_test(a_block_that_the_journal_has_speaks_for_no_other),
         cmocka_unit_test(what_is_written_or_unmapped_is_known_again),
         cmocka_unit_test(what_grows_behind_it_is_zeros),
         cmocka_unit_test(only_a_damaged_replica_and_a_new_name_will_do),
