@@ -246,7 +246,9 @@ static enum err apply_salvage(struct store *s, struct store_replica *r, struct i
     assert(!err); /* it just gave up a place */
     r->note_count = 0;
     r->damaged = false;
-    r->unsure_chunks = div_up(r->size_blocks, CHUNK_BLOCKS);
+    r->unsure_chunks = max_u64(r->unsure_chunks,
+                               r->size_lost ? SHARD_CHUNKS : div_up(r->size_blocks, CHUNK_BLOCKS));
+    r->size_lost = false;
     map_sum_anew(r);
     return E_OK;
 }
@@ -326,14 +328,15 @@ void fact_lost(struct store *s, const struct format_list_entry *e)
                      .stamp = {.generation = le64_get(e->generation),
                                .epoch = le64_get(e->epoch),
                                .seq = le64_get(e->seq)}};
+    bool blocks = f.kind == RECORD_WRITE || f.kind == RECORD_UNMAP || f.kind == RECORD_REDIRECT;
 
     if (!r || f.kind == RECORD_COMMIT || f.kind == RECORD_NOTE)
         return;
     if (f.kind == RECORD_SALVAGE) /* later records speak of it by that name */
         (void)apply_salvage(s, r, (struct identity){f.extent.start});
-    if ((f.kind != RECORD_WRITE && f.kind != RECORD_UNMAP && f.kind != RECORD_REDIRECT) ||
-        !extent_within(f.extent, r->size_blocks)) {
+    if (!blocks || !extent_within(f.extent, r->size_blocks)) {
         r->damaged = true; /* a promise, a set, a size: nobody knows which */
+        r->size_lost |= blocks;
         return;
     }
     apply_name(r, &f);

@@ -105,6 +105,7 @@ struct store_replica {
     uint64_t last_epoch, last_seq, commit_epoch, commit_seq;
     uint64_t floor_generation, floor_snapshot;
     bool empty, damaged;
+    bool size_lost;         /* damaged, and may have held something behind size_blocks */
     uint64_t unsure_chunks; /* salvaged: what the map does not have below it is lost, not zero */
 
     struct list open; /* its activity log, oldest first */

@@ -191,8 +191,9 @@ static_assert(sizeof(struct format_set) == 96, "a SET");
 
 #define REPLICA_DAMAGED    1u
 #define REPLICA_EMPTY      2u
-#define REPLICA_EVERYTHING 4u /* its activity log overflowed */
-#define REPLICA_OLDER      8u /* … with writes of epochs before everything_epoch */
+#define REPLICA_EVERYTHING 4u  /* its activity log overflowed */
+#define REPLICA_OLDER      8u  /* … with writes of epochs before everything_epoch */
+#define REPLICA_SIZE_LOST  16u /* damaged, and may have held something behind its end */
 
 struct format_replica {
     le64 identity, volume;

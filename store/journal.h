@@ -44,7 +44,8 @@ enum err record_decode(const uint8_t *at, size_t room, struct fact *ret, struct 
 
 /* E_NO_SPACE, E_NO_MEMORY only at replay: the run-time path made sure before. */
 enum err fact_apply(struct store *s, const struct fact *f);
-/* A fact that a damaged group held, by the list in its successor: its blocks are lost. */
+/* A fact that a damaged group held, by the list in its successor: its blocks are lost, or what else
+ * it said, its replica's size as well. */
 void fact_lost(struct store *s, const struct format_list_entry *e);
 
 /* ---- journal (journal.c), its groups (group.c), and what goes into them (admit.c) ---- */

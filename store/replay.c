@@ -11,6 +11,8 @@
  *   a bad block of a durable group      that block is lost
  *   a bad group, its successor whole    its blocks are lost; a promise, SET or other word lost with
  *                                       it damages its replica
+ *   a write outside, as after a size    it is dropped; its replica is damaged, and nobody knows how
+ *   was lost                            large it was
  *   several bad groups in a row         every replica is damaged: nobody knows what they held
  *   a page that the disk refuses        read again, a few times; where nothing says whether it was
  *                                       durable the disk is not opened: it is not the end
@@ -234,7 +236,7 @@ static bool stage_takes_loss(struct store *s, const struct format_group *next)
 static void damage_all(struct store *s)
 {
     for_each_replica(r, s)
-        r->damaged = true;
+        r->damaged = r->size_lost = true;
 }
 
 /* The group at the head is lost; its successor says what it held (J4). */
@@ -290,7 +292,7 @@ static enum err take_group(struct replay *r, const struct format_group *h)
                          &f)) { /* after a size was lost a write may be outside */
             if (!replica)
                 return E_DAMAGED;
-            replica->damaged = true;
+            replica->damaged = replica->size_lost = true;
             continue;
         }
         if (f.kind == RECORD_WRITE)

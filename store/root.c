@@ -25,6 +25,7 @@ static void replica_encode(const struct store_replica *r, struct format_replica 
     flags |= r->empty ? REPLICA_EMPTY : 0;
     flags |= r->everything ? REPLICA_EVERYTHING : 0;
     flags |= r->older ? REPLICA_OLDER : 0;
+    flags |= r->size_lost ? REPLICA_SIZE_LOST : 0;
     ret->identity = le64_of(r->identity.bits);
     ret->volume = le64_of(r->volume.bits);
     ret->shard = le32_of(r->shard);
@@ -131,6 +132,7 @@ static enum err replica_decode(struct store *s, const struct format_replica *f)
     r->empty = flags & REPLICA_EMPTY;
     r->everything = flags & REPLICA_EVERYTHING;
     r->older = flags & REPLICA_OLDER;
+    r->size_lost = flags & REPLICA_SIZE_LOST;
     r->open_told = le32_get(f->open_extents);
     r->everything_epoch = le64_get(f->everything_epoch);
     r->everything_seq = le64_get(f->everything_seq);

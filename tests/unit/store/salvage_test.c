@@ -187,6 +187,81 @@ static void a_block_that_the_journal_has_speaks_for_no_other(void **state)
     }
 }
 
+/* A RESIZE, then four writes, a group each: which of them is behind the former end, which groups
+ * rot, and whether a write was dropped by that. */
+static const struct resized {
+    uint32_t outside, bad;
+    bool dropped;
+} resizes[] = {
+    {2, 1u << 0, true},           /* read, and cannot be meant                   */
+    {2, 1u << 0 | 1u << 2, true}, /* named by its successor                      */
+    {1, 7u, true},                /* named by nobody                             */
+    {0, 1u << 0, false},          /* none: what grows is zeros, as it would have */
+};
+
+static struct rig without_size(const struct resized *c)
+{
+    struct rig r = rig_begin(9, SIZE);
+    uint64_t group[5];
+
+    group[0] = next_group(&r);
+    assert_int_equal(resize(&r, (uint64_t)2 * SIZE), E_OK);
+    for (uint32_t i = 1; i < 5; i++) {
+        group[i] = next_group(&r);
+        assert_int_equal(rig_write(&r, i == c->outside ? SIZE + 5 : i, 1, 7), E_OK);
+    }
+    rig_crash(&r, SIM_KILLED);
+    for (uint32_t i = 0; i < 5; i++)
+        if (c->bad & 1u << i)
+            flip(&r, group[i] + 200);
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_true(rig_facts(&r).damaged);
+    return r;
+}
+
+/* Nobody knows how large the replica was, and a start in between does not forget that. */
+static void what_was_dropped_behind_the_end_is_not_zeros(void **state)
+{
+    (void)state;
+    for (uint32_t way = 0; way < 2 * array_length(resizes); way++) {
+        const struct resized *c = &resizes[way / 2];
+        struct rig r = without_size(c);
+
+        if (way % 2)
+            rig_reopen(&r);
+        assert_int_equal(salvage(&r, RENAMED), E_OK);
+        for (uint32_t life = 0; life < 2; life++) {
+            r.replica = store_find(r.store, RENAMED);
+            assert_int_equal(resize(&r, (uint64_t)2 * SIZE), E_OK);
+            if (c->dropped)
+                expect_medium(&r, SIZE + 5);
+            else
+                expect_blocks(&r, SIZE, CHUNK_BLOCKS, 0);
+            rig_reopen(&r);
+        }
+        rig_end(&r);
+    }
+}
+
+/* A second salvage knows no more than the first. */
+static void a_second_salvage_is_no_surer(void **state)
+{
+    struct rig r = without_size(&resizes[0]);
+
+    (void)state;
+    assert_int_equal(salvage(&r, RENAMED), E_OK);
+    r.replica = store_find(r.store, RENAMED);
+    r.replica->map_sum ^= 1;
+    rig_reopen(&r);
+    r.replica = store_find(r.store, RENAMED);
+    assert_true(rig_facts(&r).damaged);
+    assert_int_equal(salvage(&r, REPLICA), E_OK);
+    r.replica = store_find(r.store, REPLICA);
+    assert_int_equal(resize(&r, (uint64_t)2 * SIZE), E_OK);
+    expect_medium(&r, SIZE + 5);
+    rig_end(&r);
+}
+
 static void what_is_written_or_unmapped_is_known_again(void **state)
 {
     bool lost[CHUNKS];
@@ -253,6 +328,8 @@ int main(void)
         cmocka_unit_test(the_journal_keeps_it),
         cmocka_unit_test(a_lost_word_of_it_damages_it_under_its_new_name),
         cmocka_unit_test(a_block_that_the_journal_has_speaks_for_no_other),
+        cmocka_unit_test(what_was_dropped_behind_the_end_is_not_zeros),
+        cmocka_unit_test(a_second_salvage_is_no_surer),
         cmocka_unit_test(what_is_written_or_unmapped_is_known_again),
         cmocka_unit_test(what_grows_behind_it_is_zeros),
         cmocka_unit_test(only_a_damaged_replica_and_a_new_name_will_do),
