@@ -114,7 +114,7 @@ static inline uint64_t reserve_chunks(const struct store *s)
  * one that is believed can never wrap. */
 #define COUNTS_MOST (UINT64_C(1) << 62)
 
-#define READ_TRIES  4u /* of a table page that the disk refuses: one error may pass */
+#define READ_TRIES  4u /* of a table page that is refused, or wrong: one error may pass */
 
 /* Reads a range for open; a page that the disk refuses READ_TRIES times reads as zeros, which
  * prove nothing. */
@@ -142,7 +142,10 @@ struct load {
     uint8_t *buffer;         /* LOAD_PAGES pages of each place */
     uint64_t at;             /* page */
     uint32_t place;          /* which one is being read */
+    uint64_t again;          /* a page that was wrong is read alone … */
+    uint32_t tries;          /* … so often, with the first time */
     uint64_t refused[2];     /* a bit a page of the window, by place */
+    uint64_t proved;         /* a bit a page of it */
     uint32_t pages_refused;  /* in use, of all */
     uint64_t refused_before; /* … by the disk, before the last read */
     enum err err;

@@ -3,7 +3,8 @@
  * store/load.c — from the root to the maps in memory: what open reads before the journal.
  *
  * Root (the newer of its two copies), index pages, map pages, log pages, each proved by the
- * checksum that the level above holds.  Checksum pages are not read here: a read asks for them.
+ * checksum that the level above holds, and read a few times before it is called bad.  Checksum
+ * pages are not read here: a read asks for them.
  *
  * What cannot be proved (S4):
  *   both roots           E_DAMAGED
@@ -77,20 +78,19 @@ static enum err take_root(struct load *l)
 
 /* ---- index ---- */
 
-static bool index_page_proved(const struct store *s, uint64_t page, const uint8_t *bytes)
+static bool index_page_proved(const struct store *s, uint64_t page, const void *bytes)
 {
-    const struct format_head *h = (const void *)bytes;
+    const struct format_head *h = bytes;
     struct format_name name = {INDEX_MAGIC, s->identity, page, 0};
 
     return le64_get(h->checksum) == s->index_pages[page].checksum &&
            format_prove(bytes, PAGE_BYTES, &name) == E_OK;
 }
 
-static enum err take_index_page(struct store *s, uint64_t page, const uint8_t *bytes)
+static enum err take_index_page(struct store *s, uint64_t page, const uint8_t *bytes, bool proved)
 {
     const struct format_index_page *p = (const void *)bytes;
     bool written = s->index_pages[page].flags & PAGE_WRITTEN;
-    bool proved = written && index_page_proved(s, page, bytes);
     uint64_t first = page * INDEX_ENTRIES;
 
     for (uint64_t i = 0; i < INDEX_ENTRIES && first + i < table_pages(&s->geo); i++) {
@@ -124,11 +124,10 @@ static enum err take_record(struct store *s, const struct format_map_record *f, 
     return E_OK;
 }
 
-static enum err take_map_page(struct store *s, uint64_t page, const uint8_t *bytes)
+static enum err take_map_page(struct store *s, uint64_t page, const uint8_t *bytes, bool proved)
 {
     const struct format_map_page *p = (const void *)bytes;
     uint64_t first = page * MAP_RECORDS;
-    bool proved = page_proved(s, page, bytes);
     enum err err;
 
     if (!(s->index[page].flags & PAGE_WRITTEN))
@@ -160,13 +159,14 @@ static void prove_sums(struct store *s)
 
 /* ---- logs ---- */
 
-static enum err take_log_page(struct store *s, uint64_t page, const uint8_t *bytes)
+static enum err take_log_page(struct store *s, uint64_t page, const uint8_t *bytes, bool proved)
 {
     const struct format_log_page *p = (const void *)bytes;
     struct store_replica *r;
     uint32_t count;
 
-    if (!page_proved(s, page, bytes) || le32_get(p->kind) != LOG_ACTIVITY)
+    (void)page;
+    if (!proved || le32_get(p->kind) != LOG_ACTIVITY)
         return E_OK;
     r = store_find(s, (struct identity){le64_get(p->replica)});
     count = min_u32(le32_get(p->count), LOG_ENTRIES);
@@ -201,8 +201,9 @@ static void prove_logs(struct store *s)
 struct sweep {
     uint64_t first, end; /* pages */
     bool index;
+    bool (*proved)(const struct store *, uint64_t page, const void *bytes);
     /* E_NO_MEMORY; all else is taken for what it is */
-    enum err (*take)(struct store *, uint64_t page, const uint8_t *bytes);
+    enum err (*take)(struct store *, uint64_t page, const uint8_t *bytes, bool proved);
 };
 
 static const struct page_entry *entry_at(const struct load *l, const struct sweep *w, uint64_t page)
@@ -215,15 +216,36 @@ static uint64_t window_end(const struct load *l, const struct sweep *w)
     return min_u64(l->at + LOAD_PAGES, w->end);
 }
 
+static uint64_t place_at(const struct load *l, const struct sweep *w, uint64_t page, uint32_t place)
+{
+    const struct geometry *g = &l->store->geo;
+
+    return w->index ? index_page_offset(g, page, place) : page_offset(g, page, place);
+}
+
+static bool in_use(const struct load *l, const struct sweep *w, uint64_t page)
+{
+    return (entry_at(l, w, page)->flags & (PAGE_WRITTEN | PAGE_BAD)) == PAGE_WRITTEN;
+}
+
 static bool wants_place(const struct load *l, const struct sweep *w, uint32_t place)
 {
-    for (uint64_t p = l->at; p < window_end(l, w); p++) {
-        uint32_t flags = entry_at(l, w, p)->flags;
-
-        if ((flags & PAGE_WRITTEN) && !(flags & PAGE_BAD) && (flags & PAGE_PLACE) == place)
+    for (uint64_t p = l->at; p < window_end(l, w); p++)
+        if (in_use(l, w, p) && (entry_at(l, w, p)->flags & PAGE_PLACE) == place)
             return true;
-    }
     return false;
+}
+
+static uint8_t *bytes_at(const struct load *l, const struct sweep *w, uint64_t page)
+{
+    uint32_t place = entry_at(l, w, page)->flags & PAGE_PLACE;
+
+    return l->buffer + ((uint64_t)place * LOAD_PAGES + (page - l->at)) * PAGE_BYTES;
+}
+
+static bool was_refused(const struct load *l, const struct sweep *w, uint64_t page)
+{
+    return l->refused[entry_at(l, w, page)->flags & PAGE_PLACE] >> (page - l->at) & 1;
 }
 
 static enum err tables_refused(struct load *l)
@@ -236,18 +258,12 @@ static void take_window(struct load *l, const struct sweep *w)
 {
     l->why = "the memory set aside for chunk maps is too small";
     for (uint64_t p = l->at; p < window_end(l, w) && !l->err; p++) {
-        uint32_t flags = entry_at(l, w, p)->flags;
-        uint32_t place = flags & PAGE_PLACE;
-        uint64_t nth = (uint64_t)place * LOAD_PAGES + (p - l->at);
-
-        if ((flags & PAGE_WRITTEN) && !(flags & PAGE_BAD) && l->refused[place] >> (p - l->at) & 1 &&
-            ++l->pages_refused > REFUSED_MOST) {
+        if (in_use(l, w, p) && was_refused(l, w, p) && ++l->pages_refused > REFUSED_MOST) {
             l->err = tables_refused(l);
             return;
         }
-        l->err = w->take(l->store, p, l->buffer + nth * PAGE_BYTES);
+        l->err = w->take(l->store, p, bytes_at(l, w, p), l->proved >> (p - l->at) & 1);
     }
-    l->refused[0] = l->refused[1] = 0;
 }
 
 /* The newest root was read a moment ago: false: it need not be read again. */
@@ -262,24 +278,61 @@ static bool ask_witness(struct load *l)
     return true;
 }
 
+/* Which pages are what they should be.  One that was read and is not is read alone, so that a read
+ * that goes wrong once costs nothing: true: that is under way. */
+static bool prove_window(struct load *l, const struct sweep *w)
+{
+    for (; l->again < window_end(l, w); l->again++, l->tries = 1) {
+        uint8_t *bytes = bytes_at(l, w, l->again);
+        bool proved;
+
+        if (!in_use(l, w, l->again) || was_refused(l, w, l->again))
+            continue;
+        proved = w->proved(l->store, l->again, bytes);
+        l->proved |= (uint64_t)proved << (l->again - l->at);
+        if (proved || l->tries++ == READ_TRIES)
+            continue;
+        open_io_read(&l->io, bytes,
+                     place_at(l, w, l->again, entry_at(l, w, l->again)->flags & PAGE_PLACE),
+                     PAGE_BYTES);
+        return true;
+    }
+    return false;
+}
+
+/* A read is done: of a page that was wrong, or of the window in one place. */
+static void take_refusals(struct load *l, const struct sweep *w)
+{
+    if (l->tries > 1)
+        l->refused[entry_at(l, w, l->again)->flags & PAGE_PLACE] |= l->io.mask
+                                                                    << (l->again - l->at);
+    else if (l->place > 0)
+        l->refused[l->place - 1] = l->io.mask;
+}
+
+static void next_window(struct load *l, uint64_t at)
+{
+    l->at = l->again = at;
+    l->place = 0;
+    l->tries = 1;
+    l->refused[0] = l->refused[1] = l->proved = 0;
+}
+
 /* True: all pages were taken; false: a read is under way. */
 static bool sweep(struct load *l, const struct sweep *w)
 {
-    const struct geometry *g = &l->store->geo;
-
-    if (l->place > 0) /* a read is done */
-        l->refused[l->place - 1] = l->io.mask;
-    for (; l->at < w->end && !l->err; l->at += LOAD_PAGES, l->place = 0) {
+    take_refusals(l, w);
+    for (; l->at < w->end && !l->err; next_window(l, l->at + LOAD_PAGES)) {
         for (; l->place < 2; l->place++) {
             if (!wants_place(l, w, l->place))
                 continue;
             open_io_read(&l->io, l->buffer + (size_t)l->place * LOAD_PAGES * PAGE_BYTES,
-                         w->index ? index_page_offset(g, l->at, l->place)
-                                  : page_offset(g, l->at, l->place),
-                         (window_end(l, w) - l->at) * PAGE_BYTES);
+                         place_at(l, w, l->at, l->place), (window_end(l, w) - l->at) * PAGE_BYTES);
             l->place++;
             return false;
         }
+        if (prove_window(l, w))
+            return false;
         take_window(l, w);
     }
     return true;
@@ -287,8 +340,7 @@ static bool sweep(struct load *l, const struct sweep *w)
 
 static enum task_next next_sweep(struct load *l, enum load_state state, uint64_t first)
 {
-    l->at = first;
-    l->place = 0;
+    next_window(l, first);
     memset(l->buffer, 0, (size_t)2 * LOAD_PAGES * PAGE_BYTES);
     return task_goto(&l->task, state);
 }
@@ -312,16 +364,17 @@ static enum task_next load_step(struct task *t)
         l->err = take_root(l);
         return next_sweep(l, INDEX, 0);
     case INDEX:
-        if (!sweep(l, &(struct sweep){0, g->index_pages, true, take_index_page}))
+        if (!sweep(l, &(struct sweep){0, g->index_pages, true, index_page_proved, take_index_page}))
             return TASK_WAIT;
         return next_sweep(l, MAP, 0);
     case MAP:
-        if (!sweep(l, &(struct sweep){0, g->map_pages, false, take_map_page}))
+        if (!sweep(l, &(struct sweep){0, g->map_pages, false, page_proved, take_map_page}))
             return TASK_WAIT;
         prove_sums(s);
         return next_sweep(l, LOG, logs);
     case LOG:
-        if (!sweep(l, &(struct sweep){logs, logs + s->log_pages, false, take_log_page}))
+        if (!sweep(l,
+                   &(struct sweep){logs, logs + s->log_pages, false, page_proved, take_log_page}))
             return TASK_WAIT;
         prove_logs(s);
         if (!ask_witness(l))

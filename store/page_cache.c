@@ -66,13 +66,14 @@ static void release(struct store *s, struct cached_page *p)
 static void loaded(struct disk_io *io, enum err err)
 {
     struct cached_page *p = container_of(io, struct cached_page, io);
+    bool proved = !err && page_proved(p->store, p->number, p->bytes);
     struct list *l;
 
-    if (err && ++p->tries < READ_TRIES) {
+    if (!proved && ++p->tries < READ_TRIES) {
         disk_submit(p->store->disk, &p->io);
         return;
     }
-    p->state = page_proved(p->store, p->number, p->bytes) ? PAGE_GOOD : PAGE_UNPROVED;
+    p->state = proved ? PAGE_GOOD : PAGE_UNPROVED;
     if (err) {
         p->state = PAGE_REFUSED;
         store_read_refused(p->store);

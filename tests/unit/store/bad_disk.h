@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/store/bad_disk.h — a rig's disk that refuses to read a range, or dies in the middle of
- * a write: its first sector holds neither old nor new, and the power is gone.
+ * tests/unit/store/bad_disk.h — a rig's disk that refuses to read a range, or reads it wrongly and
+ * says nothing, or dies in the middle of a write: its first sector holds neither old nor new, and
+ * the power is gone.
  */
 #ifndef TESTS_UNIT_STORE_BAD_DISK_H
 #define TESTS_UNIT_STORE_BAD_DISK_H
@@ -20,6 +21,7 @@ static struct bad_disk {
     struct extent refused; /* bytes that are not read … */
     uint32_t times;        /* … so many times */
     uint32_t spared;       /* reads that are well before that */
+    bool misread;          /* they come without an error, and are rot */
     struct bad_read reads[64];
     uint32_t writes;    /* so far */
     uint32_t tear_at;   /* this write is torn; 0: none */
@@ -35,15 +37,26 @@ static inline uint64_t bad_bytes(const struct disk_io *io)
     return bytes;
 }
 
+/* A bit of the range, where the read holds it. */
+static inline void bad_flip(const struct disk_io *io)
+{
+    uint64_t at = io->offset;
+
+    for (uint32_t i = 0; i < io->piece_count; at += io->pieces[i++].iov_len)
+        if (bad.refused.start + 200 >= at && bad.refused.start + 200 - at < io->pieces[i].iov_len)
+            ((uint8_t *)io->pieces[i].iov_base)[bad.refused.start + 200 - at] ^= 0x10;
+}
+
 static inline void bad_read_done(struct disk_io *io, enum err err)
 {
-    (void)err;
     for (uint32_t i = 0; i < array_length(bad.reads); i++) {
         if (bad.reads[i].io != io)
             continue;
         bad.reads[i].io = NULL;
         io->done = bad.reads[i].done;
-        io->done(io, E_DISK);
+        if (bad.misread)
+            bad_flip(io);
+        io->done(io, bad.misread ? err : E_DISK);
         return;
     }
     fail_msg("nobody asked for this read");
