@@ -172,7 +172,7 @@ static uint64_t staged_left(const struct store *s, const struct group *g)
     return min_u64(left, GROUP_STAGED_MAX) - g->need.staged;
 }
 
-/* Space for all blocks of a write (A1, A2). */
+/* Space for all blocks of a write, and memory for their places (A1, A2). */
 static enum verdict find_space(struct store *s, struct group *g, struct store_change *c,
                                struct need n)
 {
@@ -180,11 +180,11 @@ static enum verdict find_space(struct store *s, struct group *g, struct store_ch
     uint64_t left = allocator_left(&s->allocator);
 
     if (others->chunks + g->need.chunks + n.chunks <= left &&
-        others->leaves + g->need.leaves + n.leaves <= s->leaves.free_count)
+        others->leaves + g->need.leaves + n.leaves + s->leaves_let_go <= s->leaves.free_count)
         return VERDICT_ADMIT;
     if (g->item_count > 0 || s->journal.in_flight > 0)
         return later(s, g);
-    if (n.chunks > left && n.chunks <= left + allocator_freed(&s->allocator))
+    if (n.chunks <= left + allocator_freed(&s->allocator) && n.leaves <= s->leaves.free_count)
         return VERDICT_CHECKPOINT;
     return refuse(g, c, E_NO_SPACE);
 }

@@ -169,6 +169,7 @@ static enum err apply_unmap(struct store *s, struct store_replica *r, const stru
         part_of_chunk(f->extent, i, &first, &end);
         if (sure && first == 0 && end >= replica_chunk_blocks(r, i)) {
             map_free(r, i);
+            map_prune(r, i);
             continue;
         }
         err = take_chunk(s, r, i, &c);

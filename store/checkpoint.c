@@ -225,6 +225,7 @@ static void settle(struct store *s)
     s->log_pages = c->log_count;
     s->journal.tail = c->tail;
     allocator_settle(&s->allocator); /* C3 */
+    s->leaves_let_go = 0;
     stage_settle(s);
     memset(c->map_dirty, 0, s->geo.map_pages);
     memset(c->checksums_dirty, 0, s->geo.checksum_pages);

@@ -1,37 +1,79 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store/chunk_map.c — which chunk holds what of a replica: 8 bytes an entry, in leaves of 512.
+ * store/chunk_map.c — which chunk holds what of a replica: 8 bytes an entry, in leaves of 128.
+ *
+ * A leaf is there while it has an entry, so that a store's maps need no more of them than chunks
+ * are taken.  What replay finds in use has to fit into the same memory: a leaf that is given back
+ * beside a checkpoint, which frees chunks without a record (freeze.c), is not counted on before the
+ * root is durable.
  *
  * The sum over a replica's map is kept as the map changes: one term a placed chunk, so that a map
  * that lost or gained a record at open cannot prove itself (notes 43).
  */
 #include "store/inside.h"
 
+/* NULL: there is none. */
+static uint64_t *leaf_of(const struct store_replica *r, uint32_t index)
+{
+    const struct pool *p = &r->store->leaves;
+    uint32_t number = r->directory[index / MAP_LEAF];
+
+    return number ? (void *)(p->memory + (size_t)(number - 1) * p->item_bytes) : NULL;
+}
+
+/* A new one, with nothing in it. */
+static uint64_t *leaf_get(struct store_replica *r, uint32_t index)
+{
+    struct pool *p = &r->store->leaves;
+    uint8_t *leaf = pool_get(p);
+
+    if (!leaf)
+        return NULL;
+    r->directory[index / MAP_LEAF] = (uint32_t)((size_t)(leaf - p->memory) / p->item_bytes) + 1;
+    return memset(leaf, 0, p->item_bytes);
+}
+
+static void leaf_put(struct store_replica *r, uint32_t index)
+{
+    struct store *s = r->store;
+
+    pool_put(&s->leaves, leaf_of(r, index));
+    r->directory[index / MAP_LEAF] = 0;
+    s->leaves_let_go += checkpoint_running(s);
+}
+
+/* From its end: what is unmapped goes from its beginning. */
+static bool leaf_is_empty(const uint64_t *leaf)
+{
+    for (uint32_t i = MAP_LEAF; i > 0; i--)
+        if (leaf[i - 1])
+            return false;
+    return true;
+}
+
 uint64_t map_entry(const struct store_replica *r, uint32_t index)
 {
-    const uint64_t *leaf = r->directory[index / MAP_LEAF];
+    const uint64_t *leaf = leaf_of(r, index);
 
     return leaf ? leaf[index % MAP_LEAF] : 0;
 }
 
 bool map_has_leaf(const struct store_replica *r, uint32_t index)
 {
-    return r->directory[index / MAP_LEAF] != NULL;
+    return r->directory[index / MAP_LEAF] != 0;
 }
 
 bool map_set(struct store_replica *r, uint32_t index, uint64_t entry)
 {
-    uint64_t **leaf = &r->directory[index / MAP_LEAF];
+    uint64_t *leaf = leaf_of(r, index);
 
-    if (!*leaf) {
-        *leaf = pool_get(&r->store->leaves);
-        if (!*leaf)
-            return false;
-        memset(*leaf, 0, MAP_LEAF * sizeof **leaf);
-    }
-    if (!(*leaf)[index % MAP_LEAF])
+    if (!leaf)
+        leaf = leaf_get(r, index);
+    if (!leaf)
+        return false;
+    if (!leaf[index % MAP_LEAF])
         r->chunk_count++;
-    (*leaf)[index % MAP_LEAF] = entry;
+    leaf[index % MAP_LEAF] = entry;
     return true;
 }
 
@@ -64,9 +106,7 @@ void map_sum_anew(struct store_replica *r)
 
 void map_place(struct store_replica *r, uint32_t index, uint64_t chunk)
 {
-    uint64_t *leaf = r->directory[index / MAP_LEAF];
-
-    leaf[index % MAP_LEAF] = ENTRY_HERE | ENTRY_PLACED | chunk;
+    leaf_of(r, index)[index % MAP_LEAF] = ENTRY_HERE | ENTRY_PLACED | chunk;
     r->map_sum += map_term(r, index, chunk);
     map_page_dirty(r->store, chunk / MAP_RECORDS);
 }
@@ -85,20 +125,27 @@ void map_free(struct store_replica *r, uint32_t index)
     } else {
         allocator_let_go(&s->allocator);
     }
-    r->directory[index / MAP_LEAF][index % MAP_LEAF] = 0;
+    leaf_of(r, index)[index % MAP_LEAF] = 0;
     r->chunk_count--;
+}
+
+void map_prune(struct store_replica *r, uint32_t index)
+{
+    const uint64_t *leaf = leaf_of(r, index);
+
+    if (leaf && leaf_is_empty(leaf))
+        leaf_put(r, index);
 }
 
 void map_clear(struct store_replica *r)
 {
-    for (uint32_t i = 0; i < MAP_DIRECTORY; i++) {
-        if (!r->directory[i])
+    for (uint32_t i = 0; i < SHARD_CHUNKS; i += MAP_LEAF) {
+        if (!map_has_leaf(r, i))
             continue;
-        for (uint32_t k = 0; k < MAP_LEAF; k++)
-            if (r->directory[i][k])
-                map_free(r, i * MAP_LEAF + k);
-        pool_put(&r->store->leaves, r->directory[i]);
-        r->directory[i] = NULL;
+        for (uint32_t k = i; k < i + MAP_LEAF; k++)
+            if (map_entry(r, k))
+                map_free(r, k);
+        leaf_put(r, i);
     }
 }
 

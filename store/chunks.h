@@ -80,7 +80,7 @@ void allocator_settle(struct allocator *a); /* it is durable */
 #define ENTRY_PLACED  (UINT64_C(1) << 62) /* … and has a number                 */
 #define ENTRY_CHUNK   ((UINT64_C(1) << 48) - 1)
 
-#define MAP_LEAF      512u /* entries in a piece of map memory: 4 KiB */
+#define MAP_LEAF      128u /* entries in a piece of map memory: 1 KiB, for 8 MiB */
 #define SHARD_CHUNKS  ((uint32_t)(SHARD_BLOCKS / CHUNK_BLOCKS))
 #define MAP_DIRECTORY (SHARD_CHUNKS / MAP_LEAF)
 
@@ -118,7 +118,7 @@ struct store_replica {
     struct note notes[NOTES_MAX]; /* the oldest first */
     uint32_t note_count;
 
-    uint64_t *directory[MAP_DIRECTORY];
+    uint32_t directory[MAP_DIRECTORY]; /* the number of a leaf, from 1; 0: none */
     uint64_t map_sum;
     uint64_t chunk_count;
     uint64_t sum_told;  /* at open, by the root: what map_sum must come to … */
@@ -136,10 +136,11 @@ bool map_set(struct store_replica *r, uint32_t index, uint64_t entry);
 bool map_has_leaf(const struct store_replica *r, uint32_t index);
 /* Gives the chunk its place: entry, sum, and the page that must tell it. */
 void map_place(struct store_replica *r, uint32_t index, uint64_t chunk);
-/* Frees the chunk, placed or not, and forgets what is staged of it. */
+/* Frees the chunk, placed or not, and forgets what is staged of it.  Its leaf stays … */
 void map_free(struct store_replica *r, uint32_t index);
-void map_clear(struct store_replica *r);             /* frees all of them, and the leaves */
-void map_page_dirty(struct store *s, uint64_t page); /* the next checkpoint writes it */
+void map_prune(struct store_replica *r, uint32_t index); /* … until here, if it is empty */
+void map_clear(struct store_replica *r);                 /* frees all of them, and the leaves */
+void map_page_dirty(struct store *s, uint64_t page);     /* the next checkpoint writes it */
 /* How many chunks of the extent are not taken, and how many leaves they would need. */
 uint64_t map_missing(const struct store_replica *r, struct extent blocks, uint64_t *ret_leaves);
 /* The replica has another identity: its sum, of what has a place. */

@@ -36,10 +36,21 @@ static bool write_is_half_done(const struct store *s)
            container_of(queue->next, struct store_change, link)->blocks_done > 0;
 }
 
+/* No record says so (C3). */
+static void free_empty(struct staged_chunk *k)
+{
+    struct store_replica *r = k->replica;
+    uint32_t index = k->index;
+
+    map_free(r, index); /* and k with it */
+    map_prune(r, index);
+}
+
 /* Every staged chunk gets its number, a new one a fresh one. */
 static void place_all(struct store *s)
 {
     bool frees = !write_is_half_done(s);
+    uint32_t leaves = s->leaves.free_count;
 
     list_for_each_safe(l, &s->stage.current.list) {
         struct staged_chunk *k = container_of(l, struct staged_chunk, link);
@@ -47,7 +58,7 @@ static void place_all(struct store *s)
 
         assert(entry & ENTRY_HERE);
         if (frees && holds_nothing(k, entry)) {
-            map_free(k->replica, k->index);
+            free_empty(k);
             continue;
         }
         if (!(entry & ENTRY_PLACED)) {
@@ -57,6 +68,7 @@ static void place_all(struct store *s)
         }
         k->chunk = entry & ENTRY_CHUNK;
     }
+    s->leaves_let_go = s->leaves.free_count - leaves;
 }
 
 /* ---- logs ---- */

@@ -72,6 +72,7 @@ struct store {
     struct list commit_dirty;
     struct pool open_writes;
     struct pool leaves;
+    uint32_t leaves_let_go; /* since the checkpoint under way was begun: not counted on, C3 */
     struct allocator allocator;
     struct stage stage;
     struct page_entry *index, *index_pages;
@@ -106,6 +107,10 @@ static inline uint64_t chunk_offset(const struct store *s, uint64_t chunk)
 static inline uint64_t reserve_chunks(const struct store *s)
 {
     return min_u64(s->geo.chunks / 32, 640); /* one window: 32 MiB in 256 writes, and a little */
+}
+static inline uint64_t reserve_leaves(const struct store *s)
+{
+    return min_u64(s->leaves.count / 32, 640); /* of that window: two for a write at worst */
 }
 
 /* ---- open (open.c, load.c, replay.c) ---- */

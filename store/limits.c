@@ -31,6 +31,12 @@ static uint64_t map_slots(uint64_t entries)
     return slots * sizeof(struct map_entry);
 }
 
+/* Each leaf has its place in the pool's stack. */
+static uint64_t map_memory(const struct store_limits *l)
+{
+    return leaves_of(l) * (MAP_LEAF * sizeof(uint64_t) + sizeof(void *));
+}
+
 static uint64_t stage_memory(const struct store_limits *l)
 {
     uint64_t stage = max_u64(l->stage_bytes, STAGE_LEAST), blocks = stage / BLOCK_BYTES;
@@ -60,7 +66,7 @@ static uint64_t disk_memory(uint64_t device_bytes)
 
 uint64_t store_limits_bytes(const struct store_limits *l)
 {
-    return l->map_bytes + stage_memory(l) + cache_memory(l->checksum_pages) +
+    return map_memory(l) + stage_memory(l) + cache_memory(l->checksum_pages) +
            disk_memory(l->device_bytes) + (uint64_t)l->replicas_max * sizeof(struct store_replica) +
            open_writes_of(l) * sizeof(struct open_write) +
            HOME_READS * ((uint64_t)CHUNK_BYTES + sizeof(struct home_read)) +
@@ -80,7 +86,7 @@ struct store_limits store_limits_node(uint64_t device_bytes)
     uint64_t allowed = l.map_bytes + REST_BYTES, taken;
 
     l.map_bytes = max_u64(round_up(l.map_bytes, PAGE_BYTES), 4 * MIB);
-    taken = store_limits_bytes(&l) + MIB;
+    taken = store_limits_bytes(&l) + MIB / 2; /* what is small */
     l.checksum_pages = PAGES_MIN;
     while (taken + cache_memory(l.checksum_pages + (uint64_t)PAGES_MIN) <= allowed)
         l.checksum_pages += PAGES_MIN;

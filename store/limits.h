@@ -16,4 +16,10 @@ static inline uint32_t open_writes_of(const struct store_limits *l)
     return min_u32(OPEN_WRITES_MOST, max_u32(OPEN_EXTENTS_MAX, l->changes_max * 64));
 }
 
+/* Of the chunk maps. */
+static inline uint32_t leaves_of(const struct store_limits *l)
+{
+    return (uint32_t)max_u64(l->map_bytes / (MAP_LEAF * sizeof(uint64_t)), 1);
+}
+
 #endif

@@ -24,6 +24,8 @@
     X(GAUGE,     stage_size,         "Blocks for which there is memory.")                         \
     X(GAUGE,     free_bytes,         "Chunks that may be taken now.")                             \
     X(GAUGE,     size_bytes,         "All chunks.")                                               \
+    X(GAUGE,     map_used_bytes,     "Memory of the chunk maps in use: 1 KiB for each 8 MiB of a volume that hold anything.") \
+    X(GAUGE,     map_size_bytes,     "Memory for chunk maps.")                                    \
     X(GAUGE,     broken,             "1: the disk refused a write, and takes no more changes.")
 /* clang-format on */
 METRICS_STRUCT(store_metrics, STORE_METRICS);

@@ -34,7 +34,6 @@ struct opening {
 static enum err memory_open(struct store *s)
 {
     const struct geometry *g = &s->geo;
-    uint32_t leaves = (uint32_t)max_u64(s->limits.map_bytes / (MAP_LEAF * sizeof(uint64_t)), 1);
     uint32_t max = s->limits.replicas_max;
     enum err err;
 
@@ -54,7 +53,8 @@ static enum err memory_open(struct store *s)
         err = pool_open(&s->open_writes, "open writes", sizeof(struct open_write), 64,
                         open_writes_of(&s->limits));
     if (!err)
-        err = pool_open(&s->leaves, "chunk maps", MAP_LEAF * sizeof(uint64_t), 64, leaves);
+        err = pool_open(&s->leaves, "chunk maps", MAP_LEAF * sizeof(uint64_t), 64,
+                        leaves_of(&s->limits));
     if (!err)
         err = allocator_open(&s->allocator, g->chunks);
     return err;

@@ -244,7 +244,8 @@ bool store_note_answers(struct store_replica *r, const struct store_note *n);
  * in memory now, on disk with the next record.  Nothing to do where it is not there. */
 void store_note_acknowledged(struct store_replica *r, const struct store_note *n);
 
-/* Whether a write of these blocks would find space, its reserve included (design 6.1). */
+/* Whether a write of these blocks would find space, and memory for the map, reserves included
+ * (design 6.1). */
 bool store_fits(const struct store_replica *r, struct extent blocks);
 
 /* ---- reads ---- */
