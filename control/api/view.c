@@ -150,7 +150,7 @@ static void explain(const struct volume_view *v, const struct heartbeat_set *set
     const struct heartbeat *last = heartbeats_last(set, v->head.primary);
 
     if (whole(open))
-        snprintf(why, HEARTBEAT_WHY_MAX, "it grows to %s%s%.100s", size_show(v->volume.bytes).text,
+        snprintf(why, HEARTBEAT_WHY_MAX, "it grows to %s%s%.96s", size_show(v->volume.bytes).text,
                  open->why[0] ? ": " : "", open->why);
     else if (open && open->why[0])
         snprintf(why, HEARTBEAT_WHY_MAX, "%s", open->why);

@@ -297,8 +297,8 @@ static void a_load_of_large_reads_leaves_small_writes_alone(void **state)
 
     (void)state;
     pair_open(&p, true, 0);
-    for (uint8_t v = 0; v < array_length(volumes); v++) {
-        volume_open(&p, &volumes[v], 2 + v);
+    for (uint32_t v = 0; v < array_length(volumes); v++) {
+        volume_open(&p, &volumes[v], (uint8_t)(2 + v));
         volumes[v].ram.rate = 20;
     }
     for (uint32_t v = 0; v < array_length(volumes); v++)
