@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MIB               (UINT64_C(1) << 20)
@@ -41,8 +42,11 @@ static bool is_small(const struct node_config *c)
 static uint64_t disk_bytes(const struct node_disk_config *d)
 {
     int fd = open(d->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    off_t end = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
+    off_t end = -1;
+    struct stat st;
 
+    if (fd >= 0 && fstat(fd, &st) == 0 && (S_ISREG(st.st_mode) || S_ISBLK(st.st_mode)))
+        end = lseek(fd, 0, SEEK_END); /* a folder has a vast one */
     if (fd >= 0)
         close(fd);
     return end > 0 ? (uint64_t)end : d->bytes;

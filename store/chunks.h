@@ -9,6 +9,8 @@
 
 /* ---- geometry (superblock.c) ---- */
 
+#define DEVICE_MOST (UINT64_C(1) << 50) /* bytes */
+
 struct geometry {
     uint64_t size_bytes;
     uint64_t journal_offset, journal_bytes;

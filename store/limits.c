@@ -79,8 +79,9 @@ uint64_t store_limits_bytes(const struct store_limits *l)
 
 struct store_limits store_limits_node(uint64_t device_bytes)
 {
-    struct store_limits l = {.device_bytes = device_bytes,
-                             .map_bytes = device_bytes / 8192, /* 8 bytes for each 64 KiB */
+    uint64_t bytes = min_u64(device_bytes, DEVICE_MOST); /* what is larger does not open */
+    struct store_limits l = {.device_bytes = bytes,
+                             .map_bytes = bytes / 8192, /* 8 bytes for each 64 KiB */
                              .stage_bytes = STAGE_NODE,
                              .changes_max = 1024};
     uint64_t allowed = l.map_bytes + REST_BYTES, taken;

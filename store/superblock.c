@@ -14,7 +14,6 @@
 #define REPLICAS_LEAST    256u
 #define BYTES_PER_REPLICA (UINT64_C(2) << 30) /* four per 8 GiB (design 7) */
 #define LOG_PAGES_SPARE   64u
-#define DEVICE_MOST       (UINT64_C(1) << 50)
 
 /* Everything but the chunks, for `chunks` of them; fills in all that depends on the number. */
 static uint64_t lay_out(struct geometry *g, uint64_t chunks)

@@ -20,6 +20,20 @@ static void a_nodes_disk_keeps_to_its_budget(void **state)
     }
 }
 
+/* Nothing says before it is opened that a file's size is sense. */
+static void a_disk_of_any_size_has_limits(void **state)
+{
+    struct store_limits most = store_limits_node(UINT64_C(1) << 50);
+
+    (void)state;
+    for (uint32_t shift = 0; shift < 64; shift++) {
+        struct store_limits l = store_limits_node(UINT64_MAX >> shift);
+
+        assert_true(l.map_bytes <= most.map_bytes);
+        assert_in_range(l.checksum_pages, 1, 65536);
+    }
+}
+
 /* What is promised to be enough is asked for, and no more. */
 static void what_is_taken_is_what_was_said(void **state)
 {
@@ -51,6 +65,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_nodes_disk_keeps_to_its_budget),
+        cmocka_unit_test(a_disk_of_any_size_has_limits),
         cmocka_unit_test(what_is_taken_is_what_was_said),
     };
 
