@@ -130,6 +130,24 @@ static void it_is_told_how_much_is_in_use(void **state)
     rig_end(&r);
 }
 
+/* A write that needs a leaf waits for the checkpoint under way; with a crash before its root, it is
+ * not there. */
+static void expect_write_after_root(struct rig *r, bool crash)
+{
+    struct call w;
+
+    write_start(r, &w, 2 * LEAF, 4000);
+    assert_false(w.wait.over);
+    if (crash) {
+        reopen_after_power_loss(r);
+        expect_blocks(r, 2 * LEAF, 1, 0);
+        return;
+    }
+    gate_checkpoint_end(r);
+    assert_int_equal(rig_await(r, &w.wait), E_OK);
+    expect_blocks(r, 2 * LEAF, 1, 4000);
+}
+
 /* Until the root is durable replay finds the chunk where it was, and has no more memory than this.
  */
 static void what_a_checkpoint_emptied_waits_for_its_root(void **state)
@@ -137,21 +155,11 @@ static void what_a_checkpoint_emptied_waits_for_its_root(void **state)
     (void)state;
     for (uint32_t crash = 0; crash < 2; crash++) {
         struct rig r = begin(5);
-        struct call w;
 
         unmap_by_halves(&r, 0);
         gate_checkpoint_begin(&r);
         assert_int_equal(map_entry(r.replica, 0), 0);
-        write_start(&r, &w, 2 * LEAF, 3000);
-        assert_false(w.wait.over);
-        if (crash) {
-            reopen_after_power_loss(&r);
-            expect_blocks(&r, 2 * LEAF, 1, 0);
-        } else {
-            gate_checkpoint_end(&r);
-            assert_int_equal(rig_await(&r, &w.wait), E_OK);
-            expect_blocks(&r, 2 * LEAF, 1, 3000);
-        }
+        expect_write_after_root(&r, crash);
         expect_blocks(&r, 0, CHUNK_BLOCKS, 0);
         rig_end(&r);
     }
@@ -163,22 +171,12 @@ static void what_a_checkpoint_emptied_in_part_waits_too(void **state)
     (void)state;
     for (uint32_t crash = 0; crash < 2; crash++) {
         struct rig r = begin(6);
-        struct call w;
 
         assert_int_equal(rig_write(&r, CHUNK_BLOCKS, CHUNK_BLOCKS, 3000), E_OK);
         unmap_by_halves(&r, 0);
         gate_checkpoint_begin(&r);
         assert_int_equal(rig_unmap(&r, CHUNK_BLOCKS, CHUNK_BLOCKS), E_OK);
-        write_start(&r, &w, 2 * LEAF, 4000);
-        assert_false(w.wait.over);
-        if (crash) {
-            reopen_after_power_loss(&r);
-            expect_blocks(&r, 2 * LEAF, 1, 0);
-        } else {
-            gate_checkpoint_end(&r);
-            assert_int_equal(rig_await(&r, &w.wait), E_OK);
-            expect_blocks(&r, 2 * LEAF, 1, 4000);
-        }
+        expect_write_after_root(&r, crash);
         expect_blocks(&r, 0, 2 * CHUNK_BLOCKS, 0);
         rig_end(&r);
     }
