@@ -278,11 +278,11 @@ static void command_release(struct task *task)
     payload_put(&t->buffers, &c->scsi.data_in);
     if (!c->delivered)
         list_remove(&c->wait_link); /* of those that were held */
-    memory_leave(c);
     order_end(c);
     if (s->unit)
         door_leave(c);
-    window_relieve(c);
+    window_relieve(c); /* the shares of those that wait for memory are wider */
+    memory_leave(c);
     slot_put(c);
     if (c->kind->over && s->connection)
         c->kind->over(c);

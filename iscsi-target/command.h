@@ -134,6 +134,8 @@ bool memory_turn(const struct command *c);
 void memory_wait(struct command *c);
 void memory_leave(struct command *c);
 must_check bool memory_get(struct command *c); /* c->want bytes of data-out; false: not now */
+/* c->need bytes of data-out for one that cannot wait and never did; false: none for it. */
+must_check bool memory_get_at_once(struct command *c);
 /* Is there anything to wait for?  A command that has its data-out takes what there is, or does
  * without (C3); at its turn, if nobody has any, it is too large. */
 bool memory_comes(const struct command *c);

@@ -16,8 +16,12 @@
  * It is passed by what there is enough for, from units that hold next to nothing: together no more
  * than the small segments are, and a command each.  Whatever else comes back is kept for it.
  *
+ * A write that comes with its data cannot wait: it gets memory now, or is told TASK SET FULL, which
+ * QEMU stands seven times.  It takes turns with the line of its unit, one for each that has had its
+ * turn there; else a volume whose reads never end would refuse all its writes.
+ *
  * Promises: M1 a unit that holds as much as is free waits; only what has its data-out gets its
- *              scratch all the same.
+ *              scratch all the same, and what cannot wait up to twice that.
  *           M2 of units that wait and may have more, none is passed twice by another, as long as
  *              there is enough for its next command.
  *           M3 a unit that holds nothing gets what there is enough for, whoever waits for more.
@@ -44,8 +48,7 @@ static bool may_pass(const struct iscsi_target *t, const struct unit *u)
     return u->held_bytes * max_u32(t->busy, 1) < pool_bytes(&t->buffers.small);
 }
 
-/* The first that may have what it needs; *scarce: one that is passed may, but there is not enough.
- */
+/* The first for which there is enough, within its unit's share; *scarce: one is passed. */
 static struct command *next_of(const struct iscsi_target *t, const struct unit *u, bool *scarce)
 {
     if (!may_have(t, u, 0))
@@ -53,11 +56,11 @@ static struct command *next_of(const struct iscsi_target *t, const struct unit *
     list_for_each(l, &u->starved) {
         struct command *c = container_of(l, struct command, wait_link);
 
-        if (*scarce && !may_pass(t, u))
+        bool may = may_have(t, u, c->need);
+
+        if ((*scarce || !may) && !may_pass(t, u))
             return NULL;
-        if (!may_have(t, u, c->need))
-            continue;
-        if (is_enough(t, c->need))
+        if (may && is_enough(t, c->need))
             return c;
         *scarce = true;
     }
@@ -86,7 +89,37 @@ bool memory_turn(const struct command *c)
 
     if (next || !list_empty(&c->wait_link))
         return next == c;
-    return may_have(t, u, c->need) && (!scarce || may_pass(t, u));
+    return may_have(t, u, c->need) && ((!scarce && list_empty(&u->starved)) || may_pass(t, u));
+}
+
+/* Those that wait may have as much as is free; it, twice that. */
+static bool may_pass_its_line(const struct iscsi_target *t, const struct unit *u)
+{
+    return u->line_moved && u->held_bytes / 2 < buffers_free_bytes(&t->buffers, 0);
+}
+
+static bool may_have_at_once(const struct command *c)
+{
+    const struct iscsi_target *t = c->session->target;
+    const struct unit *u = c->session->unit;
+    bool scarce;
+
+    if (may_pass(t, u))
+        return true;
+    next_command(t, &scarce);
+    if (scarce)
+        return false;
+    return list_empty(&u->starved) ? may_have(t, u, c->need) : may_pass_its_line(t, u);
+}
+
+bool memory_get_at_once(struct command *c)
+{
+    struct scsi_command *s = &c->scsi;
+
+    if (!may_have_at_once(c) || !payload_get(s->buffers, &s->data_out, c->need))
+        return false;
+    c->session->unit->line_moved = false;
+    return true;
 }
 
 void memory_wait(struct command *c)
@@ -111,11 +144,18 @@ void memory_back(struct iscsi_target *t)
         task_run(&next->task);
 }
 
+static bool has_some(const struct command *c)
+{
+    return c->scsi.data_out.count + c->scsi.data_in.count > 0;
+}
+
 static void line_leave(struct command *c)
 {
     struct unit *u = c->session->unit;
     bool first = u->starved.next == &c->wait_link;
 
+    if (has_some(c))
+        u->line_moved = true;
     list_remove(&c->wait_link);
     if (!first) /* it has passed the first, which keeps its turn */
         return;

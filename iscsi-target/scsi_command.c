@@ -93,14 +93,11 @@ static void task_set_full(struct command *c)
     c->unsolicited = false;
 }
 
-/* Memory for what comes without being asked for; without it, or where others wait for some and
- * would be passed, TASK SET FULL (T2). */
+/* Memory for what comes without being asked for; TASK SET FULL, if it may have none now (T2). */
 static void take_memory(struct command *c)
 {
-    struct iscsi_target *t = c->session->target;
-
-    c->need = min_u32(c->edtl, t->limits.transfer_bytes_max);
-    if (!memory_turn(c) || !payload_get(&t->buffers, &c->scsi.data_out, c->need))
+    c->need = min_u32(c->edtl, c->session->target->limits.transfer_bytes_max);
+    if (!memory_get_at_once(c))
         task_set_full(c);
 }
 

@@ -27,6 +27,7 @@ struct unit {
     struct list hungry_link; /* in target->hungry                                    */
     struct list starved;     /* commands that wait for memory, next first            */
     uint64_t held_bytes;     /* of the target's buffers: with all that its commands have */
+    bool line_moved;         /* since a command that cannot wait took memory             */
 
     uint64_t rate; /* how many it finishes in RATE_US of being busy, smoothed */
     uint64_t measured_us, busy_since_us, busy_us;

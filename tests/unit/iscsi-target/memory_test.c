@@ -320,6 +320,157 @@ static void a_load_of_large_reads_leaves_small_writes_alone(void **state)
     pair_close(&p);
 }
 
+/* Those that were answered are asked for again. */
+static void read_on(struct initiator *i, struct initiator_request *of, uint8_t *bytes,
+                    uint32_t length)
+{
+    for (uint32_t n = 0; n < HOGS; n++) {
+        if (of[n].initiator && !of[n].answered)
+            continue;
+        of[n] = (struct initiator_request){0};
+        initiator_read(i, &of[n], n * BIG_UNITS, bytes, length);
+    }
+}
+
+static void turn_reading(struct pair *p, struct initiator_request *many)
+{
+    read_on(p->modest, many, p->own, BIG_BYTES / 4);
+    sim_run_for(p->lab.sim, SECOND_US / 1000);
+}
+
+/* The other volume's reads of 128 KiB never end: more than it may hold. */
+static void reading_open(struct pair *p, struct initiator_request *many)
+{
+    pair_open(p, true, 0);
+    p->other.rate = 200;
+    memset(many, 0, HOGS * sizeof *many);
+    for (uint32_t n = 0; n < 100; n++)
+        turn_reading(p, many);
+}
+
+static void reading_close(struct pair *p, struct initiator_request *many)
+{
+    for (uint32_t n = 0; n < HOGS; n++)
+        lab_until(&p->lab, initiator_answered, &many[n]);
+    read_much(p);
+    pair_close(p);
+}
+
+static void ends_within_a_second(struct pair *p, struct initiator_request *many,
+                                 const struct initiator_request *r)
+{
+    uint64_t since = sim_now_us(p->lab.sim);
+
+    while (!r->answered) {
+        turn_reading(p, many);
+        assert_true(sim_now_us(p->lab.sim) - since < SECOND_US);
+    }
+    assert_int_equal(r->status, 0);
+}
+
+/* Nothing hangs: a volume's own smaller commands do not pass its large one. */
+static void a_large_read_has_its_turn(void **state)
+{
+    static struct initiator_request many[HOGS], large;
+    static uint8_t bytes[BIG_BYTES];
+    struct pair p;
+
+    (void)state;
+    reading_open(&p, many);
+    large = (struct initiator_request){0};
+    initiator_read(p.modest, &large, 0, bytes, BIG_BYTES);
+    ends_within_a_second(&p, many, &large);
+    reading_close(&p, many);
+}
+
+/* Their data comes with them, and the reads leave them memory: none is told TASK SET FULL. */
+static void reads_that_wait_leave_memory_to_writes(void **state)
+{
+    static struct initiator_request many[HOGS], write;
+    static uint8_t bytes[BIG_BYTES];
+    struct pair p;
+
+    (void)state;
+    reading_open(&p, many);
+    for (uint32_t n = 0; n < 20; n++) {
+        write = (struct initiator_request){0};
+        initiator_write(p.modest, &write, 0, bytes, n % 2 ? BIG_BYTES : 4096);
+        ends_within_a_second(&p, many, &write);
+    }
+    reading_close(&p, many);
+}
+
+/* Nor do writes that never end, told TASK SET FULL or not, take a read's turn. */
+static void writes_that_cannot_wait_leave_memory_to_reads(void **state)
+{
+    static struct initiator_request many[HOGS], read;
+    static uint8_t bytes[BIG_BYTES];
+    uint32_t next = 0;
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, true, 0);
+    p.other.rate = 200;
+    memset(many, 0, sizeof many);
+    memset(&read, 0, sizeof read);
+    for (uint64_t since = sim_now_us(p.lab.sim); !read.answered; next++) {
+        for (uint32_t n = 0; n < HOGS; n++) {
+            if (many[n].initiator && !many[n].answered)
+                continue;
+            many[n] = (struct initiator_request){0};
+            initiator_write(p.modest, &many[n], n * BIG_UNITS, p.own, BIG_BYTES / 2);
+        }
+        if (next == 100)
+            initiator_read(p.modest, &read, 0, bytes, BIG_BYTES);
+        sim_run_for(p.lab.sim, SECOND_US / 1000);
+        assert_true(sim_now_us(p.lab.sim) - since < 2 * SECOND_US);
+    }
+    assert_int_equal(read.status, 0);
+    reading_close(&p, many);
+}
+
+/* Eight busy volumes leave nothing large free, and each of them, and a ninth that has nothing, gets
+ * what it needs for a large read. */
+static void busy_volumes_all_have_their_large_turn(void **state)
+{
+    static struct initiator_request many[8][HOGS], large[9];
+    static uint8_t bytes[BIG_BYTES];
+    struct volume volumes[8];
+    uint32_t left = array_length(large);
+    uint64_t since;
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, true, 0);
+    memset(many, 0, sizeof many);
+    memset(large, 0, sizeof large);
+    for (uint32_t v = 0; v < array_length(volumes); v++) {
+        volume_open(&p, &volumes[v], (uint8_t)(2 + v));
+        volumes[v].ram.rate = 200;
+    }
+    for (since = sim_now_us(p.lab.sim); left > 0;) {
+        for (uint32_t v = 0; v < array_length(volumes); v++)
+            read_on(volumes[v].initiator, many[v], p.own, BIG_BYTES / 4);
+        sim_run_for(p.lab.sim, SECOND_US / 1000);
+        if (!large[0].initiator && sim_now_us(p.lab.sim) - since >= SECOND_US / 10) {
+            for (uint32_t v = 0; v < array_length(volumes); v++)
+                initiator_read(volumes[v].initiator, &large[v], 0, bytes, BIG_BYTES);
+            initiator_read(p.modest, &large[8], 0, bytes, BIG_BYTES);
+        }
+        left = array_length(large);
+        for (uint32_t n = 0; n < array_length(large); n++)
+            left -= large[n].answered;
+        assert_true(sim_now_us(p.lab.sim) - since < 5 * SECOND_US);
+    }
+    for (uint32_t v = 0; v < array_length(volumes); v++) {
+        for (uint32_t n = 0; n < HOGS; n++)
+            lab_until(&p.lab, initiator_answered, &many[v][n]);
+        volume_close(&p, &volumes[v]);
+    }
+    read_much(&p);
+    pair_close(&p);
+}
+
 /* One that wanted more memory than there was, and has its turn when the door of its hung volume has
  * become too narrow for it. */
 static void who_waits_at_the_door_holds_up_nobody(void **state)
@@ -397,6 +548,10 @@ int main(void)
         cmocka_unit_test(what_is_small_is_left_to_others),
         cmocka_unit_test(who_asks_for_too_much_is_passed),
         cmocka_unit_test(a_load_of_large_reads_leaves_small_writes_alone),
+        cmocka_unit_test(a_large_read_has_its_turn),
+        cmocka_unit_test(reads_that_wait_leave_memory_to_writes),
+        cmocka_unit_test(writes_that_cannot_wait_leave_memory_to_reads),
+        cmocka_unit_test(busy_volumes_all_have_their_large_turn),
         cmocka_unit_test(who_waits_at_the_door_holds_up_nobody),
         cmocka_unit_test(units_that_wait_take_turns),
     };
