@@ -435,6 +435,8 @@ static enum task_next end_or_damage(struct replay *r, bool payload)
     if (damage && payload)
         return take(r);
     if (damage && le64_get(beyond.next->sequence) <= beyond.durable + 1) {
+        if (replay_waits_for_space(r))
+            return make_room(r);
         if (!stage_takes_loss(s, beyond.next) && can_make_room(r))
             return make_room(r);
         lose_group(s, beyond.next);

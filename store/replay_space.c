@@ -9,8 +9,8 @@
  * between: what is taken, promised and named by the rest of the journal is never more than what was
  * taken, promised and let go at its end (allocator.c).  But where a map page could not be proved,
  * all its chunks wait for the next root, the free ones too.  So there is a checkpoint before the
- * first group: later, what is left may be promised to staged chunks, and what the journal names of
- * it could not be kept for that.
+ * first group, whether it is taken or lost: later, what is left may be promised to staged chunks,
+ * and what the journal names of it could not be kept for that.
  */
 #include "store/replay.h"
 

@@ -61,40 +61,80 @@ static uint64_t left(const struct rig *r)
     return allocator_left(&r->store->allocator);
 }
 
-/* The last map page, which says of free chunks too, is rotten; `whole` goes around the journal. */
+/* Nearly full, OTHER's first 100 chunks on one page of the map and the last chunks of all on another
+ * one, whose offset that is: it says of free chunks, too. */
+static struct rig nearly_full(uint64_t *ret_page)
+{
+    struct rig r = rig_begin(1, 400 * CHUNK_BLOCKS);
+    uint64_t page = (r.store->geo.chunks - 1) / MAP_RECORDS;
+
+    assert_int_equal(rig_make(&r, OTHER, 200 * CHUNK_BLOCKS), E_OK);
+    fill(&r, 0, 100);
+    rig_reopen(&r); /* OTHER has the first chunks, and no other page of the map */
+    fill(&r, 0, page * MAP_RECORDS - 100 + 5);
+    rig_reopen(&r);
+    assert_true(r.store->index[page].flags & PAGE_WRITTEN);
+    *ret_page = page_offset(&r.store->geo, page, r.store->index[page].flags & PAGE_PLACE);
+    r.replica = store_find(r.store, OTHER);
+    assert_true(left(&r) > 20);
+    return r;
+}
+
+static void crash_and_lose_page(struct rig *r, uint64_t page)
+{
+    uint8_t bytes[PAGE_BYTES];
+
+    rig_crash(r, SIM_POWER_LOST);
+    memset(bytes, 0xa5, sizeof bytes);
+    sim_disk_poke(r->medium, page, bytes, sizeof bytes);
+}
+
+static void open_with_other_well(struct rig *r)
+{
+    assert_int_equal(rig_open(r), E_OK);
+    assert_true(rig_facts(r).damaged);
+    r->replica = store_find(r->store, OTHER);
+    assert_false(rig_facts(r).damaged);
+}
+
+/* `whole` goes around the journal. */
 static void a_bad_map_page_keeps_no_space_from_others(void **state)
 {
     (void)state;
     for (uint32_t whole = 0; whole < 2; whole++) {
-        struct rig r = rig_begin(1, 400 * CHUNK_BLOCKS);
-        uint64_t chunks = r.store->geo.chunks, page = (chunks - 1) / MAP_RECORDS;
-        uint64_t mine = page * MAP_RECORDS - 100, offset;
-        uint8_t bytes[PAGE_BYTES];
+        uint64_t page;
+        struct rig r = nearly_full(&page);
 
-        assert_int_equal(rig_make(&r, OTHER, 200 * CHUNK_BLOCKS), E_OK);
-        fill(&r, 0, 100);
-        rig_reopen(&r); /* OTHER has the first chunks, and no other page of the map */
-        fill(&r, 0, mine + 5);
-        rig_reopen(&r);
-        assert_true(r.store->index[page].flags & PAGE_WRITTEN);
-        offset = page_offset(&r.store->geo, page, r.store->index[page].flags & PAGE_PLACE);
-        r.replica = store_find(r.store, OTHER);
-        assert_true(left(&r) > 20);
         fill(&r, 100, 10);
         if (whole)
             assert_int_equal(write_whole(&r, 120, 5000), E_OK);
-        rig_crash(&r, SIM_POWER_LOST);
-        memset(bytes, 0xa5, sizeof bytes);
-        sim_disk_poke(r.medium, offset, bytes, sizeof bytes);
-        assert_int_equal(rig_open(&r), E_OK);
-        assert_true(rig_facts(&r).damaged);
-        r.replica = store_find(r.store, OTHER);
-        assert_false(rig_facts(&r).damaged);
+        crash_and_lose_page(&r, page);
+        open_with_other_well(&r);
         expect_filled(&r, 0, 110);
         if (whole)
             expect_blocks(&r, 120 * CHUNK_BLOCKS, CHUNK_BLOCKS, 5000);
         rig_end(&r);
     }
+}
+
+/* The first group is rotten, too: its loss takes chunks as the write did. */
+static void a_lost_first_group_waits_for_space_as_a_whole_one(void **state)
+{
+    uint64_t page, at;
+    struct rig r = nearly_full(&page);
+
+    (void)state;
+    at = r.store->geo.journal_offset + r.store->journal.head % r.store->geo.journal_bytes;
+    fill(&r, 100, 10);
+    assert_int_equal(write_whole(&r, 120, 5000), E_OK);
+    crash_and_lose_page(&r, page);
+    sim_disk_poke(r.medium, at, (const uint8_t *)"rotten", 6);
+    open_with_other_well(&r);
+    expect_filled(&r, 0, 100);
+    expect_medium(&r, 100 * CHUNK_BLOCKS);
+    expect_filled(&r, 101, 9);
+    expect_blocks(&r, 120 * CHUNK_BLOCKS, CHUNK_BLOCKS, 5000);
+    rig_end(&r);
 }
 
 static struct rig large_rig(uint64_t seed, struct store_limits limits)
@@ -332,6 +372,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_bad_map_page_keeps_no_space_from_others),
+        cmocka_unit_test(a_lost_first_group_waits_for_space_as_a_whole_one),
         cmocka_unit_test(what_is_let_go_waits_for_a_root),
         cmocka_unit_test(what_is_let_go_beside_a_checkpoint_waits_for_the_next),
         cmocka_unit_test(what_a_journal_had_at_once_it_has_again),
