@@ -61,6 +61,8 @@ static enum err take_chunk(struct store *s, struct store_replica *r, uint32_t in
     bool taken = !map_entry(r, index);
     bool lost = r->damaged || hole_state(r, index) == BLOCK_LOST;
 
+    if (s->stage.chunks.free_count == 0 && !stage_find(s, r, index))
+        return E_NO_MEMORY; /* before anything is taken that nothing staged would tell of */
     if (taken) {
         if (allocator_left(&s->allocator) == 0)
             return E_NO_SPACE;
@@ -69,8 +71,6 @@ static enum err take_chunk(struct store *s, struct store_replica *r, uint32_t in
         s->allocator.promised++;
     }
     *ret = stage_get(s, r, index);
-    if (!*ret)
-        return E_NO_MEMORY;
     for (uint32_t b = 0; taken && lost && b < CHUNK_BLOCKS; b++)
         stage_set(s, *ret, b, BLOCK_LOST, NULL);
     return E_OK;

@@ -6,19 +6,11 @@
  */
 #include "tests/unit/store/rig_io.h"
 
-#define LARGE_BYTES   (UINT64_C(256) << 20)
-#define LARGE_JOURNAL (UINT64_C(32) << 20)
-#define LARGE_STAGE   (32u << 20)
-#define UNMAPS        40u
+#define LARGE_STAGE (32u << 20)
+#define UNMAPS      40u
+#define FILLED      1600u
 
 static const struct identity OTHER = {0x0b00000000000100};
-
-/* One block of each chunk from `first` on. */
-static void fill(struct rig *r, uint64_t first, uint64_t count)
-{
-    for (uint64_t i = first; i < first + count; i++)
-        assert_int_equal(rig_write(r, i * CHUNK_BLOCKS, 1, 1000 + i), E_OK);
-}
 
 static void expect_filled(struct rig *r, uint64_t first, uint64_t count)
 {
@@ -61,17 +53,17 @@ static uint64_t left(const struct rig *r)
     return allocator_left(&r->store->allocator);
 }
 
-/* Nearly full, OTHER's first 100 chunks on one page of the map and the last chunks of all on another
- * one, whose offset that is: it says of free chunks, too. */
+/* Nearly full, OTHER's first 100 chunks on one page of the map and the last chunks of all on
+ * another one, whose offset that is: it says of free chunks, too. */
 static struct rig nearly_full(uint64_t *ret_page)
 {
     struct rig r = rig_begin(1, 400 * CHUNK_BLOCKS);
     uint64_t page = (r.store->geo.chunks - 1) / MAP_RECORDS;
 
     assert_int_equal(rig_make(&r, OTHER, 200 * CHUNK_BLOCKS), E_OK);
-    fill(&r, 0, 100);
+    rig_fill(&r, 0, 100);
     rig_reopen(&r); /* OTHER has the first chunks, and no other page of the map */
-    fill(&r, 0, page * MAP_RECORDS - 100 + 5);
+    rig_fill(&r, 0, page * MAP_RECORDS - 100 + 5);
     rig_reopen(&r);
     assert_true(r.store->index[page].flags & PAGE_WRITTEN);
     *ret_page = page_offset(&r.store->geo, page, r.store->index[page].flags & PAGE_PLACE);
@@ -105,7 +97,7 @@ static void a_bad_map_page_keeps_no_space_from_others(void **state)
         uint64_t page;
         struct rig r = nearly_full(&page);
 
-        fill(&r, 100, 10);
+        rig_fill(&r, 100, 10);
         if (whole)
             assert_int_equal(write_whole(&r, 120, 5000), E_OK);
         crash_and_lose_page(&r, page);
@@ -125,7 +117,7 @@ static void a_lost_first_group_waits_for_space_as_a_whole_one(void **state)
 
     (void)state;
     at = r.store->geo.journal_offset + r.store->journal.head % r.store->geo.journal_bytes;
-    fill(&r, 100, 10);
+    rig_fill(&r, 100, 10);
     assert_int_equal(write_whole(&r, 120, 5000), E_OK);
     crash_and_lose_page(&r, page);
     sim_disk_poke(r.medium, at, (const uint8_t *)"rotten", 6);
@@ -137,31 +129,13 @@ static void a_lost_first_group_waits_for_space_as_a_whole_one(void **state)
     rig_end(&r);
 }
 
-static struct rig large_rig(uint64_t seed, struct store_limits limits)
-{
-    struct rig r = {.sim = sim_open(seed)};
-    struct rig_wait w = {0};
-    struct store_format f = {
-        .identity = DISK, .journal_bytes = LARGE_JOURNAL, .done = rig_format_done, .own = &w};
-
-    r.medium = sim_disk_make(r.sim, "disk", LARGE_BYTES);
-    rig_start(&r);
-    f.env = r.env;
-    f.disk = r.disk;
-    store_format(&f);
-    assert_int_equal(rig_await(&r, &w), E_OK);
-    assert_int_equal(rig_open_with(&r, limits), E_OK);
-    assert_int_equal(rig_make(&r, REPLICA, SHARD_BLOCKS), E_OK);
-    return r;
-}
-
 /* All but one chunk are home; that one is promised to a write, and let go before it has a place. */
 static struct rig with_a_chunk_let_go(uint64_t seed, struct store_limits limits, uint64_t *ret_last)
 {
-    struct rig r = large_rig(seed, limits);
+    struct rig r = rig_begin_large(seed, limits);
     uint64_t last = left(&r) - 1;
 
-    fill(&r, 0, last);
+    rig_fill(&r, 0, last);
     rig_close(&r);
     assert_int_equal(rig_open_with(&r, limits), E_OK);
     assert_int_equal(left(&r), 1);
@@ -254,9 +228,9 @@ static void a_checkpoint_in_between_leaves_named_chunks_alone(void **state)
     (void)state;
     large.stage_bytes = LARGE_STAGE;
     small.stage_bytes = 0;
-    r = large_rig(4, large);
+    r = rig_begin_large(4, large);
     fresh = left(&r) - 2;
-    fill(&r, 0, fresh);
+    rig_fill(&r, 0, fresh);
     rig_close(&r);
     assert_int_equal(rig_open_with(&r, large), E_OK);
     assert_int_equal(left(&r), 2);
@@ -282,7 +256,7 @@ static void chunks_of_a_replica_that_is_lost_are_free(void **state)
     uint64_t free_before, at;
 
     (void)state;
-    fill(&r, 0, 3);
+    rig_fill(&r, 0, 3);
     free_before = left(&r);
     at = r.store->geo.journal_offset + j->head % r.store->geo.journal_bytes;
     assert_int_equal(rig_make(&r, OTHER, 100 * CHUNK_BLOCKS), E_OK);
@@ -306,7 +280,7 @@ static void a_smaller_stage_replays_the_unmaps_of_a_salvaged_replica(void **stat
     large.stage_bytes = LARGE_STAGE;
     small.stage_bytes = 0;
     for (uint64_t lost = 23; lost <= UNMAPS; lost += UNMAPS - 23) { /* UNMAPS: none */
-        struct rig r = large_rig(5, large);
+        struct rig r = rig_begin_large(5, large);
         uint64_t at = 0;
 
         r.replica->damaged = true;
@@ -334,6 +308,14 @@ static void a_smaller_stage_replays_the_unmaps_of_a_salvaged_replica(void **stat
     }
 }
 
+/* Given together: in one group, if there is room. */
+static void start(struct rig *r, struct store_change *c, struct rig_wait *w)
+{
+    c->done = rig_change_done;
+    c->own = w;
+    store_change(r->store, c);
+}
+
 /* Given together they would fill a group that no smaller stage could take. */
 static void a_group_of_unmaps_is_one_that_any_stage_replays(void **state)
 {
@@ -345,7 +327,7 @@ static void a_group_of_unmaps_is_one_that_any_stage_replays(void **state)
     (void)state;
     large.stage_bytes = LARGE_STAGE;
     small.stage_bytes = 0;
-    r = large_rig(7, large);
+    r = rig_begin_large(7, large);
     r.replica->damaged = true;
     assert_int_equal(salvage(&r), E_OK);
     for (uint32_t i = 0; i < UNMAPS; i++) {
@@ -353,10 +335,8 @@ static void a_group_of_unmaps_is_one_that_any_stage_replays(void **state)
             (struct store_change){.kind = STORE_UNMAP,
                                   .replica = r.replica,
                                   .extent = {i * (uint64_t)WRITE_BLOCKS_MAX, WRITE_BLOCKS_MAX},
-                                  .stamp = {.generation = 1, .epoch = 1, .seq = ++r.seq},
-                                  .done = rig_change_done,
-                                  .own = &waits[i]};
-        store_change(r.store, &unmaps[i]);
+                                  .stamp = {.generation = 1, .epoch = 1, .seq = ++r.seq}};
+        start(&r, &unmaps[i], &waits[i]);
     }
     for (uint32_t i = 0; i < UNMAPS; i++)
         assert_int_equal(rig_await(&r, &waits[i]), E_OK);
@@ -365,6 +345,53 @@ static void a_group_of_unmaps_is_one_that_any_stage_replays(void **state)
     r.replica = store_find(r.store, OTHER);
     for (uint32_t i = 0; i < UNMAPS; i++)
         expect_blocks(&r, i * (uint64_t)WRITE_BLOCKS_MAX, WRITE_BLOCKS_MAX, 0);
+    rig_end(&r);
+}
+
+/* A rotten group unmapped more chunks than the stage has, and wrote to a hole: what is not staged
+ * of it takes no chunk either, or the hole would be one that was never written. */
+static void what_the_stage_cannot_lose_takes_no_chunk(void **state)
+{
+    uint64_t hole = FILLED * CHUNK_BLOCKS, at;
+    struct rig r = rig_begin_large(8, rig_limits());
+    struct rig_wait waits[2] = {0};
+    uint8_t bytes[BLOCK_BYTES];
+    uint32_t checksum;
+    struct iovec piece = {bytes, BLOCK_BYTES};
+    struct store_change unmap, write;
+
+    (void)state;
+    rig_fill(&r, 0, FILLED);
+    rig_reopen(&r);
+    assert_true(FILLED > r.store->stage.chunks.count);
+    at = r.store->geo.journal_offset + r.store->journal.head % r.store->geo.journal_bytes;
+    unmap = (struct store_change){.kind = STORE_UNMAP,
+                                  .replica = r.replica,
+                                  .extent = {0, hole},
+                                  .stamp = {.generation = 1, .epoch = 1, .seq = ++r.seq}};
+    write = unmap;
+    write.kind = STORE_WRITE;
+    write.extent = (struct extent){hole, 1};
+    write.stamp.seq = ++r.seq;
+    write.pieces = &piece;
+    write.piece_count = 1;
+    write.checksums = &checksum;
+    block_fill(bytes, 7000);
+    checksums_of(r.replica, write.extent, bytes, &checksum);
+    start(&r, &unmap, &waits[0]);
+    start(&r, &write, &waits[1]);
+    assert_int_equal(rig_await(&r, &waits[0]), E_OK);
+    assert_int_equal(rig_await(&r, &waits[1]), E_OK);
+    assert_int_equal(rig_write(&r, hole + CHUNK_BLOCKS, 1, 8000), E_OK);
+    rig_crash(&r, SIM_POWER_LOST);
+    sim_disk_poke(r.medium, at, (const uint8_t *)"rotten", 6);
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_true(rig_facts(&r).damaged);
+    assert_int_equal(r.store->allocator.promised, 0);
+    assert_int_equal(salvage(&r), E_OK);
+    r.replica = store_find(r.store, OTHER);
+    expect_medium(&r, hole);
+    expect_blocks(&r, hole + CHUNK_BLOCKS, 1, 8000);
     rig_end(&r);
 }
 
@@ -380,6 +407,7 @@ int main(void)
         cmocka_unit_test(a_smaller_stage_replays_the_unmaps_of_a_salvaged_replica),
         cmocka_unit_test(a_group_of_unmaps_is_one_that_any_stage_replays),
         cmocka_unit_test(chunks_of_a_replica_that_is_lost_are_free),
+        cmocka_unit_test(what_the_stage_cannot_lose_takes_no_chunk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

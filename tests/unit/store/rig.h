@@ -15,10 +15,12 @@
 
 #include <cmocka.h>
 
-#define RIG_BYTES   (UINT64_C(32) << 20)
-#define RIG_JOURNAL (UINT64_C(1) << 20)
-#define BOUND_US    (UINT64_C(600) * 1000 * 1000)
-#define SHARD_TEST  3u /* so that volume and replica numbers of a block differ */
+#define RIG_BYTES         (UINT64_C(32) << 20)
+#define RIG_JOURNAL       (UINT64_C(1) << 20)
+#define RIG_LARGE_BYTES   (UINT64_C(256) << 20)
+#define RIG_LARGE_JOURNAL (UINT64_C(32) << 20)
+#define BOUND_US          (UINT64_C(600) * 1000 * 1000)
+#define SHARD_TEST        3u /* so that volume and replica numbers of a block differ */
 
 static const struct identity DISK = {0xd15c000000000001};
 static const struct identity VOLUME = {0x0a00000000000001};
@@ -90,19 +92,24 @@ static inline void rig_start(struct rig *r)
     r->replica = NULL;
 }
 
-static inline enum err rig_format(struct rig *r)
+static inline enum err rig_format_with(struct rig *r, uint64_t journal_bytes)
 {
     struct rig_wait w = {0};
     struct store_format f = {.env = r->env,
                              .disk = r->disk,
                              .identity = DISK,
-                             .journal_bytes = RIG_JOURNAL,
+                             .journal_bytes = journal_bytes,
                              .done = rig_format_done,
                              .own = &w};
 
     store_format(&f);
     assert_false(w.over);
     return rig_await(r, &w);
+}
+
+static inline enum err rig_format(struct rig *r)
+{
+    return rig_format_with(r, RIG_JOURNAL);
 }
 
 static inline enum err rig_open_with(struct rig *r, struct store_limits limits)
@@ -228,6 +235,19 @@ static inline struct rig rig_begin(uint64_t seed, uint64_t size_blocks)
     rig_start(&r);
     assert_int_equal(rig_open(&r), E_OK);
     assert_int_equal(rig_make(&r, REPLICA, size_blocks), E_OK);
+    return r;
+}
+
+/* … on a larger disk, with a journal that a test does not fill, and REPLICA of a whole shard. */
+static inline struct rig rig_begin_large(uint64_t seed, struct store_limits limits)
+{
+    struct rig r = {.sim = sim_open(seed)};
+
+    r.medium = sim_disk_make(r.sim, "disk", RIG_LARGE_BYTES);
+    rig_start(&r);
+    assert_int_equal(rig_format_with(&r, RIG_LARGE_JOURNAL), E_OK);
+    assert_int_equal(rig_open_with(&r, limits), E_OK);
+    assert_int_equal(rig_make(&r, REPLICA, SHARD_BLOCKS), E_OK);
     return r;
 }
 

@@ -60,6 +60,13 @@ static inline enum err rig_write(struct rig *r, uint64_t start, uint64_t count, 
     return err;
 }
 
+/* One block of each chunk from `first` on. */
+static inline void rig_fill(struct rig *r, uint64_t first, uint64_t count)
+{
+    for (uint64_t i = first; i < first + count; i++)
+        assert_int_equal(rig_write(r, i * CHUNK_BLOCKS, 1, 1000 + i), E_OK);
+}
+
 static inline enum err rig_unmap(struct rig *r, uint64_t start, uint64_t count)
 {
     struct store_change c = {.kind = STORE_UNMAP,
