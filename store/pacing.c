@@ -35,12 +35,14 @@ static uint64_t stage_used(const struct store *s)
     return s->stage.blocks.count - s->stage.blocks.free_count;
 }
 
-/* Whole chunks that are written over free as many: they are soon needed. */
+/* Whole chunks that are written over free as many, and new ones that are discarded before they are
+ * home let go of as many: they are soon needed. */
 static bool frees_pile_up(const struct store *s)
 {
     const struct allocator *a = &s->allocator;
+    uint64_t wait = a->freed_count + a->let_go;
 
-    return a->freed_count >= FREES_LEAST && a->freed_count > allocator_left(a);
+    return wait >= FREES_LEAST && wait > allocator_left(a);
 }
 
 bool checkpoint_due(const struct store *s)

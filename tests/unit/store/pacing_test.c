@@ -8,6 +8,7 @@
 #define SIZE    6000u
 #define WRITERS 64u
 #define WRITES  6000u
+#define LET_GO  400u
 
 struct writer {
     struct store_change change;
@@ -147,12 +148,38 @@ static void a_slow_disk_is_not_quiet(void **state)
     lone_writer(15 * 1000);
 }
 
+/* Small writes to new chunks of a nearly full disk, each discarded before it is home: they wait for
+ * a root like what is freed, and one comes before they have used up what is left. */
+static void chunks_that_are_let_go_begin_a_checkpoint(void **state)
+{
+    struct store_limits limits = rig_limits();
+    struct rig r;
+    uint64_t fresh, root;
+
+    (void)state;
+    limits.stage_bytes = 32u << 20;
+    r = rig_begin_large(4, limits);
+    fresh = allocator_left(&r.store->allocator) - LET_GO;
+    rig_fill(&r, 0, fresh);
+    rig_close(&r);
+    assert_int_equal(rig_open_with(&r, limits), E_OK);
+    root = r.store->root_number;
+    for (uint64_t i = fresh; i < fresh + LET_GO; i++) {
+        assert_true(allocator_left(&r.store->allocator) > 0);
+        rig_fill(&r, i, 1);
+        assert_int_equal(rig_unmap(&r, i * CHUNK_BLOCKS, CHUNK_BLOCKS), E_OK);
+    }
+    assert_true(r.store->root_number > root || checkpoint_running(r.store));
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writers_do_not_stop_for_a_checkpoint),
         cmocka_unit_test(a_lone_writer_finds_the_disk_free),
         cmocka_unit_test(a_slow_disk_is_not_quiet),
+        cmocka_unit_test(chunks_that_are_let_go_begin_a_checkpoint),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
