@@ -17,11 +17,12 @@
  * than the small segments are, and a command each.  Whatever else comes back is kept for it.
  *
  * A write that comes with its data cannot wait: it gets memory now, or is told TASK SET FULL, which
- * QEMU stands seven times.  It takes turns with the line of its unit, one for each that has had its
- * turn there; else a volume whose reads never end would refuse all its writes.
+ * QEMU stands seven times.  A volume whose reads never end has its share always, and would refuse
+ * all of them.  So one such write takes its turn when the line has moved: half of what its unit
+ * holds counts, then.
  *
  * Promises: M1 a unit that holds as much as is free waits; only what has its data-out gets its
- *              scratch all the same, and what cannot wait up to twice that.
+ *              scratch all the same, one write that cannot wait up to twice as much, and M3.
  *           M2 of units that wait and may have more, none is passed twice by another, as long as
  *              there is enough for its next command.
  *           M3 a unit that holds nothing gets what there is enough for, whoever waits for more.
@@ -30,9 +31,14 @@
 #include "iscsi-target/command.h"
 #include "iscsi-target/target.h"
 
+static bool within_share(const struct iscsi_target *t, uint64_t held_bytes, uint32_t bytes)
+{
+    return held_bytes < buffers_free_bytes(&t->buffers, bytes);
+}
+
 static bool may_have(const struct iscsi_target *t, const struct unit *u, uint32_t bytes)
 {
-    return u->held_bytes < buffers_free_bytes(&t->buffers, bytes);
+    return within_share(t, u->held_bytes, bytes);
 }
 
 /* Or nobody has any: then it is to be told that it is too large. */
@@ -41,11 +47,16 @@ static bool is_enough(const struct iscsi_target *t, uint32_t bytes)
     return buffers_have(&t->buffers, bytes) || buffers_idle(&t->buffers);
 }
 
-/* … those for whom there is not enough: it holds less than its part of the small segments' bytes.
- */
+/* Less than its part of the small segments' bytes. */
+static bool next_to_nothing(const struct iscsi_target *t, uint64_t held_bytes)
+{
+    return held_bytes * max_u32(t->busy, 1) < pool_bytes(&t->buffers.small);
+}
+
+/* … those for whom there is not enough. */
 static bool may_pass(const struct iscsi_target *t, const struct unit *u)
 {
-    return u->held_bytes * max_u32(t->busy, 1) < pool_bytes(&t->buffers.small);
+    return next_to_nothing(t, u->held_bytes);
 }
 
 /* The first for which there is enough, within its unit's share; *scarce: one is passed. */
@@ -55,7 +66,6 @@ static struct command *next_of(const struct iscsi_target *t, const struct unit *
         return NULL;
     list_for_each(l, &u->starved) {
         struct command *c = container_of(l, struct command, wait_link);
-
         bool may = may_have(t, u, c->need);
 
         if ((*scarce || !may) && !may_pass(t, u))
@@ -67,7 +77,8 @@ static struct command *next_of(const struct iscsi_target *t, const struct unit *
     return NULL;
 }
 
-/* NULL: nobody waits, or only those that have their share, or for whom there is not enough. */
+/* NULL: nobody waits, or only those that have their share, or for whom there is not enough, and
+ * those behind them. */
 static struct command *next_command(const struct iscsi_target *t, bool *scarce)
 {
     *scarce = false;
@@ -92,24 +103,18 @@ bool memory_turn(const struct command *c)
     return may_have(t, u, c->need) && ((!scarce && list_empty(&u->starved)) || may_pass(t, u));
 }
 
-/* Those that wait may have as much as is free; it, twice that. */
-static bool may_pass_its_line(const struct iscsi_target *t, const struct unit *u)
-{
-    return u->line_moved && u->held_bytes / 2 < buffers_free_bytes(&t->buffers, 0);
-}
-
+/* Its turn with the line is worth half of what its unit holds. */
 static bool may_have_at_once(const struct command *c)
 {
     const struct iscsi_target *t = c->session->target;
     const struct unit *u = c->session->unit;
+    uint64_t held = u->line_moved ? u->held_bytes / 2 : u->held_bytes;
     bool scarce;
 
-    if (may_pass(t, u))
+    if (next_to_nothing(t, held))
         return true;
     next_command(t, &scarce);
-    if (scarce)
-        return false;
-    return list_empty(&u->starved) ? may_have(t, u, c->need) : may_pass_its_line(t, u);
+    return !scarce && (list_empty(&u->starved) || u->line_moved) && within_share(t, held, c->need);
 }
 
 bool memory_get_at_once(struct command *c)
@@ -119,6 +124,7 @@ bool memory_get_at_once(struct command *c)
     if (!may_have_at_once(c) || !payload_get(s->buffers, &s->data_out, c->need))
         return false;
     c->session->unit->line_moved = false;
+    memory_back(c->session->target); /* another may be the next now */
     return true;
 }
 

@@ -339,13 +339,18 @@ static void turn_reading(struct pair *p, struct initiator_request *many)
 }
 
 /* The other volume's reads of 128 KiB never end: more than it may hold. */
-static void reading_open(struct pair *p, struct initiator_request *many)
+static void reading_begin(struct pair *p, struct initiator_request *many)
 {
-    pair_open(p, true, 0);
     p->other.rate = 200;
     memset(many, 0, HOGS * sizeof *many);
     for (uint32_t n = 0; n < 100; n++)
         turn_reading(p, many);
+}
+
+static void reading_open(struct pair *p, struct initiator_request *many)
+{
+    pair_open(p, true, 0);
+    reading_begin(p, many);
 }
 
 static void reading_close(struct pair *p, struct initiator_request *many)
@@ -398,6 +403,49 @@ static void reads_that_wait_leave_memory_to_writes(void **state)
         ends_within_a_second(&p, many, &write);
     }
     reading_close(&p, many);
+}
+
+/* … nor where three volumes that hang have all large segments, and one waits for some. */
+static void reads_leave_memory_to_writes_where_it_is_scarce(void **state)
+{
+    static struct initiator_request second[HOGS], third[HOGS], many[HOGS], large, write;
+    static uint8_t bytes[BIG_BYTES];
+    struct volume hung[2], fourth;
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, true, 0);
+    volume_open(&p, &hung[0], 2);
+    volume_open(&p, &hung[1], 3);
+    volume_open(&p, &fourth, 4);
+    p.lab.ram.stalled = hung[0].ram.stalled = hung[1].ram.stalled = true;
+    read_much(&p);
+    sim_run_for(p.lab.sim, SECOND_US / 10);
+    read_many(hung[0].initiator, second, p.own);
+    sim_run_for(p.lab.sim, SECOND_US / 10);
+    read_many(hung[1].initiator, third, p.own);
+    sim_run_for(p.lab.sim, SECOND_US / 10);
+    large = (struct initiator_request){0};
+    initiator_read(fourth.initiator, &large, 0, bytes, BIG_BYTES);
+    reading_begin(&p, many);
+    for (uint32_t n = 0; n < 20; n++) {
+        write = (struct initiator_request){0};
+        initiator_write(p.modest, &write, 0, bytes, 4096);
+        ends_within_a_second(&p, many, &write);
+    }
+    assert_false(large.answered);
+    ram_block_go_on(&hung[0].ram);
+    ram_block_go_on(&hung[1].ram);
+    lab_until(&p.lab, initiator_answered, &large);
+    for (uint32_t n = 0; n < HOGS; n++) {
+        lab_until(&p.lab, initiator_answered, &second[n]);
+        lab_until(&p.lab, initiator_answered, &third[n]);
+        lab_until(&p.lab, initiator_answered, &many[n]);
+    }
+    volume_close(&p, &hung[0]);
+    volume_close(&p, &hung[1]);
+    volume_close(&p, &fourth);
+    pair_close(&p);
 }
 
 /* Nor do writes that never end, told TASK SET FULL or not, take a read's turn. */
@@ -550,6 +598,7 @@ int main(void)
         cmocka_unit_test(a_load_of_large_reads_leaves_small_writes_alone),
         cmocka_unit_test(a_large_read_has_its_turn),
         cmocka_unit_test(reads_that_wait_leave_memory_to_writes),
+        cmocka_unit_test(reads_leave_memory_to_writes_where_it_is_scarce),
         cmocka_unit_test(writes_that_cannot_wait_leave_memory_to_reads),
         cmocka_unit_test(busy_volumes_all_have_their_large_turn),
         cmocka_unit_test(who_waits_at_the_door_holds_up_nobody),
