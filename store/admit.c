@@ -13,7 +13,8 @@
  * group, and are finished before anything behind them is looked at.
  *
  * Promises: A1  what groups in flight have reserved is there when they are applied.
- *           A2  no change is refused for want of space that is in flight, or settles next.
+ *           A2  no change is refused for want of space that is in flight, or that the next
+ *               checkpoint makes free.
  */
 #include "store/limits.h"
 
@@ -184,7 +185,7 @@ static enum verdict find_space(struct store *s, struct group *g, struct store_ch
         return VERDICT_ADMIT;
     if (g->item_count > 0 || s->journal.in_flight > 0)
         return later(s, g);
-    if (n.chunks <= left + allocator_freed(&s->allocator) && n.leaves <= s->leaves.free_count)
+    if (checkpoint_makes_room(s, n.chunks, n.leaves)) /* it frees all that it finds to be empty */
         return VERDICT_CHECKPOINT;
     return refuse(g, c, E_NO_SPACE);
 }

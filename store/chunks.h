@@ -172,6 +172,7 @@ struct stage_generation {
     struct map map;   /* (slot, index) → staged_chunk, the listed ones */
     struct list list; /* all of them, oldest first */
     uint32_t block_count, chunk_count;
+    uint32_t blank_count; /* chunks of which zeros are staged, and nothing else */
 };
 
 struct stage {

@@ -26,6 +26,42 @@ static bool holds_nothing(const struct staged_chunk *k, uint64_t entry)
     return k->states == STATES_ZERO;
 }
 
+/* Whether its leaf goes with it; of several such chunks in a leaf the first one says so. */
+static bool empties_leaf(struct store *s, const struct staged_chunk *k)
+{
+    uint32_t first = k->index / MAP_LEAF * MAP_LEAF;
+
+    for (uint32_t i = first; i < first + MAP_LEAF; i++) {
+        uint64_t entry = map_entry(k->replica, i);
+        const struct staged_chunk *other = entry ? stage_find(s, k->replica, i) : NULL;
+
+        if (entry && (i < k->index || !other || !holds_nothing(other, entry)))
+            return false;
+    }
+    return true;
+}
+
+bool checkpoint_makes_room(struct store *s, uint64_t chunks, uint64_t leaves)
+{
+    uint64_t chunks_free = allocator_left(&s->allocator) + allocator_freed(&s->allocator);
+    uint64_t leaves_free = s->leaves.free_count;
+    bool room = chunks_free >= chunks && leaves_free >= leaves;
+
+    if (room || s->stage.current.blank_count == 0)
+        return room;
+    list_for_each(l, &s->stage.current.list) {
+        const struct staged_chunk *k = container_of(l, struct staged_chunk, link);
+
+        if (!holds_nothing(k, map_entry(k->replica, k->index)))
+            continue;
+        chunks_free++;
+        leaves_free += empties_leaf(s, k) ? 1 : 0;
+        if (chunks_free >= chunks && leaves_free >= leaves)
+            return true;
+    }
+    return false;
+}
+
 /* The write at the head of the queue was promised space for all its pieces when the first of them
  * was admitted: no chunk that it counts on goes meanwhile. */
 static bool write_is_half_done(const struct store *s)

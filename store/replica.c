@@ -124,13 +124,12 @@ struct store_space store_space(const struct store *s)
 
 bool store_fits(const struct store_replica *r, struct extent blocks)
 {
-    const struct store *s = r->store;
+    struct store *s = r->store;
     uint64_t leaves, missing = map_missing(r, blocks, &leaves);
 
     if (missing == 0)
         return true;
     /* what the next checkpoint settles is as good as free: a write waits for it */
-    return missing + reserve_chunks(s) <=
-               allocator_left(&s->allocator) + allocator_freed(&s->allocator) &&
-           (leaves == 0 || leaves + reserve_leaves(s) <= s->leaves.free_count);
+    return checkpoint_makes_room(s, missing + reserve_chunks(s),
+                                 leaves ? leaves + reserve_leaves(s) : 0);
 }

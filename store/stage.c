@@ -86,6 +86,18 @@ struct staged_chunk *stage_get(struct store *s, struct store_replica *r, uint32_
     return c;
 }
 
+static bool is_blank(uint32_t states)
+{
+    return states != 0 && (states & ~STATES_ZERO) == 0;
+}
+
+static void put_states(struct stage_generation *g, struct staged_chunk *c, uint32_t states)
+{
+    g->blank_count -= is_blank(c->states) ? 1 : 0;
+    g->blank_count += is_blank(states) ? 1 : 0;
+    c->states = states;
+}
+
 static void let_go(struct store *s, struct stage_generation *g, struct staged_chunk *c,
                    uint32_t block)
 {
@@ -102,7 +114,7 @@ void stage_set(struct store *s, struct staged_chunk *c, uint32_t block, enum blo
     assert(!bytes || state == BLOCK_DATA);
     let_go(s, &s->stage.current, c, block);
     c->blocks[block] = bytes;
-    c->states = state_with(c->states, block, state);
+    put_states(&s->stage.current, c, state_with(c->states, block, state));
     s->stage.current.block_count += bytes ? 1 : 0;
 }
 
@@ -117,6 +129,7 @@ static void drop(struct store *s, struct stage_generation *g, struct staged_chun
 {
     for (uint32_t i = 0; i < CHUNK_BLOCKS; i++)
         let_go(s, g, c, i);
+    put_states(g, c, 0);
     unlist(g, c);
     list_remove(&c->link);
     g->chunk_count--;
@@ -147,7 +160,8 @@ void stage_freeze(struct store *s)
     list_move_all(&frozen->list, &current->list);
     frozen->block_count = current->block_count;
     frozen->chunk_count = current->chunk_count;
-    current->block_count = current->chunk_count = 0;
+    frozen->blank_count = current->blank_count;
+    current->block_count = current->chunk_count = current->blank_count = 0;
 }
 
 /* All of it is zero, and nothing came since: the next checkpoint frees it (checkpoint.c). */
@@ -163,12 +177,13 @@ static void keep(struct store *s, struct staged_chunk *c)
 
     for (uint32_t i = 0; i < CHUNK_BLOCKS; i++)
         assert(!c->blocks[i]);
+    put_states(frozen, c, 0);
     unlist(frozen, c);
     list_remove(&c->link);
     frozen->chunk_count--;
     c->fresh = c->emptied = false;
-    c->states = STATES_ZERO;
     enlist(&s->stage.current, c);
+    put_states(&s->stage.current, c, STATES_ZERO);
 }
 
 void stage_settle(struct store *s)

@@ -147,6 +147,9 @@ void checkpoint_await(struct store *s, struct task *waiter);
 /* How much of the one that is running is done, of 1024; 1024: none is. */
 uint32_t checkpoint_progress(const struct store *s);
 
+/* Whether there is room for so many new chunks and leaves of the map, at the latest when the next
+ * checkpoint is durable, which frees the chunks that it finds to hold nothing (freeze.c). */
+bool checkpoint_makes_room(struct store *s, uint64_t chunks, uint64_t leaves);
 /* The frozen state: all of it, at once; its chunks in order (freeze.c). */
 void checkpoint_freeze(struct store *s);
 void checkpoint_sort(struct checkpoint *c);

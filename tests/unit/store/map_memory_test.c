@@ -43,6 +43,82 @@ static void unmap_by_halves(struct rig *r, uint64_t block)
     assert_int_equal(rig_unmap(r, block + CHUNK_BLOCKS / 2, CHUNK_BLOCKS / 2), E_OK);
 }
 
+/* … and a write that waits for it is not refused. */
+static void what_holds_nothing_makes_room_for_a_leaf(void **state)
+{
+    struct rig r = begin(10);
+
+    (void)state;
+    unmap_by_halves(&r, 0);
+    assert_true(store_fits(r.replica, (struct extent){2 * LEAF, 1}));
+    assert_int_equal(rig_write(&r, 2 * LEAF, 1, 3000), E_OK);
+    assert_int_equal(rig_write(&r, 3 * LEAF, 1, 3000), E_NO_SPACE);
+    reopen_after_power_loss(&r);
+    expect_blocks(&r, 0, CHUNK_BLOCKS, 0);
+    expect_blocks(&r, 2 * LEAF, 1, 3000);
+    rig_end(&r);
+}
+
+/* Half of it was unmapped before a checkpoint: the next one finds that nothing is left, and the one
+ * after that frees it. */
+static void what_is_found_empty_makes_room_for_a_leaf(void **state)
+{
+    struct rig r = begin(11);
+    uint64_t root;
+
+    (void)state;
+    assert_int_equal(rig_unmap(&r, 0, CHUNK_BLOCKS / 2), E_OK);
+    gate_checkpoint(&r);
+    assert_int_equal(rig_unmap(&r, CHUNK_BLOCKS / 2, CHUNK_BLOCKS / 2), E_OK);
+    gate_checkpoint(&r);
+    root = r.store->root_number;
+    assert_int_equal(rig_write(&r, 2 * LEAF, 1, 3000), E_OK);
+    assert_int_equal(r.store->root_number, root + 1);
+    assert_int_equal(rig_write(&r, 3 * LEAF, 1, 3000), E_NO_SPACE);
+    assert_int_equal(r.store->root_number, root + 1);
+    rig_end(&r);
+}
+
+/* A chunk beside it holds something: the leaf stays, and no checkpoint is begun for it. */
+static void what_frees_no_leaf_makes_no_room_for_one(void **state)
+{
+    struct rig r = begin(12);
+    uint64_t root;
+
+    (void)state;
+    assert_int_equal(rig_write(&r, CHUNK_BLOCKS, 1, 3000), E_OK);
+    unmap_by_halves(&r, 0);
+    root = r.store->root_number;
+    assert_false(store_fits(r.replica, (struct extent){2 * LEAF, 1}));
+    assert_int_equal(rig_write(&r, 2 * LEAF, 1, 4000), E_NO_SPACE);
+    assert_int_equal(r.store->root_number, root);
+    assert_int_equal(rig_unmap(&r, CHUNK_BLOCKS, 1), E_OK); /* not home: all it had */
+    assert_int_equal(rig_write(&r, 2 * LEAF, 1, 4000), E_OK);
+    rig_end(&r);
+}
+
+/* The same for chunks, on a disk that has none left, and its reserve beside them. */
+static void what_holds_nothing_makes_room_on_a_full_disk(void **state)
+{
+    struct rig r = rig_begin(13, SHARD_BLOCKS);
+    uint64_t chunks = allocator_left(&r.store->allocator), reserve = reserve_chunks(r.store);
+
+    (void)state;
+    rig_fill(&r, 0, chunks);
+    gate_begin(&r);
+    gate_checkpoint(&r);
+    for (uint64_t i = 0; i <= reserve; i++)
+        unmap_by_halves(&r, i * CHUNK_BLOCKS);
+    assert_int_equal(allocator_left(&r.store->allocator), 0);
+    assert_int_equal(allocator_freed(&r.store->allocator), 0);
+    assert_true(store_fits(r.replica, (struct extent){chunks * CHUNK_BLOCKS, 1}));
+    assert_false(store_fits(r.replica, (struct extent){chunks * CHUNK_BLOCKS, CHUNK_BLOCKS + 1}));
+    rig_fill(&r, chunks, reserve + 1);
+    assert_int_equal(rig_write(&r, 0, 1, 7000), E_NO_SPACE);
+    expect_blocks(&r, chunks * CHUNK_BLOCKS, 1, 1000 + chunks);
+    rig_end(&r);
+}
+
 /* A write of one block that is not waited for. */
 struct call {
     struct store_change change;
@@ -259,6 +335,10 @@ int main(void)
         cmocka_unit_test(what_a_checkpoint_emptied_waits_for_its_root),
         cmocka_unit_test(what_a_checkpoint_emptied_in_part_waits_too),
         cmocka_unit_test(a_redirect_over_a_lone_chunk_needs_no_leaf),
+        cmocka_unit_test(what_holds_nothing_makes_room_for_a_leaf),
+        cmocka_unit_test(what_is_found_empty_makes_room_for_a_leaf),
+        cmocka_unit_test(what_frees_no_leaf_makes_no_room_for_one),
+        cmocka_unit_test(what_holds_nothing_makes_room_on_a_full_disk),
         cmocka_unit_test(thin_volumes_spread_as_file_systems_do),
         cmocka_unit_test(a_discarded_volume_leaves_all_to_the_next),
     };
