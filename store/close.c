@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * store/close.c — the journal comes to rest, a last checkpoint, and the memory is given back.  A
- * checkpoint that is under way is awaited first: the last one is of the last state.
+ * checkpoint that is under way is awaited first: the last one is of the last state.  What it finds
+ * to be empty is known in memory alone, so that one more frees it.
  */
 #include "store/inside.h"
 
@@ -28,7 +29,12 @@ static enum task_next close_step(struct task *t)
         checkpoint_begin(s, t);
         return task_wait_in(t, LAST);
     case LAST:
-        return checkpoint_running(s) || s->cache.loading > 0 ? TASK_WAIT : TASK_DONE;
+        if (checkpoint_running(s) || s->cache.loading > 0)
+            return TASK_WAIT;
+        if (!takes_changes(s) || list_empty(&s->stage.current.list))
+            return TASK_DONE;
+        checkpoint_begin(s, t);
+        return TASK_WAIT;
     }
     unreachable();
 }

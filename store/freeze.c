@@ -10,7 +10,9 @@
  *
  * A chunk all of whose blocks are zero is freed here, and here alone: no group is in flight that
  * counts on it, and without a record in the journal, for it reads as zeros either way.  Replay
- * finds it taken still, and frees it in its turn.
+ * finds it taken still, and the checkpoint behind that frees it in its turn.  One that was found
+ * empty only as its record was written waits in the stage for the next checkpoint (stage.c), and a
+ * crash forgets that: it stays taken, and reads as zeros, until it is written or unmapped whole.
  */
 #include "store/inside.h"
 

@@ -79,6 +79,23 @@ static void what_is_found_empty_makes_room_for_a_leaf(void **state)
     rig_end(&r);
 }
 
+/* … and that a close does not forget: only a checkpoint can tell. */
+static void what_a_close_finds_empty_is_free_after_it(void **state)
+{
+    struct rig r = begin(14);
+
+    (void)state;
+    assert_int_equal(rig_unmap(&r, 0, CHUNK_BLOCKS / 2), E_OK);
+    gate_checkpoint(&r);
+    assert_int_equal(rig_unmap(&r, CHUNK_BLOCKS / 2, CHUNK_BLOCKS / 2), E_OK);
+    rig_close(&r);
+    assert_int_equal(rig_open_with(&r, two_leaves()), E_OK);
+    assert_int_equal(map_entry(r.replica, 0), 0);
+    assert_int_equal(rig_write(&r, 2 * LEAF, 1, 3000), E_OK);
+    expect_blocks(&r, 0, CHUNK_BLOCKS, 0);
+    rig_end(&r);
+}
+
 /* A chunk beside it holds something: the leaf stays, and no checkpoint is begun for it. */
 static void what_frees_no_leaf_makes_no_room_for_one(void **state)
 {
@@ -337,6 +354,7 @@ int main(void)
         cmocka_unit_test(a_redirect_over_a_lone_chunk_needs_no_leaf),
         cmocka_unit_test(what_holds_nothing_makes_room_for_a_leaf),
         cmocka_unit_test(what_is_found_empty_makes_room_for_a_leaf),
+        cmocka_unit_test(what_a_close_finds_empty_is_free_after_it),
         cmocka_unit_test(what_frees_no_leaf_makes_no_room_for_one),
         cmocka_unit_test(what_holds_nothing_makes_room_on_a_full_disk),
         cmocka_unit_test(thin_volumes_spread_as_file_systems_do),
