@@ -21,11 +21,11 @@
 /* Every block is zero, whether the table says so or has nothing to say. */
 static bool holds_nothing(const struct staged_chunk *k, uint64_t entry)
 {
+    if ((k->states & ~STATES_ZERO) != 0) /* data, or lost */
+        return false;
     if (hole_state(k->replica, k->index) != BLOCK_ZERO)
         return false;
-    if (k->fresh || !(entry & ENTRY_PLACED))
-        return (k->states & ~STATES_ZERO) == 0; /* neither data nor lost */
-    return k->states == STATES_ZERO;
+    return k->fresh || !(entry & ENTRY_PLACED) || k->states == STATES_ZERO;
 }
 
 /* Whether its leaf goes with it; of several such chunks in a leaf the first one says so. */
