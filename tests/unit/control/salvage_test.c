@@ -189,6 +189,11 @@ static void what_is_being_deleted_is_not_salvaged(void **state)
 
 static void a_scrub_is_shown_and_measured(void **state)
 {
+    static const struct {
+        const char *name;
+        int value;
+    } measured[] = {{"rounds_total", 3},      {"done_bytes", 100}, {"round_bytes", 200},
+                    {"bytes_per_second", 10}, {"bad_blocks", 2},   {"bad_pages", 1}};
     struct scene *s = *state;
     const json_t *scrub;
     const char *request = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
@@ -204,8 +209,12 @@ static void a_scrub_is_shown_and_measured(void **state)
     heartbeat_of(s, false);
     r = call(s->metad, "GET", "/v1/disks/00000000000010a1", NULL);
     scrub = json_object_get(r.json, "scrub");
-    assert_int_equal(json_integer_value(json_object_get(scrub, "bad_blocks")), 2);
     assert_int_equal(json_integer_value(json_object_get(scrub, "passes")), 3);
+    assert_int_equal(json_integer_value(json_object_get(scrub, "done_bytes")), 100);
+    assert_int_equal(json_integer_value(json_object_get(scrub, "total_bytes")), 200);
+    assert_int_equal(json_integer_value(json_object_get(scrub, "bytes_per_second")), 10);
+    assert_int_equal(json_integer_value(json_object_get(scrub, "bad_blocks")), 2);
+    assert_int_equal(json_integer_value(json_object_get(scrub, "bad_pages")), 1);
     assert_string_equal(json_string_value(json_array_get(json_object_get(scrub, "findings"), 1)),
                         "a ? b");
     reply_done(&r);
@@ -215,9 +224,15 @@ static void a_scrub_is_shown_and_measured(void **state)
     text = hear_all(fd, &length);
     close(fd);
     assert_non_null(strstr(text, "text/plain"));
-    assert_non_null(strstr(text,
-                           "\n# TYPE dolmen_scrub_bad_blocks gauge\n"
-                           "dolmen_scrub_bad_blocks{disk=\"00000000000010a1\",node=\"n1\"} 2\n"));
+    assert_non_null(strstr(text, "\n# TYPE dolmen_scrub_bad_blocks gauge\n"));
+    for (size_t i = 0; i < array_length(measured); i++) {
+        char line[96];
+
+        snprintf(line, sizeof line, "\ndolmen_scrub_%s{disk=\"00000000000010a1\",node=\"n1\"} %d\n",
+                 measured[i].name, measured[i].value);
+        if (!strstr(text, line))
+            fail_msg("not in /metrics: %s", line);
+    }
     assert_non_null(strstr(text, "\ndolmen_node_up{id=\"00000000000000a1\",node=\"n1\"} 1\n"));
     free(text);
 }
