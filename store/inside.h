@@ -148,7 +148,7 @@ struct load {
     uint64_t at;             /* page */
     uint32_t place;          /* which one is being read */
     uint64_t again;          /* a page that was wrong is read alone … */
-    uint32_t tries;          /* … so often, with the first time */
+    uint32_t tries;          /* … so often, with the first time; a root too */
     uint64_t refused[2];     /* a bit a page of the window, by place */
     uint64_t proved;         /* a bit a page of it */
     uint32_t pages_refused;  /* in use, of all */

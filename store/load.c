@@ -36,12 +36,16 @@ static struct load *load_of(struct task *t)
 
 /* ---- root ---- */
 
+static uint8_t *root_buffer(struct load *l, uint32_t copy)
+{
+    return copy == 0 ? l->store->checkpoint.root : l->buffer;
+}
+
 static void read_root(struct load *l, uint32_t copy)
 {
-    struct store *s = l->store;
+    const struct geometry *g = &l->store->geo;
 
-    open_io_read(&l->io, copy == 0 ? s->checkpoint.root : l->buffer, s->geo.root_offset[copy],
-                 s->geo.root_bytes);
+    open_io_read(&l->io, root_buffer(l, copy), g->root_offset[copy], g->root_bytes);
 }
 
 static uint64_t root_number(const struct store *s, const uint8_t *bytes, uint32_t copy)
@@ -52,12 +56,25 @@ static uint64_t root_number(const struct store *s, const uint8_t *bytes, uint32_
     return format_prove(bytes, s->geo.root_bytes, &name) ? 0 : le64_get(h->checkpoint);
 }
 
+/* A copy that was read and is none is read again: it may be the only one of the newest, and then
+ * the next checkpoint would write over its pages (C4).  True: that is under way. */
+static bool root_again(struct load *l, uint32_t copy)
+{
+    if (l->io.mask || root_number(l->store, root_buffer(l, copy), copy) > 0 ||
+        l->tries++ == READ_TRIES) {
+        l->tries = 1;
+        return false;
+    }
+    read_root(l, copy);
+    return true;
+}
+
 static enum err take_root(struct load *l)
 {
     struct store *s = l->store;
-    uint64_t first = root_number(s, s->checkpoint.root, 0);
-    uint64_t second = root_number(s, l->buffer, 1);
-    const uint8_t *newer = first >= second ? s->checkpoint.root : l->buffer;
+    uint64_t first = root_number(s, root_buffer(l, 0), 0);
+    uint64_t second = root_number(s, root_buffer(l, 1), 1);
+    const uint8_t *newer = root_buffer(l, first >= second ? 0 : 1);
     enum err err;
 
     l->why = "the disk refuses to read its roots";
@@ -358,9 +375,13 @@ static enum task_next load_step(struct task *t)
         return task_fail(t, END, l->err);
     switch ((enum load_state)t->state) {
     case ROOT_ONE:
+        if (root_again(l, 0))
+            return TASK_WAIT;
         read_root(l, 1);
         return task_wait_in(t, ROOT_TWO);
     case ROOT_TWO:
+        if (root_again(l, 1))
+            return TASK_WAIT;
         l->err = take_root(l);
         return next_sweep(l, INDEX, 0);
     case INDEX:
@@ -420,7 +441,7 @@ enum err load_begin(struct store *s, struct load *l, struct task *waiter)
 {
     size_t bytes = (size_t)max_u64((uint64_t)2 * LOAD_PAGES * PAGE_BYTES, s->geo.root_bytes);
 
-    *l = (struct load){.store = s, .waiter = waiter};
+    *l = (struct load){.store = s, .waiter = waiter, .tries = 1};
     l->buffer = aligned_alloc(PAGE_BYTES, bytes);
     if (!l->buffer)
         return E_NO_MEMORY;

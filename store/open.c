@@ -27,6 +27,7 @@ struct opening {
     struct load load;
     struct replay replay;
     uint8_t *pages; /* both superblocks */
+    uint32_t tries; /* of one of them   */
 };
 
 /* ---- memory ---- */
@@ -118,6 +119,23 @@ static void read_superblock(struct store_open *o, uint32_t copy)
 
     open_io_read(&n->io, n->pages + (size_t)copy * PAGE_BYTES,
                  superblock_offset(o->disk->size_bytes, copy), PAGE_BYTES);
+}
+
+/* One that was read and is none is read again: an error may pass.  True: that is under way. */
+static bool superblock_again(struct store_open *o, uint32_t copy)
+{
+    struct opening *n = o->opening;
+    struct geometry geo;
+    struct identity disk;
+    enum err err = superblock_decode(n->pages + (size_t)copy * PAGE_BYTES, copy,
+                                     o->disk->size_bytes, &geo, &disk);
+
+    if (!err || n->io.mask || ++n->tries == READ_TRIES) {
+        n->tries = 0;
+        return false;
+    }
+    read_superblock(o, copy);
+    return true;
 }
 
 #define LOST                                                                                       \
@@ -222,12 +240,12 @@ static enum task_next open_step(struct task *t)
 
     switch ((enum open_state)t->state) {
     case SUPERBLOCK_ONE:
-        if (o->opening->io.busy)
+        if (o->opening->io.busy || superblock_again(o, 0))
             return TASK_WAIT;
         read_superblock(o, 1);
         return task_wait_in(t, SUPERBLOCK_TWO);
     case SUPERBLOCK_TWO:
-        if (o->opening->io.busy)
+        if (o->opening->io.busy || superblock_again(o, 1))
             return TASK_WAIT;
         return take_superblock(o);
     case LOAD:

@@ -278,8 +278,9 @@ static void open_settles_nothing_where_nothing_is_read(void **state)
     rig_end(&r);
 }
 
-/* A page of the index, of the map, a log page; what a checkpoint looks at: a checksum page. */
-enum victim { INDEX_PAGE, MAP_PAGE, LOG_PAGE, SUMS_PAGE, VICTIMS };
+/* A page of the index, of the map, a log page; the only good copy of superblock or root; what a
+ * checkpoint looks at: a checksum page. */
+enum victim { INDEX_PAGE, MAP_PAGE, LOG_PAGE, ONLY_SUPERBLOCK, ONLY_ROOT, SUMS_PAGE, VICTIMS };
 
 static struct extent bytes_of(const struct rig *r, enum victim victim)
 {
@@ -293,11 +294,24 @@ static struct extent bytes_of(const struct rig *r, enum victim victim)
         return place_of(r, 0);
     case LOG_PAGE:
         return place_of(r, g->map_pages + g->checksum_pages);
+    case ONLY_SUPERBLOCK:
+        return (struct extent){superblock_offset(r->disk->size_bytes, 1), PAGE_BYTES};
+    case ONLY_ROOT:
+        return (struct extent){g->root_offset[1], PAGE_BYTES};
     case SUMS_PAGE:
     case VICTIMS:
         break;
     }
     return place_of(r, sums_of(r, 0));
+}
+
+static void harm_other_copy(struct rig *r, const struct geometry *g, enum victim victim)
+{
+    if (victim == ONLY_SUPERBLOCK)
+        sim_disk_harm(r->medium, FAULT_ROT,
+                      (struct extent){superblock_offset(r->disk->size_bytes, 0), PAGE_BYTES});
+    if (victim == ONLY_ROOT)
+        sim_disk_harm(r->medium, FAULT_ROT, (struct extent){g->root_offset[0], PAGE_BYTES});
 }
 
 /* The first two reads of the page come to nothing: while it closes, or opens after a crash. */
@@ -306,10 +320,12 @@ static void what_passes_costs_nothing(bool misread)
     for (enum victim victim = 0; victim < VICTIMS; victim++) {
         struct rig r = wide(7);
         struct extent page = bytes_of(&r, victim);
+        struct geometry g = r.store->geo;
 
         touch_pages(&r, 1);
         if (victim != SUMS_PAGE)
             rig_crash(&r, SIM_KILLED);
+        harm_other_copy(&r, &g, victim);
         bad_begin(&r);
         bad.refused = page;
         bad.misread = misread;
