@@ -5,7 +5,8 @@
  *   a chunk's bytes       the blocks that lie there
  *   a checksum page       the blocks of the chunks that it describes, in either of its places
  *   a map page            the replicas that have chunks in it: damaged
- *   an index page         all that the pages it names would cost
+ *   an index page         all that the pages it names would cost; a read of it that goes wrong
+ *                         once: nothing
  *   a log page            nothing that a read shows
  *   one copy of root or superblock: nothing; of the journal see harm_journal.c
  *
@@ -50,7 +51,8 @@ static struct owner *owners_now(const struct storm *s)
 
 /* ---- places ---- */
 
-bool page_at(const struct geometry *g, uint64_t offset, uint64_t *ret_page)
+/* Which table page lies at this offset; false: none. */
+static bool page_at(const struct geometry *g, uint64_t offset, uint64_t *ret_page)
 {
     if (offset < g->table_offset || offset >= g->table_offset + 2 * table_pages(g) * PAGE_BYTES)
         return false;
@@ -141,6 +143,36 @@ static void cost_of_all(struct storm *s)
         model_may_fail(&s->p->model, slot, (struct extent){0, MODEL_BLOCKS});
 }
 
+/* What failed is written again, or was never answered; or an index page is read once more. */
+static bool costs_nothing(const struct storm *s, const struct sim_fault *f)
+{
+    uint64_t page;
+
+    if (f->kind >= FAULT_SLOW || (f->kind == FAULT_EIO && s->ailing))
+        return true;
+    return (f->kind == FAULT_EIO || f->kind == FAULT_MISDIRECTED_READ) &&
+           index_page_at(&s->geo, f->bytes.start, &page);
+}
+
+static void count_place(struct storm *s, const struct sim_fault *f)
+{
+    const struct geometry *g = &s->geo;
+    uint64_t at = f->bytes.start, page;
+
+    if (index_page_at(g, at, &page))
+        tell(s, TALLY_HIT_INDEX);
+    for (uint32_t copy = 0; copy < 2; copy++) {
+        if (at == g->root_offset[copy])
+            tell(s, TALLY_HIT_ROOT);
+        if (at == superblock_offset(s->p->config.disk_bytes, copy))
+            tell(s, TALLY_HIT_SUPERBLOCK);
+    }
+    if (f->kind == FAULT_MISDIRECTED_WRITE && page_at(g, f->to.start, &page))
+        tell(s, TALLY_STRAY_TABLES);
+    if (f->kind == FAULT_MISDIRECTED_WRITE && index_page_at(g, f->to.start, &page))
+        tell(s, TALLY_STRAY_INDEX);
+}
+
 void cost_tell(struct storm *s)
 {
     uint32_t count;
@@ -156,8 +188,10 @@ void cost_tell(struct storm *s)
         const struct sim_fault *f = &all[s->faults_seen];
 
         s->tally.count[TALLY_FAULTS + f->kind]++;
-        if (f->kind >= FAULT_SLOW || (f->kind == FAULT_EIO && s->ailing))
-            continue; /* what failed is written again, or was never answered */
+        if (f->request > 0) /* else it is harm at rest, which is counted there */
+            count_place(s, f);
+        if (costs_nothing(s, f))
+            continue;
         cost_of_bytes(s, owners, f->bytes);
         if (f->kind == FAULT_MISDIRECTED_WRITE)
             cost_of_bytes(s, owners, f->to);

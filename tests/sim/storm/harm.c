@@ -2,7 +2,8 @@
 /*
  * tests/sim/storm/harm.c — harm to a disk at rest: chunks, pages, heads.
  *
- * Rot only: a store whose tables the disk refuses to read is not opened, and loses nothing by that.
+ * Of chunks and pages rot only: a store whose tables the disk refuses to read is not opened, and
+ * loses nothing by that.
  */
 #include "tests/sim/storm/weather.h"
 
@@ -75,34 +76,69 @@ void harm_at_rest(struct storm *s)
 
 /* ---- heads: two copies, and never both ---- */
 
-/* Whether both copies of the root prove themselves: a crash may have taken one already. */
-static bool both_roots_hold(struct storm *s, struct identity disk)
+/* The number of a copy of the root; 0: it does not prove itself, a crash may have taken it. */
+static uint64_t root_number(struct storm *s, uint32_t copy)
 {
+    struct format_name name = {ROOT_MAGIC, s->identity, copy, 0};
     uint8_t *root = malloc(s->geo.root_bytes);
-    bool hold = true;
+    const struct format_head *h = (const void *)root;
+    uint64_t number;
 
     assert(root);
-    for (uint32_t copy = 0; copy < 2; copy++) {
-        struct format_name name = {ROOT_MAGIC, disk, copy, 0};
-
-        sim_disk_peek(s->p->medium, s->geo.root_offset[copy], root, s->geo.root_bytes);
-        hold &= format_prove(root, s->geo.root_bytes, &name) == E_OK;
-    }
+    sim_disk_peek(s->p->medium, s->geo.root_offset[copy], root, s->geo.root_bytes);
+    number = format_prove(root, s->geo.root_bytes, &name) ? 0 : le64_get(h->checkpoint);
     free(root);
-    return hold;
+    return number;
+}
+
+/* A write of data went astray. */
+static void write_over(struct storm *s, uint64_t offset)
+{
+    uint8_t page[PAGE_BYTES];
+
+    sim_disk_peek(s->p->medium, s->geo.data_offset + draw(s, s->geo.chunks / 4) * CHUNK_BYTES, page,
+                  sizeof page);
+    sim_disk_poke(s->p->medium, offset, page, sizeof page);
+}
+
+static void harm_head(struct storm *s, uint64_t offset)
+{
+    switch (draw(s, 3)) {
+    case 0:
+        tell(s, TALLY_HEAD_REFUSED);
+        sim_disk_harm(s->p->medium, FAULT_LATENT, (struct extent){offset, 512});
+        return;
+    case 1:
+        tell(s, TALLY_HEAD_STRAY);
+        write_over(s, offset);
+        return;
+    default:
+        rot(s, offset, 512);
+        return;
+    }
 }
 
 /* A superblock is written once: its copies are harmed in turn by one seed only. */
+static void harm_superblock(struct storm *s, uint32_t copy)
+{
+    s->head_harmed = true;
+    tell(s, TALLY_HARM_SUPERBLOCK);
+    harm_head(s, superblock_offset(s->p->config.disk_bytes, copy));
+}
+
 void harm_to_heads(struct storm *s)
 {
     uint32_t copy = (uint32_t)draw(s, 2);
+    uint64_t number = root_number(s, copy), other = root_number(s, copy ^ 1);
 
-    if (!s->head_harmed && draw(s, 3) == 0) {
-        s->head_harmed = true;
-        tell(s, TALLY_HARM_SUPERBLOCK);
-        rot(s, superblock_offset(s->p->config.disk_bytes, copy), 512);
-    } else if (both_roots_hold(s, s->identity)) {
+    if (!s->head_harmed && draw(s, 4) == 0) {
+        harm_superblock(s, copy);
+    } else if (number > 0 && number == other && draw(s, 2)) {
+        tell(s, TALLY_ROOT_LOST);
+        sim_disk_poke(s->p->medium, s->geo.root_offset[copy], s->root_before[copy],
+                      s->geo.root_bytes);
+    } else if (number > 0 && other > 0) {
         tell(s, TALLY_HARM_ROOT);
-        rot(s, s->geo.root_offset[copy], 512);
+        harm_head(s, s->geo.root_offset[copy]);
     }
 }

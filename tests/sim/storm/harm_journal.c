@@ -4,7 +4,8 @@
  *
  * Follows the chain from the newest root's tail, as docs/formats/journal.md says, and harms a group
  * that a later one names durable: its head and records, which costs the blocks of its records and
- * for a word its replica, or one block of its payload, which costs that block.
+ * for a word its replica, or one block of its payload, which costs that block.  It rots, or its
+ * write never landed, or another group's went astray and landed on it.
  */
 #include "store/journal.h"
 #include "tests/sim/storm/weather.h"
@@ -38,6 +39,11 @@ static void peek_ring(const struct storm *s, uint64_t position, uint8_t *ret, ui
 {
     for (uint64_t at = 0; at < bytes; at += PAGE_BYTES)
         sim_disk_peek(s->p->medium, ring_offset(s, position + at), ret + at, PAGE_BYTES);
+}
+
+static uint64_t bytes_of(const struct place *p)
+{
+    return p->meta_bytes + (uint64_t)p->payload_blocks * PAGE_BYTES;
 }
 
 /* The newest root; false: none proves itself. */
@@ -84,7 +90,7 @@ static bool chain_next(struct chain *c, uint8_t *meta)
                         .meta_bytes = round_up(le32_get(h->head.bytes), PAGE_BYTES),
                         .payload_blocks = le32_get(h->payload_blocks)};
     c->count++;
-    c->position += p->meta_bytes + (uint64_t)p->payload_blocks * PAGE_BYTES;
+    c->position += bytes_of(p);
     c->sequence++;
     c->predecessor = le64_get(h->head.checksum);
     return true;
@@ -157,6 +163,25 @@ static bool cost_of_group(struct storm *s, const struct place *p, uint32_t block
 
 /* ---- harm ---- */
 
+/* The ring had nothing there when the write was lost. */
+static void lose(const struct storm *s, uint64_t position, uint64_t bytes)
+{
+    static const uint8_t zeros[PAGE_BYTES];
+
+    for (uint64_t at = 0; at < bytes; at += PAGE_BYTES)
+        sim_disk_poke(s->p->medium, ring_offset(s, position + at), zeros, PAGE_BYTES);
+}
+
+static void write_over(const struct storm *s, const struct place *p, const struct place *by)
+{
+    uint8_t page[PAGE_BYTES];
+
+    for (uint64_t at = 0; at < bytes_of(by); at += PAGE_BYTES) {
+        peek_ring(s, by->position + at, page, PAGE_BYTES);
+        sim_disk_poke(s->p->medium, ring_offset(s, p->position + at), page, PAGE_BYTES);
+    }
+}
+
 static void harm_payload(struct storm *s, const struct place *p)
 {
     uint32_t block = (uint32_t)sim_draw(s->p->sim, p->payload_blocks);
@@ -165,16 +190,48 @@ static void harm_payload(struct storm *s, const struct place *p)
     if (!cost_of_group(s, p, block, true))
         return;
     tell(s, TALLY_HARM_PAYLOAD);
-    sim_disk_harm(s->p->medium, FAULT_ROT, (struct extent){ring_offset(s, position) + 1024, 512});
+    if (sim_draw(s->p->sim, 3) == 0) {
+        tell(s, TALLY_PAYLOAD_LOST);
+        lose(s, position, PAGE_BYTES);
+    } else {
+        sim_disk_harm(s->p->medium, FAULT_ROT,
+                      (struct extent){ring_offset(s, position) + 1024, 512});
+    }
 }
 
-static void harm_group(struct storm *s, const struct place *p)
+/* Another group of the chain that is no larger; NULL: there is none. */
+static const struct place *another(struct chain *c, const struct place *p)
 {
+    uint64_t first = sim_draw(c->storm->p->sim, c->count);
+
+    for (uint32_t i = 0; i < c->count; i++) {
+        const struct place *by = &c->groups[(first + i) % c->count];
+
+        if (by != p && bytes_of(by) <= bytes_of(p))
+            return by;
+    }
+    return NULL;
+}
+
+static void harm_group(struct chain *c, const struct place *p)
+{
+    struct storm *s = c->storm;
+    uint64_t way = sim_draw(s->p->sim, 3);
+    const struct place *by = way == 0 ? another(c, p) : NULL;
+
     if (!cost_of_group(s, p, UINT32_MAX, false))
         return;
     (void)cost_of_group(s, p, UINT32_MAX, true);
     tell(s, TALLY_HARM_GROUP);
-    sim_disk_harm(s->p->medium, FAULT_ROT, (struct extent){ring_offset(s, p->position), 512});
+    if (by) {
+        tell(s, TALLY_GROUP_STRAY);
+        write_over(s, p, by);
+    } else if (way == 1) {
+        tell(s, TALLY_GROUP_LOST);
+        lose(s, p->position, bytes_of(p));
+    } else {
+        sim_disk_harm(s->p->medium, FAULT_ROT, (struct extent){ring_offset(s, p->position), 512});
+    }
 }
 
 void harm_in_journal(struct storm *s)
@@ -199,5 +256,5 @@ void harm_in_journal(struct storm *s)
     if (p->payload_blocks > 0 && sim_draw(s->p->sim, 2))
         harm_payload(s, p);
     else
-        harm_group(s, p);
+        harm_group(&c, p);
 }

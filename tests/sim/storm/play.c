@@ -238,5 +238,6 @@ bool storm_play(uint64_t seed, bool trace, struct tally *ret, char wrong[256])
         last_look(&s);
     sum_up(&s, ret, wrong);
     player_close(s.p);
+    watch_end(&s);
     return !wrong[0];
 }

@@ -66,8 +66,19 @@
     X(HARM_INDEX,      "index pages harmed at rest")                             \
     X(HARM_ROOT,       "root copies harmed at rest")                             \
     X(HARM_SUPERBLOCK, "superblock copies harmed at rest")                       \
+    X(HEAD_REFUSED,    "root and superblock copies that the disk did not read")  \
+    X(HEAD_STRAY,      "root and superblock copies under data written astray")   \
+    X(ROOT_LOST,       "root copies whose newest write was lost")                \
     X(HARM_GROUP,      "journal groups harmed at rest")                          \
-    X(HARM_PAYLOAD,    "journaled blocks harmed at rest")
+    X(GROUP_LOST,      "journal groups whose write was lost")                    \
+    X(GROUP_STRAY,     "journal groups under another one written astray")        \
+    X(HARM_PAYLOAD,    "journaled blocks harmed at rest")                        \
+    X(PAYLOAD_LOST,    "journaled blocks whose write was lost")                  \
+    X(HIT_INDEX,       "faults at the index, while it ran")                      \
+    X(HIT_ROOT,        "faults at roots, while it ran")                          \
+    X(HIT_SUPERBLOCK,  "faults at superblocks, while it ran")                    \
+    X(STRAY_TABLES,    "table pages under writes gone astray")                   \
+    X(STRAY_INDEX,     "index pages under writes gone astray")
 /* clang-format on */
 
 #define TALLY_ENUM(name, sentence) TALLY_##name,
@@ -98,6 +109,7 @@ struct storm {
     bool doomed[MODEL_REPLICAS]; /* a DELETE was given */
     bool ailing;                 /* the disk may refuse writes: the store may turn read-only */
     bool head_harmed;            /* a superblock: it is never written again */
+    uint8_t *root_before[2];     /* each copy, as it was before it was last written */
     struct identity identity;
     uint32_t faults_seen; /* of sim_disk_faults() */
     struct disk watched;  /* stands between the store and its disk */
@@ -140,11 +152,10 @@ void weather_at_rest(struct storm *s);            /* nobody has the disk: harm *
 void cost_tell(struct storm *s);
 /* … and what harm there is now, which may come to light later. */
 void cost_of_harm(struct storm *s);
-/* Which table page lies at this offset; false: none. */
-bool page_at(const struct geometry *g, uint64_t offset, uint64_t *ret_page);
 
 /* ---- watch.c ---- */
 
 void watch_begin(struct storm *s); /* a new process has the disk */
+void watch_end(struct storm *s);   /* the seed is over */
 
 #endif

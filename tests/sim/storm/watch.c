@@ -6,7 +6,8 @@
  */
 #include "tests/sim/storm/storm.h"
 
-#include <string.h>
+#include <assert.h>
+#include <stdlib.h>
 
 enum place { AT_GROUP, AT_PAGE, AT_ROOT, AT_DATA, AT_OTHER };
 
@@ -43,6 +44,15 @@ static void watch_group(struct storm *s, const struct disk_io *io)
         tell(s, TALLY_GROUPS_BESIDE);
 }
 
+/* What a lost write of this copy would leave there. */
+static void watch_root(struct storm *s, uint64_t offset)
+{
+    uint32_t copy = offset < s->geo.root_offset[1] ? 0 : 1;
+
+    tell(s, TALLY_CHECKPOINTS);
+    sim_disk_peek(s->p->medium, s->geo.root_offset[copy], s->root_before[copy], s->geo.root_bytes);
+}
+
 static void watch_write(struct storm *s, const struct disk_io *io)
 {
     switch (place_of(&s->geo, io->offset)) {
@@ -53,7 +63,7 @@ static void watch_write(struct storm *s, const struct disk_io *io)
         tell(s, TALLY_PAGE_WRITES);
         return;
     case AT_ROOT:
-        tell(s, TALLY_CHECKPOINTS);
+        watch_root(s, io->offset);
         return;
     case AT_DATA:
         tell(s, TALLY_HOME_WRITES);
@@ -94,8 +104,18 @@ static const struct disk_ops ops = {.submit = submit};
 
 void watch_begin(struct storm *s)
 {
+    for (uint32_t copy = 0; copy < 2 && !s->root_before[copy]; copy++) {
+        s->root_before[copy] = calloc(1, s->geo.root_bytes);
+        assert(s->root_before[copy]);
+    }
     s->real = s->p->disk;
     s->watched = *s->real;
     s->watched.ops = &ops;
     s->p->disk = &s->watched;
+}
+
+void watch_end(struct storm *s)
+{
+    for (uint32_t copy = 0; copy < 2; copy++)
+        free(s->root_before[copy]);
 }

@@ -26,6 +26,18 @@ static struct extent tables_of(const struct storm *s)
 {
     return (struct extent){s->geo.table_offset, 2 * table_pages(&s->geo) * PAGE_BYTES};
 }
+static struct extent index_of(const struct storm *s)
+{
+    return (struct extent){s->geo.index_offset, 2 * s->geo.index_pages * PAGE_BYTES};
+}
+static struct extent root_of(const struct storm *s, uint32_t copy)
+{
+    return (struct extent){s->geo.root_offset[copy], s->geo.root_bytes};
+}
+static struct extent superblock_of(const struct storm *s, uint32_t copy)
+{
+    return (struct extent){superblock_offset(s->p->config.disk_bytes, copy), PAGE_BYTES};
+}
 static struct extent all_of(const struct storm *s)
 {
     return (struct extent){0, s->p->config.disk_bytes};
@@ -34,12 +46,19 @@ static struct extent all_of(const struct storm *s)
 static void rule(struct storm *s, enum sim_fault_kind kind, uint32_t ops, struct extent bytes,
                  uint32_t per_million)
 {
-    sim_disk_fault(s->p->medium, (struct sim_fault_rule){.kind = kind,
-                                                         .ops = ops,
-                                                         .bytes = bytes,
-                                                         .per_million = per_million,
-                                                         .us = 30000,
-                                                         .to = data_of(s)});
+    sim_disk_fault(
+        s->p->medium,
+        (struct sim_fault_rule){
+            .kind = kind, .ops = ops, .bytes = bytes, .per_million = per_million, .us = 30000});
+}
+
+/* Misdirected: `to` has room for every request that touches `bytes`. */
+static void stray(struct storm *s, enum sim_fault_kind kind, struct extent bytes, struct extent to,
+                  uint32_t per_million)
+{
+    sim_disk_fault(s->p->medium,
+                   (struct sim_fault_rule){
+                       .kind = kind, .bytes = bytes, .per_million = per_million, .to = to});
 }
 
 /* ---- while it runs ---- */
@@ -54,6 +73,7 @@ static void rot_in_data(struct storm *s)
 static void rot_in_tables(struct storm *s)
 {
     rule(s, FAULT_ROT, 0, tables_of(s), 20000);
+    rule(s, FAULT_ROT, 0, index_of(s), 10000);
 }
 static void latent_in_data(struct storm *s)
 {
@@ -62,6 +82,7 @@ static void latent_in_data(struct storm *s)
 static void latent_in_tables(struct storm *s)
 {
     rule(s, FAULT_LATENT, 0, tables_of(s), 20000);
+    rule(s, FAULT_LATENT, 0, index_of(s), 10000);
 }
 static void lost_writes_home(struct storm *s)
 {
@@ -70,21 +91,41 @@ static void lost_writes_home(struct storm *s)
 static void lost_writes_of_pages(struct storm *s)
 {
     rule(s, FAULT_LOST_WRITE, 0, tables_of(s), 20000);
+    rule(s, FAULT_LOST_WRITE, 0, index_of(s), 10000);
 }
+/* Never onto journal, root or superblock: what was there is not to be lost, and has one copy while
+ * the store runs (harm_in_journal(), harm_to_heads() hit what has another, or a bounded cost). */
 static void misdirected_writes(struct storm *s)
 {
-    rule(s, FAULT_MISDIRECTED_WRITE, 0, data_of(s), 15000);
-    rule(s, FAULT_MISDIRECTED_WRITE, 0, tables_of(s), 15000);
+    stray(s, FAULT_MISDIRECTED_WRITE, data_of(s), data_of(s), 10000);
+    stray(s, FAULT_MISDIRECTED_WRITE, data_of(s), tables_of(s), 4000);
+    stray(s, FAULT_MISDIRECTED_WRITE, tables_of(s), data_of(s), 8000);
+    stray(s, FAULT_MISDIRECTED_WRITE, tables_of(s), tables_of(s), 5000);
+    stray(s, FAULT_MISDIRECTED_WRITE, tables_of(s), index_of(s), 2000);
+    stray(s, FAULT_MISDIRECTED_WRITE, index_of(s), tables_of(s), 5000);
 }
+/* Of index, roots and superblocks: read again, it costs nothing. */
 static void misdirected_reads(struct storm *s)
 {
-    rule(s, FAULT_MISDIRECTED_READ, 0, data_of(s), 20000);
-    rule(s, FAULT_MISDIRECTED_READ, 0, tables_of(s), 10000);
+    stray(s, FAULT_MISDIRECTED_READ, data_of(s), data_of(s), 15000);
+    stray(s, FAULT_MISDIRECTED_READ, data_of(s), tables_of(s), 5000);
+    stray(s, FAULT_MISDIRECTED_READ, tables_of(s), data_of(s), 5000);
+    stray(s, FAULT_MISDIRECTED_READ, tables_of(s), tables_of(s), 5000);
+    stray(s, FAULT_MISDIRECTED_READ, index_of(s), tables_of(s), 10000);
+    for (uint32_t copy = 0; copy < 2; copy++) {
+        stray(s, FAULT_MISDIRECTED_READ, root_of(s, copy), data_of(s), 20000);
+        stray(s, FAULT_MISDIRECTED_READ, superblock_of(s, copy), data_of(s), 20000);
+    }
 }
 static void passing_read_errors(struct storm *s)
 {
     rule(s, FAULT_EIO, ON_READ, data_of(s), 20000);
     rule(s, FAULT_EIO, ON_READ, tables_of(s), 20000);
+    rule(s, FAULT_EIO, ON_READ, index_of(s), 10000);
+    for (uint32_t copy = 0; copy < 2; copy++) {
+        rule(s, FAULT_EIO, ON_READ, root_of(s, copy), 10000);
+        rule(s, FAULT_EIO, ON_READ, superblock_of(s, copy), 10000);
+    }
 }
 static void write_errors(struct storm *s)
 {
