@@ -152,15 +152,24 @@ static bool stop(struct storm *s)
     return true;
 }
 
-/* Where no rule is at work, the check looks at what was left; what it found. */
+/*
+ * The check looks at what was left, on a disk that keeps still meanwhile; what it found.  Rules go
+ * on afterwards, and may take what it saw whole: UINT64_MAX.
+ */
 static uint64_t check(struct storm *s)
 {
-    bool clear = weather_is_clear(s->weather);
+    struct sim_disk *d = s->p->medium;
+    const struct sim_disk_faults before = d->faults;
+    bool broken = d->broken;
+    uint64_t findings;
 
-    if (!clear && !weather_is_at_rest(s->weather))
-        return UINT64_MAX;
+    weather_ends(s);
     tell(s, TALLY_CHECKS);
-    return player_check(s->p, clear);
+    findings = player_check(s->p, weather_is_clear(s->weather));
+    d->broken = broken;
+    for (uint32_t i = 0; i < before.rule_count; i++)
+        sim_disk_fault(d, before.rules[i]);
+    return before.rule_count > 0 && !weather_is_clear(s->weather) ? UINT64_MAX : findings;
 }
 
 static void life(struct storm *s, bool last)
@@ -181,14 +190,22 @@ static void life(struct storm *s, bool last)
         workload_mend(s);
 }
 
-/* Everything is still there when nothing goes wrong any more. */
+/* Everything is still there when nothing goes wrong any more, and no opening left a trace. */
 static void last_look(struct storm *s)
 {
     weather_ends(s);
+    if (s->p->crashes == 0 || !stop(s))
+        bury(s);
+    if (!s->p->model.wrong[0])
+        (void)check(s);
+    if (!s->p->model.wrong[0])
+        open_at_last(s);
+    if (over(s))
+        return;
     if (!stop(s))
         bury(s);
-    if (!over(s) || !s->p->model.wrong[0])
-        open_at_last(s);
+    if (!s->p->model.wrong[0])
+        (void)check(s);
 }
 
 static void begin(struct storm *s, uint64_t seed, bool trace)
