@@ -38,7 +38,7 @@ static void tell(const struct point *p, const char *why)
 {
     char text[160];
 
-    fprintf(stderr, "%s: %s\n", point_text(p, text), why);
+    fprintf(stderr, "%s (commit %s): %s\n", point_text(p, text), sim_commit(), why);
     count(&tally_of(p)->failed);
     count(&board->failed);
 }
