@@ -2,10 +2,11 @@
 /*
  * store/check.h — looks at everything that is on a disk, and changes nothing.
  *
- * For `dolmen disk check` on a disk that no storaged uses, and for the simulation after every
- * reopening.  It follows the formats on its own from the superblocks down (docs/formats), then
- * opens the store read-only, so that what the journal holds counts, and holds both against each
- * other. What it finds it tells at once, one finding after the other, without keeping a list.
+ * For `dolmen disk check` on a disk that no storaged uses, and for the simulation on what its
+ * stores leave: at a point before every opening and at the end, in a storm after every life and at
+ * the end.  It follows the formats on its own from the superblocks down (docs/formats), then opens
+ * the store read-only, so that what the journal holds counts, and holds both against each other.
+ * What it finds it tells at once, one finding after the other, without keeping a list.
  *
  * Promises: K1  not a single write, whatever the disk holds.
  *           K2  a disk that only a crash has touched has no finding, but for a copy of the root
