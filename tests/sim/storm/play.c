@@ -190,7 +190,10 @@ static void life(struct storm *s, bool last)
         workload_mend(s);
 }
 
-/* Everything is still there when nothing goes wrong any more, and no opening left a trace. */
+/*
+ * Everything is still there when nothing goes wrong any more, and no opening left a trace; by a
+ * crash, where none has come.
+ */
 static void last_look(struct storm *s)
 {
     weather_ends(s);
@@ -228,6 +231,19 @@ static void begin(struct storm *s, uint64_t seed, bool trace)
     workload_begin(s);
 }
 
+/* Each seed has its commands, a crash with recovery, and a checkpoint. */
+static void demand_the_least(struct storm *s)
+{
+    const struct player *p = s->p;
+
+    if (p->commands < COMMANDS_LEAST)
+        (void)model_wrong(&s->p->model, "only %lu commands", (unsigned long)p->commands);
+    if (p->crashes == 0)
+        (void)model_wrong(&s->p->model, "no crash with a recovery");
+    if (s->tally.count[TALLY_CHECKPOINTS] == 0)
+        (void)model_wrong(&s->p->model, "no checkpoint");
+}
+
 static void sum_up(struct storm *s, struct tally *ret, char *wrong)
 {
     s->tally.seeds = 1;
@@ -235,8 +251,7 @@ static void sum_up(struct storm *s, struct tally *ret, char *wrong)
     s->tally.count[TALLY_READ_ERRORS] = s->p->read_errors;
     s->tally.count[TALLY_DAMAGED] = s->p->damaged;
     s->tally.count[TALLY_DIED_OPENING] = s->p->deaths_in_recovery;
-    if (!s->p->model.wrong[0] && s->p->commands < COMMANDS_LEAST)
-        (void)model_wrong(&s->p->model, "only %lu commands", (unsigned long)s->p->commands);
+    demand_the_least(s); /* what went wrong before stands */
     *ret = s->tally;
     memcpy(wrong, s->p->model.wrong, sizeof s->p->model.wrong);
 }
