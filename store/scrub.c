@@ -307,11 +307,17 @@ static struct store_replica *holder(const struct scrub *c, uint64_t chunk, uint3
     return r && map_entry(r, *ret_index) == (ENTRY_HERE | ENTRY_PLACED | chunk) ? r : NULL;
 }
 
+/* The page at hand knows the chunk as somebody else's, whose it was before. */
+static bool starts_anew(const struct staged_view *staged)
+{
+    return (staged->in[0] && staged->in[0]->fresh) || (staged->in[1] && staged->in[1]->fresh);
+}
+
 /* Blocks whose bytes lie at home, as the page says. */
 static uint32_t mask_of(const struct scrub *c, const struct store_replica *r, uint32_t index)
 {
     struct staged_view staged = stage_view(c->store, r, index);
-    uint32_t states = le32_get(record(c)->states), mask = 0;
+    uint32_t states = starts_anew(&staged) ? 0 : le32_get(record(c)->states), mask = 0;
 
     for (uint32_t b = 0; b < CHUNK_BLOCKS; b++)
         if (state_of(states, b) == BLOCK_DATA && !staged_holder(&staged, b))

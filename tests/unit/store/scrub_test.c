@@ -211,6 +211,46 @@ static void clients_beside_it_are_never_accused(void **state)
     assert_int_equal(sim_seeds(1, 6, beside_clients), 0);
 }
 
+static uint64_t chunk_of(const struct rig *r, uint64_t block)
+{
+    return map_entry(r->replica, (uint32_t)(block / CHUNK_BLOCKS)) & ENTRY_CHUNK;
+}
+
+/* A chunk that was freed and taken again: while a checkpoint has written the map page that names
+ * the new owner, and not yet the checksum page, the record there is of the one before. */
+static void a_chunk_taken_again_is_not_held_against_its_former_record(void **state)
+{
+    struct rig r = rig_begin(7, SIZE);
+    const struct geometry *g;
+    uint64_t chunk;
+
+    (void)state;
+    assert_int_equal(rig_write(&r, 5, 1, 1000), E_OK);
+    rig_reopen(&r);
+    chunk = chunk_of(&r, 5);
+    assert_int_equal(rig_unmap(&r, 0, CHUNK_BLOCKS), E_OK);
+    rig_reopen(&r);
+    g = &r.store->geo;
+    for (uint32_t place = 0; place < 2; place++)
+        sim_disk_fault(r.medium,
+                       (struct sim_fault_rule){
+                           .kind = FAULT_STUCK,
+                           .per_million = EACH,
+                           .ops = FAULT_ON(DISK_WRITE),
+                           .bytes = {page_offset(g, g->map_pages + chunk / CHECKSUM_RECORDS, place),
+                                     PAGE_BYTES},
+                           .us = HOUR_US});
+    assert_int_equal(rig_write(&r, 7 * CHUNK_BLOCKS + 2, 1, 2000), E_OK);
+    checkpoint_begin(r.store, &r.store->journal.task);
+    assert_int_equal(chunk_of(&r, 7 * CHUNK_BLOCKS), chunk);
+    sim_run_for(r.sim, HOUR_US / 60);
+    scrub(&r, HOUR_US);
+    assert_int_equal(round_of(&r).bad_blocks, 0);
+    assert_true(checkpoint_running(r.store));
+    sim_run_for(r.sim, 3 * HOUR_US);
+    rig_end(&r);
+}
+
 /* Once round in a period, and then a rest: 64 KiB of it would take 63 ms at a MiB a second. */
 static void the_pace_is_kept(void **state)
 {
@@ -241,6 +281,7 @@ int main(void)
         cmocka_unit_test(rotten_tables_and_copies_are_found_though_memory_has_them),
         cmocka_unit_test(a_passing_error_is_no_finding),
         cmocka_unit_test(clients_beside_it_are_never_accused),
+        cmocka_unit_test(a_chunk_taken_again_is_not_held_against_its_former_record),
         cmocka_unit_test(the_pace_is_kept),
     };
 
