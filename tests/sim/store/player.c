@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define VOLUME_BITS UINT64_C(0x0a00000000000000)
 
@@ -69,6 +70,89 @@ bool player_may_be_full(const struct player *p)
     return space.chunks_free <= needed + space.chunks_reserved;
 }
 
+/* ---- notes ---- */
+
+#define NOTE_EACH 4u /* writes */
+
+static struct store_note note_of(const struct player *p, const struct player_note *n)
+{
+    return (struct store_note){.initiator = 1,
+                               .session = p->sessions,
+                               .unit = (uint32_t)n->blocks.start * (BLOCK_BYTES / 512),
+                               .units = (uint32_t)n->blocks.count * (BLOCK_BYTES / 512),
+                               .hash = {n->version, ~n->version}};
+}
+
+static void note_give(struct player *p, struct player_change *c, uint32_t replica,
+                      struct player_note note)
+{
+    struct player_note *notes = p->notes[replica];
+
+    memmove(notes + 1, notes, (PLAYER_NOTES - 1) * sizeof *notes);
+    notes[0] = note;
+    c->change.note = note_of(p, &note);
+}
+
+/* Its write is durable; half of them are acknowledged at once. */
+static void note_done(struct player *p, const struct player_change *c, uint32_t replica)
+{
+    for (uint32_t i = 0; i < PLAYER_NOTES; i++) {
+        struct player_note *n = &p->notes[replica][i];
+
+        if (n->version != c->version)
+            continue;
+        n->done = true;
+        n->acknowledged = c->version / NOTE_EACH % 2;
+        if (n->acknowledged)
+            store_note_acknowledged(c->change.replica, &c->change.note);
+    }
+}
+
+/* How many of its blocks show it; where an error may hide that, UINT64_MAX. */
+static uint64_t blocks_shown(const struct model_replica *m, const struct player_note *n)
+{
+    uint64_t shown = 0;
+
+    for (uint64_t b = n->blocks.start; b < extent_end(n->blocks); b++) {
+        if (m->may_fail[b] || m->any[b])
+            return UINT64_MAX;
+        shown += m->versions[b] == n->version;
+    }
+    return shown;
+}
+
+static bool note_agrees(struct player *p, uint32_t slot, const struct player_note *n)
+{
+    uint64_t shown = blocks_shown(&p->model.replicas[slot], n);
+    struct store_note note = note_of(p, n);
+    bool found = store_note_answers(player_replica(p, slot), &note);
+
+    p->notes_found += found;
+    if (shown == UINT64_MAX || found == (shown == n->blocks.count))
+        return true;
+    if (found)
+        return model_wrong(&p->model, "replica %u: the note of write %lu is there, its blocks not",
+                           slot, (unsigned long)n->version);
+    return !n->done || n->acknowledged ||
+           model_wrong(&p->model, "replica %u: the note of write %lu is gone", slot,
+                       (unsigned long)n->version);
+}
+
+bool player_ask_notes(struct player *p)
+{
+    bool fine = true;
+
+    p->sessions++;
+    for (uint32_t slot = 0; slot < MODEL_REPLICAS; slot++)
+        for (uint32_t i = 0; i < PLAYER_NOTES; i++)
+            if (p->notes[slot][i].version && p->model.replicas[slot].certain.exists &&
+                !p->model.replicas[slot].damaged)
+                fine = fine && note_agrees(p, slot, &p->notes[slot][i]);
+    return fine;
+}
+
+/* ---- answers ---- */
+
 static void change_done(struct store_change *change, enum err err)
 {
     struct player_change *c = container_of(change, struct player_change, change);
@@ -83,6 +167,8 @@ static void change_done(struct store_change *change, enum err err)
     if (p->config.answered)
         p->config.answered(p, change->kind, err);
     (void)model_answer(&p->model, c->version, err);
+    if (change->kind == STORE_WRITE && !err)
+        note_done(p, c, replica);
     if (change->kind == STORE_MAKE && !err && change->replica != player_replica(p, replica))
         (void)model_wrong(&p->model, "the replica just made is not to be found");
     change_free(c);
@@ -120,6 +206,7 @@ uint32_t player_make(struct player *p, uint64_t blocks)
     uint32_t slot = model_free_slot(&p->model);
 
     assert(slot < MODEL_REPLICAS && blocks <= MODEL_BLOCKS);
+    memset(p->notes[slot], 0, sizeof p->notes[slot]);
     p->epoch[slot] = 1;
     p->seq[slot] = 0;
     c->change.identity = (struct identity){UINT64_C(0x0b00000000000000) + ++p->identities};
@@ -211,6 +298,8 @@ void player_write(struct player *p, uint32_t replica, struct extent e)
     }
     cut(p, c, e.count * BLOCK_BYTES);
     c->change.checksums = c->checksums;
+    if (version % NOTE_EACH == 0)
+        note_give(p, c, replica, (struct player_note){.version = version, .blocks = e});
     give(p, c,
          (struct model_change){
              .kind = STORE_WRITE, .replica = replica, .extent = e, .stamp = stamp_of(p, replica)});

@@ -64,6 +64,14 @@ struct player_read {
     struct model_view view;
 };
 
+/* What a write left, as that of a COMPARE AND WRITE does. */
+struct player_note {
+    uint64_t version; /* 0: none */
+    struct extent blocks;
+    bool done, acknowledged;
+};
+#define PLAYER_NOTES 8u /* a replica's newest: the store keeps as many */
+
 struct player {
     struct player_config config;
     struct model model;
@@ -77,11 +85,14 @@ struct player {
     uint32_t reads_busy;
     uint64_t identities; /* made so far */
     uint64_t epoch[MODEL_REPLICAS], seq[MODEL_REPLICAS];
+    struct player_note notes[MODEL_REPLICAS][PLAYER_NOTES];
+    uint64_t sessions; /* of the initiator that asks for notes */
 
     uint64_t commands;               /* changes and reads given */
     uint64_t refused_space, refused; /* answers */
     uint64_t read_errors;            /* … of reads, E_MEDIUM */
     uint64_t look_errors;            /* blocks that a look could not read */
+    uint64_t notes_found;            /* by looks */
     uint64_t crashes, reopens, deaths_in_recovery;
     uint32_t damaged; /* replicas that said so */
 
@@ -154,6 +165,9 @@ struct player_result player_reopen(struct player *p);
 
 /* Reads all blocks of all replicas, which are quiet, and settles the model; false: wrong. */
 bool player_look(struct player *p);
+
+/* … and asks for the notes: each that is found holds, and none of an answered write is gone. */
+bool player_ask_notes(struct player *p);
 
 /*
  * Checks the disk, which no store has open, offline; how much it found.  Clean: only crashes have

@@ -407,6 +407,7 @@ bool player_look(struct player *p)
         free(sights[i].open);
     }
     go_on(p);
+    fine = fine && (!firm || player_ask_notes(p));
     if (fine && firm && p->config.settled)
         p->config.settled(p);
     if (p->model.wrong[0])

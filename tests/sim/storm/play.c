@@ -250,6 +250,7 @@ static void sum_up(struct storm *s, struct tally *ret, char *wrong)
     s->tally.commands = s->p->commands;
     s->tally.count[TALLY_READ_ERRORS] = s->p->read_errors;
     s->tally.count[TALLY_DAMAGED] = s->p->damaged;
+    s->tally.count[TALLY_NOTES] = s->p->notes_found;
     s->tally.count[TALLY_DIED_OPENING] = s->p->deaths_in_recovery;
     demand_the_least(s); /* what went wrong before stands */
     *ret = s->tally;

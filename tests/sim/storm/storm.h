@@ -43,6 +43,14 @@
     X(CHECKPOINTS,     "roots written")                                          \
     X(HOME_WRITES,     "writes home")                                            \
     X(PAGE_WRITES,     "table and index pages written")                          \
+    X(AMID_REPLAY,     "checkpoints amid a replay")                              \
+    X(WAITED_SPACE,    "checkpoints that a write waited for, to find space")     \
+    X(EMPTIED,         "chunks found empty, and freed by the next checkpoint")   \
+    X(READ_AHEAD,      "reads of data ahead of their table page")                \
+    X(LOG_OVER,        "activity logs that say everything")                      \
+    X(NOTES,           "notes found again when a store was opened")              \
+    X(SCRUB_ROUNDS,    "whole rounds of a scrub")                                \
+    X(SCRUB_FOUND,     "findings of a scrub")                                    \
     X(CHECKS,          "checks of a disk at rest")                               \
     X(STOPS,           "stops in good order")                                    \
     X(KILLS,           "processes killed")                                       \
@@ -112,7 +120,10 @@ struct storm {
     uint8_t *root_before[2];     /* each copy, as it was before it was last written */
     struct identity identity;
     uint32_t faults_seen; /* of sim_disk_faults() */
-    struct disk watched;  /* stands between the store and its disk */
+#define EMPTIED_MOST 64u
+    uint64_t emptied[EMPTIED_MOST]; /* chunks that the last checkpoint found to be empty */
+    uint32_t emptied_count;
+    struct disk watched; /* stands between the store and its disk */
     struct disk *real;
 };
 
@@ -140,7 +151,8 @@ const struct weather *weather_of(uint64_t seed);
 const char *weather_name(const struct weather *w);
 bool weather_stops(const struct weather *w); /* in good order instead of a crash */
 bool weather_is_write_through(const struct weather *w);
-bool weather_is_clear(const struct weather *w);   /* nothing is harmed, ever */
+bool weather_is_clear(const struct weather *w); /* nothing is harmed, ever */
+bool weather_is_scrubbed(const struct weather *w);
 bool weather_is_at_rest(const struct weather *w); /* nothing goes wrong while it runs */
 void weather_rises(struct storm *s, bool last);   /* before a life: rules; the last life? */
 void weather_ends(struct storm *s);               /* no rules; what is harmed stays so */
@@ -152,6 +164,14 @@ void weather_at_rest(struct storm *s);            /* nobody has the disk: harm *
 void cost_tell(struct storm *s);
 /* … and what harm there is now, which may come to light later. */
 void cost_of_harm(struct storm *s);
+
+/* ---- state.c ---- */
+
+void state_at_root(struct storm *s, uint32_t copy);      /* it is about to be written */
+void state_at_read(struct storm *s, struct disk_io *io); /* it is about to be asked for */
+void state_when_open(struct storm *s);                   /* it was just recovered       */
+void state_scrub(struct storm *s);                       /* the scrub begins …          */
+void state_of_scrub(struct storm *s); /* … and what it found is held against the model */
 
 /* ---- watch.c ---- */
 

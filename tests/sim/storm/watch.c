@@ -50,6 +50,7 @@ static void watch_root(struct storm *s, uint64_t offset)
     uint32_t copy = offset < s->geo.root_offset[1] ? 0 : 1;
 
     tell(s, TALLY_CHECKPOINTS);
+    state_at_root(s, copy);
     sim_disk_peek(s->p->medium, s->geo.root_offset[copy], s->root_before[copy], s->geo.root_bytes);
 }
 
@@ -95,6 +96,8 @@ static void submit(struct disk *d, struct disk_io *io)
 
     if (io->op == DISK_WRITE && !was_dead)
         watch_write(s, io);
+    if (io->op == DISK_READ && !was_dead)
+        state_at_read(s, io);
     disk_submit(s->real, io);
     if (!was_dead && sim_dead(env))
         watch_death(s, io);

@@ -15,7 +15,8 @@ struct weather {
     bool may_ail; /* the disk refuses writes: the store may turn read-only */
     bool write_through;
     bool stops; /* in good order, not by a crash, before what it does at rest */
-    bool last;  /* what it breaks stays broken: only in the last life */
+    bool scrubs;
+    bool last; /* what it breaks stays broken: only in the last life */
 };
 
 static struct extent data_of(const struct storm *s)
@@ -154,7 +155,7 @@ static void power_has_its_ways(struct storm *s)
 
 /* clang-format off */
 static const struct weather weathers[] = {
-    {.name = "clear"},
+    {.name = "clear",                   .scrubs = true},
     {.name = "clear, at rest checked",  .stops = true},
     {.name = "write through",           .write_through = true},
     {.name = "power in its ways",       .rises = power_has_its_ways},
@@ -162,9 +163,9 @@ static const struct weather weathers[] = {
     {.name = "rot in tables",           .rises = rot_in_tables},
     {.name = "latent errors in data",   .rises = latent_in_data},
     {.name = "latent errors in tables", .rises = latent_in_tables},
-    {.name = "writes home lost",        .rises = lost_writes_home},
+    {.name = "writes home lost",        .rises = lost_writes_home, .scrubs = true},
     {.name = "writes of pages lost",    .rises = lost_writes_of_pages},
-    {.name = "misdirected writes",      .rises = misdirected_writes},
+    {.name = "misdirected writes",      .rises = misdirected_writes, .scrubs = true},
     {.name = "misdirected reads",       .rises = misdirected_reads},
     {.name = "passing read errors",     .rises = passing_read_errors},
     {.name = "write errors",            .rises = write_errors, .may_ail = true},
@@ -173,7 +174,7 @@ static const struct weather weathers[] = {
     {.name = "a slow disk",             .rises = slow_disk},
     {.name = "harm at rest",            .at_rest = harm_at_rest, .stops = true},
     {.name = "harm in the journal",     .at_rest = harm_in_journal},
-    {.name = "harm to heads",           .at_rest = harm_to_heads},
+    {.name = "harm to heads",           .at_rest = harm_to_heads, .scrubs = true},
 };
 /* clang-format on */
 
@@ -201,6 +202,11 @@ bool weather_is_write_through(const struct weather *w)
 bool weather_is_clear(const struct weather *w)
 {
     return (!w->rises || w->rises == slow_disk || w->rises == power_has_its_ways) && !w->at_rest;
+}
+
+bool weather_is_scrubbed(const struct weather *w)
+{
+    return w->scrubs;
 }
 
 bool weather_is_at_rest(const struct weather *w)

@@ -285,6 +285,8 @@ void workload_live(struct storm *s, uint64_t commands)
 {
     uint64_t until = s->p->commands + commands;
 
+    if (weather_is_scrubbed(s->weather))
+        state_scrub(s);
     while (s->p->commands < until && !ends(s)) {
         for (uint64_t n = 1 + draw(s, s->mood->at_once); n > 0 && !ends(s); n--)
             if (model_in_flight(&s->p->model) < s->mood->at_once)
@@ -293,6 +295,8 @@ void workload_live(struct storm *s, uint64_t commands)
     }
     if (draw(s, 2))
         (void)player_settle_down(s->p);
+    cost_tell(s);
+    state_of_scrub(s);
     s->tally.count[TALLY_READ_ONLY] += !sim_dead(s->p->env) && store_space(s->p->store).read_only;
 }
 
@@ -314,6 +318,7 @@ static void heal(struct storm *s, uint32_t r)
 
 void workload_mend(struct storm *s)
 {
+    state_when_open(s);
     for (uint32_t r = 0; r < MODEL_REPLICAS && !ends(s); r++) {
         if (!usable(s, r))
             continue;
