@@ -91,7 +91,24 @@ static void begin_replica(struct model_replica *r, struct identity identity)
 {
     free(r->names);
     memset(r, 0, sizeof *r);
+    r->identity = r->born = identity;
+}
+
+/* What was lost is an error from now on, and which other blocks lie in chunks that are lost nobody
+ * knows.  Beyond its size anything may come to light; what its log keeps is not asked. */
+static void salvage(struct model_replica *r, struct identity identity)
+{
     r->identity = identity;
+    r->damaged = r->may_be_damaged = false;
+    r->salvaged = true;
+    for (uint64_t b = 0; b < MODEL_BLOCKS; b++) {
+        r->may_fail[b] = true;
+        r->any[b] |= b >= r->certain.size_blocks;
+        if (r->gone[b])
+            r->versions[b] = SHOWN_ERROR;
+    }
+    for (uint32_t i = 0; i < r->name_count; i++)
+        r->names[i].state = MODEL_GIVEN;
 }
 
 uint64_t model_give(struct model *m, struct model_change c)
@@ -114,7 +131,7 @@ static void set_blocks(struct model_replica *r, struct extent e, uint64_t versio
 {
     for (uint64_t b = e.start; b < extent_end(e); b++) {
         r->versions[b] = version;
-        r->may_fail[b] = r->any[b] = false;
+        r->may_fail[b] = r->any[b] = r->gone[b] = false;
     }
 }
 
@@ -129,7 +146,8 @@ static void apply(struct model *m, const struct model_change *c)
     case STORE_DELETE:
         r->certain.exists = false;
         return;
-    case STORE_SALVAGE: /* no player asks for it */
+    case STORE_SALVAGE:
+        salvage(r, c->identity);
         return;
     case STORE_RESIZE:
         r->certain.size_blocks = c->size_blocks;
@@ -171,7 +189,7 @@ static bool needs_space(const struct model *m, const struct model_change *c)
 {
     if (c->kind == STORE_MAKE)
         return true;
-    return c->kind == STORE_WRITE && !has_its_chunks(&m->replicas[c->replica], c->extent);
+    return model_may_need_space(m, c) && !has_its_chunks(&m->replicas[c->replica], c->extent);
 }
 
 /* What the change must be refused with, with everything before it applied; E_OK: nothing. */

@@ -18,6 +18,7 @@
  * Damage: model_may_fail() names blocks that a fault may have hit: each may be an error until a
  * later change of it is answered, or a look found it whole.  model_may_be_damaged(): the map may
  * have lost something that it cannot name; a replica that says so is held to its own bytes only.
+ * Salvaged it is held to what it showed then, or an error; never zeros for what was lost.
  *
  * Nothing here aborts: the first thing that disagrees stands in `wrong`, and stays.
  */
@@ -61,15 +62,18 @@ struct model_facts {
 };
 
 struct model_replica {
-    struct identity identity;
+    struct identity identity; /* a salvage gives it another one … */
+    struct identity born;     /* … and what its blocks hold is made from this one */
     struct model_facts certain;
     bool may_be_damaged, damaged;  /* … and said so */
+    bool salvaged;                 /* zeros take space where the map has nothing */
     uint64_t told_epoch, told_seq; /* the newest commit word that was given … */
     uint64_t sealed_epoch;         /* … and the newest epoch that a word sealed */
     uint64_t versions[MODEL_BLOCKS];
     bool may_fail[MODEL_BLOCKS];
     uint64_t failed_at[MODEL_BLOCKS]; /* how many changes there were when it was last hit */
     bool any[MODEL_BLOCKS];           /* an error hid which of several versions it has */
+    bool gone[MODEL_BLOCKS];          /* damaged, it showed zeros: the map lost what was there */
     struct model_change
         *names; /* writes and unmaps done, and not known complete at the last look */
     uint32_t name_count, name_max;
@@ -104,6 +108,12 @@ uint64_t model_give(struct model *m, struct model_change c);
 
 /* A commit word without a write (store_commit). */
 void model_commit(struct model *m, uint32_t replica, const struct store_stamp *word);
+
+/* S5: whether it may be refused where there is no space, whatever the replica has. */
+static inline bool model_may_need_space(const struct model *m, const struct model_change *c)
+{
+    return c->kind == STORE_WRITE || (c->kind == STORE_UNMAP && m->replicas[c->replica].salvaged);
+}
 
 /* Its answer; false: out of order, or an error that it may not get (M4). */
 bool model_answer(struct model *m, uint64_t version, enum err err);

@@ -59,13 +59,18 @@ static void change_free(struct player_change *c)
     *c = (struct player_change){0};
 }
 
+static bool may_need_space(const struct player *p, const struct player_change *c)
+{
+    return model_may_need_space(&p->model, &p->model.changes[c->version - p->model.first]);
+}
+
 bool player_may_be_full(const struct player *p)
 {
     struct store_space space = store_space(p->store);
     uint64_t needed = 0;
 
     for (uint32_t i = 0; i < MODEL_UNANSWERED; i++)
-        if (p->changes[i].version && p->changes[i].change.kind == STORE_WRITE)
+        if (p->changes[i].version && may_need_space(p, &p->changes[i]))
             needed += p->changes[i].change.extent.count / CHUNK_BLOCKS + 2;
     return space.chunks_free <= needed + space.chunks_reserved;
 }
@@ -175,9 +180,9 @@ static void change_done(struct store_change *change, enum err err)
 }
 
 static const char *const kind_names[] = {
-    [STORE_MAKE] = "make",       [STORE_DELETE] = "delete", [STORE_RESIZE] = "resize",
-    [STORE_PROMISE] = "promise", [STORE_SET] = "set",       [STORE_WRITE] = "write",
-    [STORE_UNMAP] = "unmap",
+    [STORE_MAKE] = "make",       [STORE_DELETE] = "delete",   [STORE_RESIZE] = "resize",
+    [STORE_PROMISE] = "promise", [STORE_SET] = "set",         [STORE_WRITE] = "write",
+    [STORE_UNMAP] = "unmap",     [STORE_SALVAGE] = "salvage",
 };
 
 /* Gives it, its version as well; what a write brings is made here. */
@@ -200,6 +205,11 @@ static void give(struct player *p, struct player_change *c, struct model_change 
     store_change(p->store, &c->change);
 }
 
+static struct identity next_identity(struct player *p)
+{
+    return (struct identity){UINT64_C(0x0b00000000000000) + ++p->identities};
+}
+
 uint32_t player_make(struct player *p, uint64_t blocks)
 {
     struct player_change *c = free_change(p);
@@ -209,7 +219,7 @@ uint32_t player_make(struct player *p, uint64_t blocks)
     memset(p->notes[slot], 0, sizeof p->notes[slot]);
     p->epoch[slot] = 1;
     p->seq[slot] = 0;
-    c->change.identity = (struct identity){UINT64_C(0x0b00000000000000) + ++p->identities};
+    c->change.identity = next_identity(p);
     c->change.volume = volume_of(slot);
     c->change.shard = slot;
     give(p, c,
@@ -222,6 +232,19 @@ void player_delete(struct player *p, uint32_t replica)
 {
     assert(!model_busy(&p->model, replica) && !player_read_busy(p, replica));
     give(p, free_change(p), (struct model_change){.kind = STORE_DELETE, .replica = replica});
+}
+
+/* Its notes are gone with its name. */
+void player_salvage(struct player *p, uint32_t replica)
+{
+    struct player_change *c = free_change(p);
+
+    assert(!model_busy(&p->model, replica) && !player_read_busy(p, replica));
+    memset(p->notes[replica], 0, sizeof p->notes[replica]);
+    c->change.identity = next_identity(p);
+    give(p, c,
+         (struct model_change){
+             .kind = STORE_SALVAGE, .replica = replica, .identity = c->change.identity});
 }
 
 void player_resize(struct player *p, uint32_t replica, uint64_t blocks)
@@ -292,7 +315,7 @@ void player_write(struct player *p, uint32_t replica, struct extent e)
     for (uint64_t i = 0; i < e.count; i++) {
         uint8_t *at = c->bytes + i * BLOCK_BYTES;
 
-        contents_fill(at, r->identity, e.start + i, version);
+        contents_fill(at, r->born, e.start + i, version);
         c->checksums[i] =
             block_checksum(volume_of(replica), replica * SHARD_BLOCKS + e.start + i, at);
     }
@@ -350,7 +373,7 @@ static void read_done(struct store_read *read, enum err err)
 {
     struct player_read *r = container_of(read, struct player_read, read);
     struct player *p = r->player;
-    struct identity identity = p->model.replicas[r->view.replica].identity;
+    struct identity identity = p->model.replicas[r->view.replica].born;
     struct extent e = r->view.extent;
     uint64_t whole = err == E_MEDIUM ? read->bad_block - e.start : err ? 0 : e.count;
 

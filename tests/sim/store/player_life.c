@@ -315,17 +315,27 @@ static bool look_read(struct player *p, struct store_replica *r, struct extent e
     return player_await(p, "a read") && p->over;
 }
 
+static uint32_t slot_of(const struct player *p, const struct store_replica *r)
+{
+    struct store_facts f;
+    uint32_t slot = 0;
+
+    store_facts(r, &f);
+    while (slot < MODEL_REPLICAS && !identity_equal(p->model.replicas[slot].identity, f.replica))
+        slot++;
+    return slot;
+}
+
 /* What a run of blocks shows: at once, or, if one of them is bad, block by block. */
 static bool look_at(struct player *p, struct store_replica *r, struct extent e, uint64_t *ret)
 {
     static uint8_t bytes[LOOK_BLOCKS * BLOCK_BYTES];
-    struct store_facts f;
+    struct identity born = p->model.replicas[slot_of(p, r)].born;
 
-    store_facts(r, &f);
     if (!look_read(p, r, e, bytes))
         return false;
     for (uint64_t i = 0; i < e.count && !p->err; i++)
-        ret[i] = contents_version(bytes + i * BLOCK_BYTES, f.replica, e.start + i);
+        ret[i] = contents_version(bytes + i * BLOCK_BYTES, born, e.start + i);
     if (!p->err)
         return true;
     if (p->err != E_MEDIUM && !(p->err == E_DISK && p->model.disk_ails))
@@ -356,17 +366,6 @@ static bool look_at_replica(struct player *p, struct store_replica *r, struct mo
         if (!look_at(p, r, (struct extent){b, min_u64(LOOK_BLOCKS, blocks - b)}, &ret->shown[b]))
             return false;
     return true;
-}
-
-static uint32_t slot_of(const struct player *p, const struct store_replica *r)
-{
-    struct store_facts f;
-    uint32_t slot = 0;
-
-    store_facts(r, &f);
-    while (slot < MODEL_REPLICAS && !identity_equal(p->model.replicas[slot].identity, f.replica))
-        slot++;
-    return slot;
 }
 
 static bool look_at_all(struct player *p, struct model_sight *sights)

@@ -49,7 +49,7 @@ static bool none_left(const struct settling *s)
 
 static bool may_be_refused(const struct settling *s, const struct model_change *c)
 {
-    return s->m->disk_full && c->kind == STORE_WRITE;
+    return s->m->disk_full && model_may_need_space(s->m, c);
 }
 
 /* The newest name that is applied: of a write that was perhaps refused, its own or an older one. */
@@ -380,6 +380,8 @@ static void adopt(struct settling *s, uint32_t slot, const struct model_sight *s
             r->any[b] |= is_open(s, slot, b);
             continue;
         }
+        r->gone[b] = sight->facts.damaged && sight->shown[b] == 0 && !is_open(s, slot, b) &&
+                     !r->any[b] && (r->gone[b] || r->versions[b] != 0);
         r->versions[b] = sight->shown[b];
         r->may_fail[b] = r->any[b] = false;
     }

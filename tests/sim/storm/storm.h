@@ -25,6 +25,7 @@
     X(READS,           "reads")                                                  \
     X(MAKES,           "replicas made")                                          \
     X(DELETES,         "replicas deleted")                                       \
+    X(SALVAGES,        "replicas salvaged")                                      \
     X(RESIZES,         "replicas grown")                                         \
     X(PROMISES,        "promises")                                               \
     X(SETS,            "sets stored")                                            \

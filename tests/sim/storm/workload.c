@@ -316,13 +316,23 @@ static void heal(struct storm *s, uint32_t r)
     }
 }
 
+/* A human may say that what is left is the replica. */
+static void salvage(struct storm *s, uint32_t r)
+{
+    tell(s, TALLY_SALVAGES);
+    player_salvage(s->p, r);
+    (void)player_settle_down(s->p);
+}
+
 void workload_mend(struct storm *s)
 {
     state_when_open(s);
     for (uint32_t r = 0; r < MODEL_REPLICAS && !ends(s); r++) {
         if (!usable(s, r))
             continue;
-        if (s->p->model.replicas[r].damaged)
+        if (s->p->model.replicas[r].damaged && !s->ailing && draw(s, 2))
+            salvage(s, r);
+        else if (s->p->model.replicas[r].damaged)
             delete_one(s, r);
         else
             heal(s, r);
