@@ -65,13 +65,7 @@ static void take_maps(struct checking *k)
     }
 }
 
-/* All of a map page that could not be proved, or holds a record that could not, counts as taken. */
-static bool may_be_taken(const struct checking *k, uint64_t chunk)
-{
-    return k->index[chunk / MAP_RECORDS].flags & PAGE_BAD ||
-           k->store->index[chunk / MAP_RECORDS].flags & PAGE_BAD;
-}
-
+/* What a map page that could not be proved may have named is free again from the opening on. */
 static void compare_allocation(struct checking *k)
 {
     const struct allocator *a = &k->store->allocator;
@@ -82,7 +76,7 @@ static void compare_allocation(struct checking *k)
         if (k->owner[chunk] && (!taken || freed))
             check_say(k, FINDING_CROSSED, chunk_offset(k->store, chunk),
                       "chunk %" PRIu64 " is in use and counts as free", chunk);
-        if (taken && !k->owner[chunk] && !freed && !may_be_taken(k, chunk))
+        if (taken && !k->owner[chunk] && !freed)
             check_say(k, FINDING_LEAKED, chunk_offset(k->store, chunk),
                       "chunk %" PRIu64 " is taken and belongs to nobody", chunk);
     }
