@@ -218,14 +218,14 @@ static const struct step full_disk[] = {
 
 const struct workload workloads[] = {
     {.name = "small", SCRIPT(small)},
-    {.name = "full", SCRIPT(full)},
+    {.name = "full", SCRIPT(full), .least = {.around = 1}},
     {.name = "overlapping", SCRIPT(overlapping)},
     {.name = "unmap", SCRIPT(unmap)},
-    {.name = "checkpoint", SCRIPT(checkpoint), .stage_bytes = 512 << 10},
-    {.name = "wrap", SCRIPT(wrap)},
+    {.name = "checkpoint", SCRIPT(checkpoint), .stage_bytes = 512 << 10, .least = {.roots = 3}},
+    {.name = "wrap", SCRIPT(wrap), .least = {.rings = 2}},
     {.name = "resize", SCRIPT(resize)},
     {.name = "replicas", SCRIPT(replicas)},
     {.name = "facts", SCRIPT(facts)},
-    {.name = "full-disk", SCRIPT(full_disk), .prelude = 8},
+    {.name = "full-disk", SCRIPT(full_disk), .prelude = 8, .least = {.refused = 1}},
 };
 const uint32_t workload_count = array_length(workloads);

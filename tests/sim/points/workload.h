@@ -33,12 +33,21 @@ struct step {
     bool one_by_one; /* each awaited */
 };
 
+/* What a script is there for, and must come to at least this much when nothing cuts it. */
+struct workload_least {
+    uint64_t refused; /* writes, for want of space                */
+    uint64_t rings;   /* the journal's head goes round so often   */
+    uint64_t roots;   /* written                                  */
+    uint64_t around;  /* bytes that are written around the journal */
+};
+
 struct workload {
     const char *name;
     const struct step *steps;
     uint32_t step_count;
     uint32_t prelude;     /* the first of them only prepare: no crash is looked for there */
     uint64_t stage_bytes; /* 0: the usual ones */
+    struct workload_least least;
 };
 
 extern const struct workload workloads[];
