@@ -375,6 +375,7 @@ static void adopt(struct settling *s, uint32_t slot, const struct model_sight *s
     if (!sight->exists)
         return;
     r->damaged |= sight->facts.damaged;
+    r->may_be_damaged &= sight->facts.damaged; /* else its map is whole, until harm is told anew */
     for (uint64_t b = 0; b < min_u64(sight->facts.size_blocks, MODEL_BLOCKS); b++) {
         if (sight->shown[b] == SHOWN_ERROR) {
             r->any[b] |= is_open(s, slot, b);
