@@ -9,21 +9,29 @@
 
 static const char *const level_names[] = {"debug", "info", "warn", "error"};
 
-static void write_stderr(struct log *log, enum log_level level, const char *line)
+uint32_t log_stamp(char ret[LOG_LINE_MAX], enum log_level level, const char *line)
 {
-    char out[1100], when[32];
+    char when[32];
     struct timespec now;
     struct tm utc;
 
-    (void)log;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &utc);
     strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%S", &utc);
-    int length = snprintf(out, sizeof out, "%s.%03ldZ %s %s\n", when, now.tv_nsec / 1000000,
+    int length = snprintf(ret, LOG_LINE_MAX, "%s.%03ldZ %s %s\n", when, now.tv_nsec / 1000000,
                           level_names[level], line);
-    if (length >= (int)sizeof out)
-        length = (int)sizeof out - 1;
-    ssize_t ignored = write(STDERR_FILENO, out, (size_t)length);
+    if (length < (int)LOG_LINE_MAX)
+        return (uint32_t)length;
+    ret[LOG_LINE_MAX - 2] = '\n';
+    return LOG_LINE_MAX - 1;
+}
+
+static void write_stderr(struct log *log, enum log_level level, const char *line)
+{
+    char out[LOG_LINE_MAX];
+    ssize_t ignored = write(STDERR_FILENO, out, log_stamp(out, level, line));
+
+    (void)log;
     (void)ignored; /* nobody is left to tell */
 }
 
@@ -46,4 +54,10 @@ void log_event(struct log *log, enum log_level level, const char *subject, const
         va_end(args);
     }
     log->write(log, level, line);
+}
+
+void log_flush(struct log *log)
+{
+    if (log->flush)
+        log->flush(log);
 }

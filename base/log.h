@@ -12,20 +12,33 @@
 
 #include "base/util.h"
 
+#define LOG_LINE_MAX 1100u /* bytes of a line as it goes out: time, level, newline included */
+#define LOG_FLUSH_MS 200u
+
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 
 struct log {
     /* Writes one finished line without newline; any thread may call. */
     void (*write)(struct log *, enum log_level, const char *line);
-    enum log_level least; /* what is below is not formatted */
+    void (*flush)(struct log *); /* NULL: a line is out when write() returns */
+    enum log_level least;        /* what is below is not formatted */
 };
 
-/* The process's stderr. */
+/* The process's stderr.  A line is out when it is logged, and waits for whoever reads it, until a
+ * daemon starts a thread for that (env/log_writer.h). */
 extern struct log log_stderr;
 
 /* subject: "volume=web01", "disk=/dev/sdb", "storaged" …  details: "key=value key=value", or NULL
  */
 void log_event(struct log *log, enum log_level level, const char *subject, const char *event,
                const char *details, ...) printf_like(5, 6);
+
+/* Before the process ends: returns when what was logged before is out, or after LOG_FLUSH_MS.  Any
+ * thread, without locks. */
+void log_flush(struct log *log);
+
+/* For who writes a log: the line with time, level and newline, cut where it is too long.  Returns
+ * how many bytes. */
+uint32_t log_stamp(char ret[LOG_LINE_MAX], enum log_level level, const char *line);
 
 #endif

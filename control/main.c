@@ -2,6 +2,7 @@
 /* control/main.c — metad: reads its configuration, opens, waits for a signal, closes. */
 #include "control/control.h"
 #include "env/ending.h"
+#include "env/log_writer.h"
 #include "env/notify.h"
 
 #include <getopt.h>
@@ -121,12 +122,17 @@ static int serve(const struct control_config *config)
         return 1;
     }
     signals_block();
+    if (log_writer_start()) {
+        fputs("metad: no thread that writes the log\n", stderr);
+        return 1;
+    }
     sem_init(&s.asked, 0, 0);
     if (ending_start(&s.ending)) {
         fputs("metad: no thread that waits for signals\n", stderr);
         return 1;
     }
     if (control_open(config, &log_stderr, &c, why) != E_OK) {
+        log_flush(&log_stderr); /* it has the last word */
         fprintf(stderr, "metad: %s\n", why);
         ending_done(&s.ending);
         return 1;
@@ -137,6 +143,7 @@ static int serve(const struct control_config *config)
     control_close(c);
     ending_done(&s.ending);
     log_event(&log_stderr, LOG_LEVEL_INFO, "metad", "ended", NULL);
+    log_flush(&log_stderr);
     return 0;
 }
 

@@ -22,6 +22,7 @@ static void end_at_once(struct ending *e, const char *why)
 {
     log_event(e->log, LOG_LEVEL_WARN, e->subject, "cut_short",
               "%s; nothing acknowledged is lost, the next start reads the journal", why);
+    log_flush(e->log);
     _exit(0);
 }
 

@@ -6,7 +6,8 @@
  * A thread of its own waits for SIGTERM and SIGINT, which the caller has blocked in every thread
  * before.  At the first one it tells the daemon, and then watches: a second signal, or ENDING_MS
  * without an end (a disk that hangs, a checkpoint of many small writes), and the process is over,
- * in one line.  What was acknowledged is durable already, so that only the next start takes longer.
+ * in one line, for which it waits LOG_FLUSH_MS at most.  What was acknowledged is durable already,
+ * so that only the next start takes longer.
  */
 #ifndef ENV_ENDING_H
 #define ENV_ENDING_H

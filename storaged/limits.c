@@ -3,6 +3,7 @@
 #include "storaged/limits.h"
 
 #include "base/size.h"
+#include "env/log_writer.h"
 #include "env/rlimits.h"
 #include "storaged/plan.h"
 #include "storaged/records_http.h"
@@ -30,7 +31,7 @@
  * Of what is asked for the allocator takes more: size classes, alignment (measured: a third). */
 #define ADDRESSES_BESIDE (64 * MIB)
 #define ROUNDED_UP       2u /* … so a half of it once more */
-#define THREADS_BESIDE   4u /* who waits for signals, two of the status port, the watchdog's */
+#define THREADS_BESIDE   5u /* for signals, the log, two of the status port, the watchdog's */
 
 static bool is_small(const struct node_config *c)
 {
@@ -175,6 +176,7 @@ static void claim_all(struct budget *b, const struct limits *l, const struct nod
                       uint64_t reactor_bytes)
 {
     claim(b, "process", 1, PROCESS_BYTES);
+    claim(b, "log", 1, LOG_WRITER_BYTES);
     claim_sum(b, "reactors", l->homes, reactor_bytes);
     claim(b, "target", l->homes, iscsi_limits_bytes(&l->iscsi));
     for (uint32_t i = 0; i < c->disk_count; i++) {

@@ -4,6 +4,7 @@
  *
  * Exit codes: 0 ended as asked, 1 refused or failed (stderr says why), 2 not understood.
  */
+#include "base/log.h"
 #include "base/size.h"
 #include "storaged/format_disk.h"
 #include "storaged/node.h"
@@ -113,6 +114,7 @@ static int run(const struct arguments *a)
     static struct node_config config;
     struct config_problem problem;
     sigset_t set;
+    int result;
 
     if (node_config_read(a->config, &config, &problem)) {
         fprintf(stderr, "storaged: %s\n", problem.text);
@@ -129,7 +131,9 @@ static int run(const struct arguments *a)
     sigaddset(&set, SIGTERM);
     sigaddset(&set, SIGINT);
     sigprocmask(SIG_BLOCK, &set, NULL);
-    return node_run(&config);
+    result = node_run(&config);
+    log_flush(&log_stderr);
+    return result;
 }
 
 int main(int argc, char **argv)

@@ -14,6 +14,7 @@
 #include "storaged/node.h"
 
 #include "env/ending.h"
+#include "env/log_writer.h"
 #include "env/notify.h"
 #include "env/uring/reactor.h"
 #include "storaged/agent.h"
@@ -551,7 +552,18 @@ static bool homes_begin(struct node *n)
     return !err;
 }
 
-/* Homes, folder, link; false: said. */
+/* Before the threads that log; false: said. */
+static bool log_begin(void)
+{
+    enum err err = log_writer_start();
+
+    if (err)
+        log_event(&log_stderr, LOG_LEVEL_ERROR, "storaged", "start_failed",
+                  "no thread that writes the log: %s", err_text(err));
+    return !err;
+}
+
+/* Log, homes, folder, link; false: said. */
 static bool node_open(struct node *n, const struct node_config *config)
 {
     char why[700];
@@ -560,7 +572,7 @@ static bool node_open(struct node *n, const struct node_config *config)
     n->config = config;
     n->limits = limits_of(config);
     list_init(&n->volumes.open);
-    if (!process_prepare(config, &n->limits, &log_stderr) || !homes_begin(n))
+    if (!process_prepare(config, &n->limits, &log_stderr) || !log_begin() || !homes_begin(n))
         return false;
     err = folder_open(config->dir, n->env->chance, PATIENCE_MS, &n->folder, why);
     if (err) {

@@ -7,6 +7,7 @@
  */
 #include "storaged/status_metrics.h"
 
+#include "env/log_writer.h"
 #include "iscsi-target/metrics.h"
 #include "storaged/status_tell.h"
 #include "store/metrics.h"
@@ -63,6 +64,13 @@ static void write_disks(FILE *to, const struct status_node *n)
         for (uint32_t j = 0; j < n->homes[i].disks.count; j++)
             count += of_disk(&n->homes[i].disks.disks[j], &sets[count]);
     metrics_write(to, &store_metric_table, sets, count);
+}
+
+static void write_log(FILE *to)
+{
+    const struct metric_set set = {.values = log_writer_metrics()};
+
+    metrics_write(to, &log_metric_table, &set, 1);
 }
 
 /* ---- what comes and goes ---- */
@@ -138,6 +146,7 @@ static void write_all(FILE *to, struct status_node *n)
     write_volumes(to, n, &t, &volume_metric_table, of_volume);
     write_volumes(to, n, &t, &rep_metric_table, of_replication);
     write_disks(to, n);
+    write_log(to);
     told_free(n, &t);
 }
 
@@ -171,6 +180,7 @@ void metrics_page(FILE *to)
         {"Volumes", "`volume`, `name`", &volume_metric_table},
         {"Replication", "`volume`, `name`", &rep_metric_table},
         {"Stores", "`disk`", &store_metric_table},
+        {"The log", "none", &log_metric_table},
     };
 
     for (size_t i = 0; i < array_length(parts); i++) {
