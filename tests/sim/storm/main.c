@@ -7,8 +7,9 @@
  *   sim_storm --seconds N       fresh seeds for so long, begun where the clock says
  *   sim_storm --seed N [--seeds M] [--trace]
  *
- * Prints each seed that failed, and why, with the commit; at the end what was reached and how many
- * seeds a second one core played.  Ends with 1 if a seed failed, or a counter was not reached.
+ * Prints each seed that failed, and why, with the commit; at the end what was reached, and how many
+ * seeds and simulated seconds a second one core played.  Ends with 1 if a seed failed, or a counter
+ * was not reached.
  */
 #include "tests/sim/storm/storm.h"
 
@@ -84,9 +85,10 @@ static uint32_t report(uint32_t failed, bool demands)
                miss ? "  NOT REACHED" : "");
         missed += miss;
     }
-    printf("%lu seeds, %lu commands, %u failed; %.1f seeds a second of one core\n",
+    printf("%lu seeds, %lu commands, %u failed; a second of one core: %.1f seeds, %.1f s of the "
+           "simulated world's\n",
            (unsigned long)sum->seeds, (unsigned long)sum->commands, failed,
-           (double)sum->seeds / cpu_seconds());
+           (double)sum->seeds / cpu_seconds(), (double)sum->virtual_us / 1e6 / cpu_seconds());
     return missed;
 }
 

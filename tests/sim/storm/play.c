@@ -248,6 +248,7 @@ static void sum_up(struct storm *s, struct tally *ret, char *wrong)
 {
     s->tally.seeds = 1;
     s->tally.commands = s->p->commands;
+    s->tally.virtual_us = sim_now_us(s->p->sim);
     s->tally.count[TALLY_READ_ERRORS] = s->p->read_errors;
     s->tally.count[TALLY_DAMAGED] = s->p->damaged;
     s->tally.count[TALLY_NOTES] = s->p->notes_found;

@@ -96,7 +96,7 @@ enum tally_item { TALLY_LIST(TALLY_ENUM) TALLY_FAULTS }; /* behind them by sim_f
 #define TALLY_ITEMS (TALLY_FAULTS + FAULT_KINDS)
 
 struct tally {
-    uint64_t seeds, commands, count[TALLY_ITEMS];
+    uint64_t seeds, commands, virtual_us, count[TALLY_ITEMS];
 };
 const char *tally_sentence(uint32_t item);
 void tally_add(struct tally *to, const struct tally *from);

@@ -21,6 +21,7 @@ void tally_add(struct tally *to, const struct tally *from)
 {
     to->seeds += from->seeds;
     to->commands += from->commands;
+    to->virtual_us += from->virtual_us;
     for (uint32_t i = 0; i < TALLY_ITEMS; i++)
         to->count[i] += from->count[i];
 }

@@ -140,10 +140,13 @@ static void lasting_errors(struct storm *s)
 {
     rule(s, FAULT_LASTING, ON_WRITE, data_of(s), 5000);
 }
+/* What is stuck is so for 20 s to 40; syncs, too. */
 static void slow_disk(struct storm *s)
 {
     rule(s, FAULT_SLOW, 0, all_of(s), 100000);
-    rule(s, FAULT_STUCK, 0, all_of(s), 5000);
+    sim_disk_fault(s->p->medium, (struct sim_fault_rule){.kind = FAULT_STUCK,
+                                                         .per_million = 2000,
+                                                         .us = UINT64_C(20) * 1000 * 1000});
 }
 static void power_has_its_ways(struct storm *s)
 {
