@@ -172,9 +172,9 @@ bool player_ask_notes(struct player *p);
 
 /*
  * Checks the disk, which no store has open, offline; how much it found.  Clean: only crashes have
- * touched the disk, and whatever is found is wrong.
+ * touched the disk, and whatever is found is wrong.  Data: every block is proved, too.
  */
-uint64_t player_check(struct player *p, bool clean);
+uint64_t player_check(struct player *p, bool clean, bool data);
 
 /* Until p->over, or it is dead; false: it never ends, which is wrong.  For player_*.c. */
 bool player_await(struct player *p, const char *what);

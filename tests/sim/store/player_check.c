@@ -36,7 +36,7 @@ static void check_done(struct store_check *c, enum err err)
     p->err = err;
 }
 
-uint64_t player_check(struct player *p, bool clean)
+uint64_t player_check(struct player *p, bool clean, bool data)
 {
     static struct checking_player own; /* outlives a process that dies */
 
@@ -45,7 +45,7 @@ uint64_t player_check(struct player *p, bool clean)
             {
                 .env = p->env,
                 .disk = p->disk,
-                .data = true,
+                .data = data,
                 .found = check_found,
                 .done = check_done,
             },

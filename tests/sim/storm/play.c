@@ -153,23 +153,24 @@ static bool stop(struct storm *s)
 }
 
 /*
- * The check looks at what was left, on a disk that keeps still meanwhile; what it found.  Rules go
- * on afterwards, and may take what it saw whole: UINT64_MAX.
+ * The check looks at what was left, on a disk that keeps still meanwhile; what it found.  Where
+ * rules go on afterwards they may take what it saw whole (UINT64_MAX), and data may be lost anyhow.
  */
 static uint64_t check(struct storm *s)
 {
     struct sim_disk *d = s->p->medium;
     const struct sim_disk_faults before = d->faults;
-    bool broken = d->broken;
+    bool broken = d->broken, clear = weather_is_clear(s->weather);
+    bool tells = clear || weather_is_at_rest(s->weather);
     uint64_t findings;
 
     weather_ends(s);
     tell(s, TALLY_CHECKS);
-    findings = player_check(s->p, weather_is_clear(s->weather));
+    findings = player_check(s->p, clear, tells);
     d->broken = broken;
     for (uint32_t i = 0; i < before.rule_count; i++)
         sim_disk_fault(d, before.rules[i]);
-    return before.rule_count > 0 && !weather_is_clear(s->weather) ? UINT64_MAX : findings;
+    return tells ? findings : UINT64_MAX;
 }
 
 static void life(struct storm *s, bool last)
