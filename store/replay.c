@@ -119,7 +119,8 @@ static enum looked look(struct replay *r)
     return r->window_at == j->head ? LOOK_PAYLOAD : LOOK_MORE;
 }
 
-/* ---- pages that the disk refused: they say nothing, a torn write says that it is torn ---- */
+/* ---- the group at the head once more, page by page: a read may go wrong, and a page that the disk
+ * refuses says nothing, where a torn write says that it is torn ---- */
 
 #define PAGE_TRIES 4u
 
@@ -144,10 +145,10 @@ static void read_page_again(struct replay *r)
                  g->journal_offset + r->again_at % g->journal_bytes, PAGE_BYTES);
 }
 
-/* True: the window has pages that were refused; AGAIN asks for those that matter. */
+/* True: the first time in this window; AGAIN asks for the pages that matter. */
 static bool ask_again(struct replay *r)
 {
-    if (r->asked_again || r->io.refused == r->refused)
+    if (r->asked_again)
         return false;
     r->asked_again = true;
     r->again_at = r->store->journal.head;

@@ -161,6 +161,9 @@ static void count_place(struct storm *s, const struct sim_fault *f)
 
     if (index_page_at(g, at, &page))
         tell(s, TALLY_HIT_INDEX);
+    if (FAULT_BIT(f->kind) & (FAULT_BIT(FAULT_MISDIRECTED_READ) | FAULT_BIT(FAULT_EIO)) &&
+        at >= g->journal_offset && at < g->journal_offset + g->journal_bytes && !s->ailing)
+        tell(s, TALLY_HIT_JOURNAL);
     for (uint32_t copy = 0; copy < 2; copy++) {
         if (at == g->root_offset[copy])
             tell(s, TALLY_HIT_ROOT);

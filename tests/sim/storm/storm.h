@@ -84,6 +84,7 @@
     X(HARM_PAYLOAD,    "journaled blocks harmed at rest")                        \
     X(PAYLOAD_LOST,    "journaled blocks whose write was lost")                  \
     X(HIT_INDEX,       "faults at the index, while it ran")                      \
+    X(HIT_JOURNAL,     "faults at the journal, while it was opened")             \
     X(HIT_ROOT,        "faults at roots, while it ran")                          \
     X(HIT_SUPERBLOCK,  "faults at superblocks, while it ran")                    \
     X(STRAY_TABLES,    "table pages under writes gone astray")                   \

@@ -712,6 +712,29 @@ static void a_page_refused_now_and_then_is_read_again(void **state)
     }
 }
 
+/* The whole window comes from elsewhere, once: no group is where the first one should be. */
+static void a_journal_that_is_misread_once_is_not_at_its_end(void **state)
+{
+    uint64_t begin[3];
+    struct rig r = three_groups(37, begin);
+    const struct geometry *g = &r.store->geo;
+
+    (void)state;
+    sim_disk_fault(r.medium,
+                   (struct sim_fault_rule){.kind = FAULT_MISDIRECTED_READ,
+                                           .per_million = EACH,
+                                           .bytes = {g->journal_offset, g->journal_bytes},
+                                           .times = 1,
+                                           .to = {g->data_offset, g->chunks * CHUNK_BYTES}});
+    rig_crash(&r, SIM_POWER_LOST);
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_int_equal(sim_disk_fault_count(r.medium, FAULT_MISDIRECTED_READ), 1);
+    expect_blocks(&r, 0, 2, 5000);
+    expect_blocks(&r, 10, 2, 5100);
+    expect_blocks(&r, 20, 2, 5200);
+    rig_end(&r);
+}
+
 static void a_refused_page_elsewhere_hinders_nobody(void **state)
 {
     uint64_t begin[3];
@@ -758,6 +781,7 @@ int main(void)
         cmocka_unit_test(a_rotten_log_page_says_everything),
         cmocka_unit_test(a_refused_page_is_not_the_end_of_the_journal),
         cmocka_unit_test(a_page_refused_now_and_then_is_read_again),
+        cmocka_unit_test(a_journal_that_is_misread_once_is_not_at_its_end),
         cmocka_unit_test(a_refused_page_elsewhere_hinders_nobody),
         cmocka_unit_test(a_disk_that_fails_leaves_what_is_staged_readable),
         cmocka_unit_test(a_disk_that_fails_in_a_checkpoint_loses_nothing),
