@@ -10,10 +10,10 @@
  * Promises: W1 whoever logs waits for a copy of at most LOG_LINE_MAX bytes by another thread, and
  *              for nothing else; it takes no memory.
  *           W2 the lines of a thread go out in its order.
- *           W3 when memory is full lines are lost, and counted; in the place of each run of lost
- * ones the log says `lines_lost`, how many. W4 log_flush(), and the end by an assertion (SIGABRT),
- * wait for what is in memory, but no longer than LOG_FLUSH_MS.  What ends a process otherwise loses
- * it.
+ *           W3 when memory is full lines are lost, and counted; in the place of each run of
+ *              them the log says `lines_lost`, and how many.
+ *           W4 log_flush(), and the end by an assertion (SIGABRT), wait for what is in memory,
+ *              but no longer than LOG_FLUSH_MS.  What ends a process otherwise loses it.
  */
 #ifndef ENV_LOG_WRITER_H
 #define ENV_LOG_WRITER_H

@@ -100,7 +100,6 @@ struct tally {
     uint64_t seeds, commands, virtual_us, count[TALLY_ITEMS];
 };
 const char *tally_sentence(uint32_t item);
-void tally_add(struct tally *to, const struct tally *from);
 
 /* Whether the design promises to survive it, so that the fixed seeds must meet it. */
 bool tally_is_demanded(uint32_t item);

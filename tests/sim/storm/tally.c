@@ -17,11 +17,3 @@ bool tally_is_demanded(uint32_t item)
     return item != TALLY_FAULTS + (uint32_t)FAULT_LYING_SYNC;
 }
 
-void tally_add(struct tally *to, const struct tally *from)
-{
-    to->seeds += from->seeds;
-    to->commands += from->commands;
-    to->virtual_us += from->virtual_us;
-    for (uint32_t i = 0; i < TALLY_ITEMS; i++)
-        to->count[i] += from->count[i];
-}
