@@ -16,4 +16,3 @@ bool tally_is_demanded(uint32_t item)
 {
     return item != TALLY_FAULTS + (uint32_t)FAULT_LYING_SYNC;
 }
-
