@@ -126,6 +126,12 @@ static void harm_superblock(struct storm *s, uint32_t copy)
     harm_head(s, superblock_offset(s->p->config.disk_bytes, copy));
 }
 
+/* A copy that a kill left in the disk's cache alone is no second one. */
+static bool roots_are_durable(const struct storm *s)
+{
+    return list_empty(&s->p->medium->cached);
+}
+
 void harm_to_heads(struct storm *s)
 {
     uint32_t copy = (uint32_t)draw(s, 2);
@@ -133,6 +139,8 @@ void harm_to_heads(struct storm *s)
 
     if (!s->head_harmed && draw(s, 4) == 0) {
         harm_superblock(s, copy);
+    } else if (!roots_are_durable(s)) {
+        return;
     } else if (number > 0 && number == other && draw(s, 2)) {
         tell(s, TALLY_ROOT_LOST);
         sim_disk_poke(s->p->medium, s->geo.root_offset[copy], s->root_before[copy],
