@@ -98,7 +98,7 @@ static void disks_done(struct node_disks *d)
 /* Without portals it takes what is handed over to it. */
 static enum err target_open(struct home *home)
 {
-    struct iscsi_config config = {.portal_group_tag = 1, .limits = home->all->limits->iscsi};
+    struct iscsi_config config = {.portal_group_tag = 1, .limits = home->all->limits->iscsi_beside};
     uint32_t none;
 
     return iscsi_target_open(home->env, &config, NULL, &home->target, &none);

@@ -16,10 +16,9 @@
 #include <unistd.h>
 
 #define MIB               (UINT64_C(1) << 20)
-#define HALF_OPEN_SMALL   16u
+#define STRANGERS         16u        /* may be logging in, beside all that may have a session */
 #define BUFFERS_LEAST     (16 * MIB) /* of one target */
-#define HALF_OPEN_NODE    64u
-#define SHARDS_A_DISK     256u /* … at least; one for each 2 GiB beyond (design 7) */
+#define SHARDS_A_DISK     256u       /* … at least; one for each 2 GiB beyond (design 7) */
 #define BYTES_A_SHARD     (UINT64_C(2) << 30)
 #define SHARD_COST        2304u /* replication's shard, its facts, its line in a heartbeat */
 #define VOLUME_RECORDS    (UINT64_C(24) << 10) /* head, page, attachments: JSON and decoded */
@@ -67,7 +66,10 @@ static uint32_t homes_of(const struct node_config *c)
     return max_u32(1, min_u32((uint32_t)c->reactors, c->disk_count));
 }
 
-/* What the node may have is divided among its homes: each has the sessions of its volumes. */
+/*
+ * What the node may have is divided among its homes: each has the sessions of its volumes.  All of
+ * those may log in at once (P14).
+ */
 static struct iscsi_limits iscsi_of(const struct node_config *c)
 {
     struct iscsi_limits l = iscsi_limits_small();
@@ -77,7 +79,7 @@ static struct iscsi_limits iscsi_of(const struct node_config *c)
     l.commands_max = max_u32((uint32_t)div_up(c->commands, homes), 2 * l.sessions_max);
     l.window = (uint32_t)c->window;
     l.buffer_bytes = max_u64(c->buffer_bytes / homes, BUFFERS_LEAST);
-    l.half_open_max = is_small(c) ? HALF_OPEN_SMALL : HALF_OPEN_NODE;
+    l.half_open_max = l.sessions_max + STRANGERS;
     return l;
 }
 
@@ -124,12 +126,14 @@ struct limits limits_of(const struct node_config *c)
         .reactor = reactor_config_default(),
         .volume = volume_limits_default(),
         .iscsi = iscsi_of(c),
+        .iscsi_beside = iscsi_of(c),
         .volumes_max = (uint32_t)c->volumes,
         .attachments_max = 4 * (uint32_t)c->volumes,
         .operations_max = PLAN_DISK_MAX * (c->disk_count + 1),
         .shards_max = shards_of(c),
     };
 
+    l.iscsi.half_open_max = (uint32_t)c->sessions + STRANGERS; /* they come to its portals */
     l.volume.requests_max = is_small(c) ? 64 : 256;
     l.reactor.connections_max = connections_of(&l.iscsi);
     l.reactor.timers_max = timers_of(&l, c);
@@ -178,7 +182,9 @@ static void claim_all(struct budget *b, const struct limits *l, const struct nod
     claim(b, "process", 1, PROCESS_BYTES);
     claim(b, "log", 1, LOG_WRITER_BYTES);
     claim_sum(b, "reactors", l->homes, reactor_bytes);
-    claim(b, "target", l->homes, iscsi_limits_bytes(&l->iscsi));
+    claim_sum(b, "target", l->homes,
+              iscsi_limits_bytes(&l->iscsi) +
+                  (l->homes - 1) * iscsi_limits_bytes(&l->iscsi_beside));
     for (uint32_t i = 0; i < c->disk_count; i++) {
         uint64_t bytes = disk_bytes(&c->disks[i]);
         struct store_limits store = limits_store(c, bytes);

@@ -16,16 +16,17 @@
 #include "volume/volume.h"
 
 struct limits {
-    uint32_t homes;                /* reactors, as many as there are disks at most */
-    struct reactor_config reactor; /* of home 0 */
-    struct reactor_config beside;  /* of each other one */
-    struct volume_limits volume;   /* of each volume */
-    struct iscsi_limits iscsi;     /* of each home's target: its share */
-    uint32_t volumes_max;          /* open here at once */
-    uint32_t attachments_max;      /* of these together */
-    uint32_t operations_max;       /* of the agent: each disk has its part, and the rest one */
-    uint32_t shards_max;           /* that the disks have room for */
-    uint32_t files_max;            /* handles */
+    uint32_t homes;                   /* reactors, as many as there are disks at most */
+    struct reactor_config reactor;    /* of home 0 */
+    struct reactor_config beside;     /* of each other one */
+    struct volume_limits volume;      /* of each volume */
+    struct iscsi_limits iscsi;        /* of home 0's target: its share, and the logins of all */
+    struct iscsi_limits iscsi_beside; /* of each other one: its share */
+    uint32_t volumes_max;             /* open here at once */
+    uint32_t attachments_max;         /* of these together */
+    uint32_t operations_max;          /* of the agent: each disk has its part, and the rest one */
+    uint32_t shards_max;              /* that the disks have room for */
+    uint32_t files_max;               /* handles */
 };
 
 /* Looks at the disks' sizes: blocking, for start. */

@@ -19,7 +19,7 @@
 #include "tests/iscsi/ram_block.h"
 #include "tests/sim/world/world.h"
 
-#define LAB_INITIATORS 64u
+#define LAB_INITIATORS 512u
 #define LAB_TARGET     "iqn.2026-11.internal.dolmen:1122334455667788"
 #define LAB_BOUND_US   (10ull * 1000 * 1000)
 #define LAB_DISK_BYTES (32u << 20)

@@ -2,16 +2,7 @@
 /* tests/unit/storaged/limits_test.c — what the profiles come to: the budget that is printed. */
 #include "storaged/homes.h"
 #include "storaged/limits.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include <cmocka.h>
+#include "tests/unit/storaged/config_of.h"
 
 #define MIB (UINT64_C(1) << 20)
 #define GIB (UINT64_C(1) << 30)
@@ -51,29 +42,6 @@ static void note(struct log *log, enum log_level level, const char *line)
     note_pool(line, "pool=reactors", &l->reactors, &l->reactor_bytes);
     note_pool(line, "pool=target", &l->targets, &l->target_bytes);
     l->count++;
-}
-
-static struct node_config config_of(const char *profile, uint32_t disks, const char *size)
-{
-    char path[] = "/tmp/storaged-limits-XXXXXX";
-    int fd = mkstemp(path);
-    FILE *file = fdopen(fd, "w");
-    struct node_config c;
-    struct config_problem problem = {""};
-
-    assert_non_null(file);
-    fprintf(file,
-            "dir = \"/d\"; name = \"n\"; rack = \"r\"; metad = \"http://127.0.0.1:1\";\n"
-            "portals = [\"127.0.0.1:3260\"]; profile = \"%s\"; disks = (",
-            profile);
-    for (uint32_t i = 0; i < disks; i++)
-        fprintf(file, "%s{ path = \"/nowhere/%u\"; size = \"%s\"; }", i ? ", " : "", i, size);
-    fprintf(file, ");\n");
-    assert_int_equal(fclose(file), 0);
-    if (node_config_read(path, &c, &problem))
-        fail_msg("%s", problem.text);
-    unlink(path);
-    return c;
 }
 
 static uint64_t budget(const struct node_config *c)
@@ -132,6 +100,8 @@ static void homes_share_what_there_is(void **state)
     assert_in_range(3 * shared.iscsi.sessions_max, l.iscsi.sessions_max, l.iscsi.sessions_max + 2);
     assert_in_range(3 * shared.iscsi.commands_max, l.iscsi.commands_max, l.iscsi.commands_max + 2);
     assert_in_range(3 * shared.iscsi.buffer_bytes, l.iscsi.buffer_bytes - 2, l.iscsi.buffer_bytes);
+    assert_true(shared.iscsi.half_open_max >= many.sessions); /* all come to one's portals */
+    assert_true(shared.iscsi_beside.half_open_max >= shared.iscsi_beside.sessions_max);
     assert_int_equal(shared.beside.workers, 0);
     assert_true(shared.files_max > 3 * shared.beside.connections_max);
 }
@@ -157,7 +127,9 @@ static void every_home_is_in_the_budget(void **state)
         assert_int_equal(lines.reactors, c.reactors);
         assert_int_equal(lines.reactor_bytes, bytes);
         assert_int_equal(lines.targets, c.reactors);
-        assert_int_equal(lines.target_bytes, c.reactors * iscsi_limits_bytes(&l.iscsi));
+        assert_int_equal(lines.target_bytes,
+                         iscsi_limits_bytes(&l.iscsi) +
+                             (c.reactors - 1) * iscsi_limits_bytes(&l.iscsi_beside));
         homes_close(&homes);
     }
 }
