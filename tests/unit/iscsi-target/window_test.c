@@ -211,7 +211,7 @@ static void a_window_does_not_stay_shut(void **state)
     w.ram.stalled = true;
     assert_int_equal(write_until_shut(&w, i, r, 8), 8);
     assert_int_equal(initiator_window(i), 0);
-    sim_run_for(w.sim, 1500000);
+    sim_run_for(w.sim, 1100000);
     assert_int_equal(initiator_window(i), 4);
     initiator_stamp(i, &ping);
     ping.any.target_transfer_tag = be32_of(TAG_NONE);
