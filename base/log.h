@@ -34,7 +34,7 @@ void log_event(struct log *log, enum log_level level, const char *subject, const
                const char *details, ...) printf_like(5, 6);
 
 /* Before the process ends: returns when what was logged before is out, or after LOG_FLUSH_MS.  Any
- * thread, without locks. */
+ * thread; no signal handler. */
 void log_flush(struct log *log);
 
 /* For who writes a log: the line with time, level and newline, cut where it is too long.  Returns

@@ -31,14 +31,10 @@
 #include "iscsi-target/command.h"
 #include "iscsi-target/target.h"
 
-static bool within_share(const struct iscsi_target *t, uint64_t held_bytes, uint32_t bytes)
+/* A unit that holds so much: its share is what is free. */
+static bool may_have(const struct iscsi_target *t, uint64_t held_bytes, uint32_t bytes)
 {
     return held_bytes < buffers_free_bytes(&t->buffers, bytes);
-}
-
-static bool may_have(const struct iscsi_target *t, const struct unit *u, uint32_t bytes)
-{
-    return within_share(t, u->held_bytes, bytes);
 }
 
 /* Or nobody has any: then it is to be told that it is too large. */
@@ -47,28 +43,22 @@ static bool is_enough(const struct iscsi_target *t, uint32_t bytes)
     return buffers_have(&t->buffers, bytes) || buffers_idle(&t->buffers);
 }
 
-/* Less than its part of the small segments' bytes. */
-static bool next_to_nothing(const struct iscsi_target *t, uint64_t held_bytes)
+/* … those for whom there is not enough: it is less than its part of the small segments' bytes. */
+static bool may_pass(const struct iscsi_target *t, uint64_t held_bytes)
 {
     return held_bytes * max_u32(t->busy, 1) < pool_bytes(&t->buffers.small);
-}
-
-/* … those for whom there is not enough. */
-static bool may_pass(const struct iscsi_target *t, const struct unit *u)
-{
-    return next_to_nothing(t, u->held_bytes);
 }
 
 /* The first for which there is enough, within its unit's share; *scarce: one is passed. */
 static struct command *next_of(const struct iscsi_target *t, const struct unit *u, bool *scarce)
 {
-    if (!may_have(t, u, 0))
+    if (!may_have(t, u->held_bytes, 0))
         return NULL;
     list_for_each(l, &u->starved) {
         struct command *c = container_of(l, struct command, wait_link);
-        bool may = may_have(t, u, c->need);
+        bool may = may_have(t, u->held_bytes, c->need);
 
-        if ((*scarce || !may) && !may_pass(t, u))
+        if ((*scarce || !may) && !may_pass(t, u->held_bytes))
             return NULL;
         if (may && is_enough(t, c->need))
             return c;
@@ -100,7 +90,8 @@ bool memory_turn(const struct command *c)
 
     if (next || !list_empty(&c->wait_link))
         return next == c;
-    return may_have(t, u, c->need) && ((!scarce && list_empty(&u->starved)) || may_pass(t, u));
+    return may_have(t, u->held_bytes, c->need) &&
+           ((!scarce && list_empty(&u->starved)) || may_pass(t, u->held_bytes));
 }
 
 /* Its turn with the line is worth half of what its unit holds. */
@@ -111,10 +102,10 @@ static bool may_have_at_once(const struct command *c)
     uint64_t held = u->line_moved ? u->held_bytes / 2 : u->held_bytes;
     bool scarce;
 
-    if (next_to_nothing(t, held))
+    if (may_pass(t, held))
         return true;
     next_command(t, &scarce);
-    return !scarce && (list_empty(&u->starved) || u->line_moved) && within_share(t, held, c->need);
+    return !scarce && (list_empty(&u->starved) || u->line_moved) && may_have(t, held, c->need);
 }
 
 bool memory_get_at_once(struct command *c)

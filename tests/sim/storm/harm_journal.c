@@ -120,9 +120,8 @@ static uint32_t slot_of(const struct storm *s, struct identity replica)
 /* One record of a lost group; false: what is lost with it has no bound. */
 static bool cost_of_record(struct storm *s, const struct fact *f, bool count)
 {
-    uint32_t slot = slot_of(s, f->kind == RECORD_SALVAGE ? (struct identity){f->extent.start}
-                                                         /* its name since */
-                                                         : f->replica);
+    bool renames = f->kind == RECORD_SALVAGE;
+    uint32_t slot = slot_of(s, renames ? (struct identity){f->extent.start} : f->replica);
 
     if (f->kind == RECORD_MAKE || f->kind == RECORD_DELETE)
         return false;

@@ -26,6 +26,7 @@ struct pair {
     struct ram_block other;
     struct initiator *hog, *modest;
     struct initiator_request hogs[HOGS];
+    struct initiator_request endless[HOGS]; /* the modest one's */
     uint8_t *bytes[HOGS], *own;
 };
 
@@ -332,42 +333,40 @@ static void read_on(struct initiator *i, struct initiator_request *of, uint8_t *
     }
 }
 
-static void turn_reading(struct pair *p, struct initiator_request *many)
+static void turn_reading(struct pair *p)
 {
-    read_on(p->modest, many, p->own, BIG_BYTES / 4);
+    read_on(p->modest, p->endless, p->own, BIG_BYTES / 4);
     sim_run_for(p->lab.sim, SECOND_US / 1000);
 }
 
 /* The other volume's reads of 128 KiB never end: more than it may hold. */
-static void reading_begin(struct pair *p, struct initiator_request *many)
+static void reading_begin(struct pair *p)
 {
     p->other.rate = 200;
-    memset(many, 0, HOGS * sizeof *many);
     for (uint32_t n = 0; n < 100; n++)
-        turn_reading(p, many);
+        turn_reading(p);
 }
 
-static void reading_open(struct pair *p, struct initiator_request *many)
+static void reading_open(struct pair *p)
 {
     pair_open(p, true, 0);
-    reading_begin(p, many);
+    reading_begin(p);
 }
 
-static void reading_close(struct pair *p, struct initiator_request *many)
+static void reading_close(struct pair *p)
 {
     for (uint32_t n = 0; n < HOGS; n++)
-        lab_until(&p->lab, initiator_answered, &many[n]);
+        lab_until(&p->lab, initiator_answered, &p->endless[n]);
     read_much(p);
     pair_close(p);
 }
 
-static void ends_within_a_second(struct pair *p, struct initiator_request *many,
-                                 const struct initiator_request *r)
+static void ends_within_a_second(struct pair *p, const struct initiator_request *r)
 {
     uint64_t since = sim_now_us(p->lab.sim);
 
     while (!r->answered) {
-        turn_reading(p, many);
+        turn_reading(p);
         assert_true(sim_now_us(p->lab.sim) - since < SECOND_US);
     }
     assert_int_equal(r->status, 0);
@@ -376,39 +375,39 @@ static void ends_within_a_second(struct pair *p, struct initiator_request *many,
 /* Nothing hangs: a volume's own smaller commands do not pass its large one. */
 static void a_large_read_has_its_turn(void **state)
 {
-    static struct initiator_request many[HOGS], large;
+    static struct initiator_request large;
     static uint8_t bytes[BIG_BYTES];
     struct pair p;
 
     (void)state;
-    reading_open(&p, many);
+    reading_open(&p);
     large = (struct initiator_request){0};
     initiator_read(p.modest, &large, 0, bytes, BIG_BYTES);
-    ends_within_a_second(&p, many, &large);
-    reading_close(&p, many);
+    ends_within_a_second(&p, &large);
+    reading_close(&p);
 }
 
 /* Their data comes with them, and the reads leave them memory: none is told TASK SET FULL. */
 static void reads_that_wait_leave_memory_to_writes(void **state)
 {
-    static struct initiator_request many[HOGS], write;
+    static struct initiator_request write;
     static uint8_t bytes[BIG_BYTES];
     struct pair p;
 
     (void)state;
-    reading_open(&p, many);
+    reading_open(&p);
     for (uint32_t n = 0; n < 20; n++) {
         write = (struct initiator_request){0};
         initiator_write(p.modest, &write, 0, bytes, n % 2 ? BIG_BYTES : 4096);
-        ends_within_a_second(&p, many, &write);
+        ends_within_a_second(&p, &write);
     }
-    reading_close(&p, many);
+    reading_close(&p);
 }
 
 /* … nor where three volumes that hang have all large segments, and one waits for some. */
 static void reads_leave_memory_to_writes_where_it_is_scarce(void **state)
 {
-    static struct initiator_request second[HOGS], third[HOGS], many[HOGS], large, write;
+    static struct initiator_request second[HOGS], third[HOGS], large, write;
     static uint8_t bytes[BIG_BYTES];
     struct volume hung[2], fourth;
     struct pair p;
@@ -427,11 +426,11 @@ static void reads_leave_memory_to_writes_where_it_is_scarce(void **state)
     sim_run_for(p.lab.sim, SECOND_US / 10);
     large = (struct initiator_request){0};
     initiator_read(fourth.initiator, &large, 0, bytes, BIG_BYTES);
-    reading_begin(&p, many);
+    reading_begin(&p);
     for (uint32_t n = 0; n < 20; n++) {
         write = (struct initiator_request){0};
         initiator_write(p.modest, &write, 0, bytes, 4096);
-        ends_within_a_second(&p, many, &write);
+        ends_within_a_second(&p, &write);
     }
     assert_false(large.answered);
     ram_block_go_on(&hung[0].ram);
@@ -440,7 +439,7 @@ static void reads_leave_memory_to_writes_where_it_is_scarce(void **state)
     for (uint32_t n = 0; n < HOGS; n++) {
         lab_until(&p.lab, initiator_answered, &second[n]);
         lab_until(&p.lab, initiator_answered, &third[n]);
-        lab_until(&p.lab, initiator_answered, &many[n]);
+        lab_until(&p.lab, initiator_answered, &p.endless[n]);
     }
     volume_close(&p, &hung[0]);
     volume_close(&p, &hung[1]);
@@ -451,7 +450,7 @@ static void reads_leave_memory_to_writes_where_it_is_scarce(void **state)
 /* Nor do writes that never end, told TASK SET FULL or not, take a read's turn. */
 static void writes_that_cannot_wait_leave_memory_to_reads(void **state)
 {
-    static struct initiator_request many[HOGS], read;
+    static struct initiator_request read;
     static uint8_t bytes[BIG_BYTES];
     uint32_t next = 0;
     struct pair p;
@@ -459,14 +458,13 @@ static void writes_that_cannot_wait_leave_memory_to_reads(void **state)
     (void)state;
     pair_open(&p, true, 0);
     p.other.rate = 200;
-    memset(many, 0, sizeof many);
     memset(&read, 0, sizeof read);
     for (uint64_t since = sim_now_us(p.lab.sim); !read.answered; next++) {
         for (uint32_t n = 0; n < HOGS; n++) {
-            if (many[n].initiator && !many[n].answered)
+            if (p.endless[n].initiator && !p.endless[n].answered)
                 continue;
-            many[n] = (struct initiator_request){0};
-            initiator_write(p.modest, &many[n], n * BIG_UNITS, p.own, BIG_BYTES / 2);
+            p.endless[n] = (struct initiator_request){0};
+            initiator_write(p.modest, &p.endless[n], n * BIG_UNITS, p.own, BIG_BYTES / 2);
         }
         if (next == 100)
             initiator_read(p.modest, &read, 0, bytes, BIG_BYTES);
@@ -474,7 +472,7 @@ static void writes_that_cannot_wait_leave_memory_to_reads(void **state)
         assert_true(sim_now_us(p.lab.sim) - since < 2 * SECOND_US);
     }
     assert_int_equal(read.status, 0);
-    reading_close(&p, many);
+    reading_close(&p);
 }
 
 /* Eight busy volumes leave nothing large free, and each of them, and a ninth that has nothing, gets

@@ -22,15 +22,6 @@ struct image {
 
 /* ---- how they are spoiled ---- */
 
-static void rot(struct rig *r, uint64_t offset)
-{
-    uint8_t byte;
-
-    sim_disk_peek(r->medium, offset, &byte, 1);
-    byte ^= 0x10;
-    sim_disk_poke(r->medium, offset, &byte, 1);
-}
-
 static void wipe(struct rig *r, uint64_t offset)
 {
     static const uint8_t zeros[PAGE_BYTES];
@@ -62,11 +53,11 @@ static void superblock_one(struct rig *r, const struct geometry *g)
 static void superblock_two(struct rig *r, const struct geometry *g)
 {
     (void)g;
-    rot(r, superblock_offset(RIG_BYTES, 1) + 100);
+    rig_rot(r, superblock_offset(RIG_BYTES, 1) + 100);
 }
 static void superblocks_rotten(struct rig *r, const struct geometry *g)
 {
-    rot(r, 100);
+    rig_rot(r, 100);
     superblock_two(r, g);
 }
 static void superblocks_gone(struct rig *r, const struct geometry *g)
@@ -105,7 +96,7 @@ static void a_word_that_is_none(struct rig *r, const struct geometry *g)
 }
 static void root_one(struct rig *r, const struct geometry *g)
 {
-    rot(r, g->root_offset[0] + 300);
+    rig_rot(r, g->root_offset[0] + 300);
 }
 static void root_two(struct rig *r, const struct geometry *g)
 {
@@ -123,13 +114,13 @@ static void root_of_another_disk(struct rig *r, const struct geometry *g)
 }
 static void both_places(struct rig *r, const struct geometry *g, uint64_t page)
 {
-    rot(r, page_offset(g, page, 0) + 80);
-    rot(r, page_offset(g, page, 1) + 80);
+    rig_rot(r, page_offset(g, page, 0) + 80);
+    rig_rot(r, page_offset(g, page, 1) + 80);
 }
 static void index_page(struct rig *r, const struct geometry *g)
 {
-    rot(r, index_page_offset(g, 0, 0) + 80);
-    rot(r, index_page_offset(g, 0, 1) + 80);
+    rig_rot(r, index_page_offset(g, 0, 0) + 80);
+    rig_rot(r, index_page_offset(g, 0, 1) + 80);
 }
 static void map_page(struct rig *r, const struct geometry *g)
 {
@@ -145,7 +136,7 @@ static void log_page(struct rig *r, const struct geometry *g)
 }
 static void data(struct rig *r, const struct geometry *g)
 {
-    rot(r, g->data_offset + 5000);
+    rig_rot(r, g->data_offset + 5000);
 }
 
 static const struct image images[] = {

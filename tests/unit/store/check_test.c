@@ -15,15 +15,6 @@ static void expect_only(const struct checked *x, enum store_finding_kind kind, u
     assert_int_equal(x->check.counts.findings, count);
 }
 
-static void rot(struct rig *r, uint64_t offset)
-{
-    uint8_t byte;
-
-    sim_disk_peek(r->medium, offset, &byte, 1);
-    byte ^= 0x10;
-    sim_disk_poke(r->medium, offset, &byte, 1);
-}
-
 /* Open, idle, and with a checkpoint behind it. */
 static struct rig used(uint64_t seed)
 {
@@ -103,10 +94,10 @@ static void a_superblock_that_is_gone_is_a_finding(void **state)
     struct checked x;
 
     (void)state;
-    rot(&r, superblock_offset(RIG_BYTES, 1) + 100);
+    rig_rot(&r, superblock_offset(RIG_BYTES, 1) + 100);
     x = rig_check(&r, false);
     expect_only(&x, FINDING_SUPERBLOCK, 1);
-    rot(&r, 100);
+    rig_rot(&r, 100);
     x = rig_check(&r, false);
     expect_only(&x, FINDING_SUPERBLOCKS, 1);
     rig_end(&r);
@@ -119,10 +110,10 @@ static void a_rotten_root_is_a_finding(void **state)
     struct checked x;
 
     (void)state;
-    rot(&r, g.root_offset[0] + 100);
+    rig_rot(&r, g.root_offset[0] + 100);
     x = rig_check(&r, false);
     expect_only(&x, FINDING_ROOT, 1);
-    rot(&r, g.root_offset[1] + 100);
+    rig_rot(&r, g.root_offset[1] + 100);
     x = rig_check(&r, false);
     expect_only(&x, FINDING_ROOTS, 1);
     rig_end(&r);
@@ -162,7 +153,7 @@ static void a_rotten_end_that_nobody_named_is_the_end(void **state)
     uint64_t end = begin[2];
 
     (void)state;
-    rot(&r, journal_at(&r, begin[2]) + 140);
+    rig_rot(&r, journal_at(&r, begin[2]) + 140);
     rig_crash(&r, SIM_POWER_LOST);
     expect_clean(&r);
     assert_int_equal(rig_check(&r, false).check.counts.journal_end, end);
@@ -178,7 +169,7 @@ static void a_rotten_group_is_named_with_its_blocks(void **state)
     struct checked x;
 
     (void)state;
-    rot(&r, at + 140);
+    rig_rot(&r, at + 140);
     rig_crash(&r, SIM_POWER_LOST);
     x = rig_check(&r, true);
     assert_int_equal(x.err, E_OK);
@@ -199,7 +190,7 @@ static void a_rotten_payload_is_one_block(void **state)
     struct checked x;
 
     (void)state;
-    rot(&r, at + 9);
+    rig_rot(&r, at + 9);
     rig_crash(&r, SIM_POWER_LOST);
     x = rig_check(&r, true);
     assert_int_equal(x.of_kind[FINDING_JOURNAL_BLOCK], 1);
@@ -217,8 +208,8 @@ static void two_rotten_groups_damage_the_replica(void **state)
     struct checked x;
 
     (void)state;
-    rot(&r, journal_at(&r, begin[0]) + 140);
-    rot(&r, journal_at(&r, begin[1]) + 140);
+    rig_rot(&r, journal_at(&r, begin[0]) + 140);
+    rig_rot(&r, journal_at(&r, begin[1]) + 140);
     rig_crash(&r, SIM_POWER_LOST);
     x = rig_check(&r, true);
     assert_int_equal(x.of_kind[FINDING_JOURNAL_GROUP], 1);
@@ -286,9 +277,9 @@ static void rotten_data_are_named_block_by_block(void **state)
     struct checked x;
 
     (void)state;
-    rot(&r, at);
-    rot(&r, at + BLOCK_BYTES + 77);
-    rot(&r, at + (uint64_t)4 * BLOCK_BYTES);
+    rig_rot(&r, at);
+    rig_rot(&r, at + BLOCK_BYTES + 77);
+    rig_rot(&r, at + (uint64_t)4 * BLOCK_BYTES);
     x = rig_check(&r, false);
     assert_int_equal(x.check.counts.findings, 0); /* without reading them */
     x = rig_check(&r, true);
@@ -332,8 +323,8 @@ static void lost_holes_are_named_once(void **state)
     (void)state;
     assert_int_equal(rig_write(&r, 0, 100, 1), E_OK);
     rig_close(&r);
-    rot(&r, page_offset(&g, 0, 0) + 80);
-    rot(&r, page_offset(&g, 0, 1) + 80);
+    rig_rot(&r, page_offset(&g, 0, 0) + 80);
+    rig_rot(&r, page_offset(&g, 0, 1) + 80);
     assert_int_equal(rig_open(&r), E_OK);
     salvage.replica = r.replica;
     assert_int_equal(rig_change(&r, &salvage), E_OK);

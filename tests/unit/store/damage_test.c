@@ -9,15 +9,6 @@
 
 static const struct identity BYSTANDER = {0x0b00000000000002};
 
-static void flip(struct rig *r, uint64_t offset)
-{
-    uint8_t byte;
-
-    sim_disk_peek(r->medium, offset, &byte, 1);
-    byte ^= 0x10;
-    sim_disk_poke(r->medium, offset, &byte, 1);
-}
-
 static uint64_t chunk_of(const struct rig *r, uint64_t block)
 {
     return map_entry(r->replica, (uint32_t)(block / CHUNK_BLOCKS)) & ENTRY_CHUNK;
@@ -46,7 +37,7 @@ static void a_rotten_block_is_the_only_one_lost(void **state)
     uint64_t bad;
 
     (void)state;
-    flip(&r, home_of(&r, 37) + 4000);
+    rig_rot(&r, home_of(&r, 37) + 4000);
     assert_int_equal(rig_read(&r, 30, 20, bytes, &bad), E_MEDIUM);
     assert_int_equal(bad, 37);
     for (uint64_t i = 0; i < 20; i++)
@@ -91,7 +82,7 @@ static void the_place_that_is_not_current_means_nothing(void **state)
 
     (void)state;
     for (uint64_t page = 0; page < table_pages(&r.store->geo); page++)
-        flip(&r, page_place(&r, page, false) + 100);
+        rig_rot(&r, page_place(&r, page, false) + 100);
     rig_crash_and_reopen(&r);
     assert_false(rig_facts(&r).damaged);
     expect_blocks(&r, 0, 100, 1000);
@@ -106,7 +97,7 @@ static void a_rotten_checksum_page_loses_its_blocks_not_its_replica(void **state
     (void)state;
     rig_close(&r);
     assert_int_equal(rig_open(&r), E_OK); /* nothing cached */
-    flip(&r, page_place(&r, page, true) + 200);
+    rig_rot(&r, page_place(&r, page, true) + 200);
     expect_medium(&r, 0);
     expect_medium(&r, 99);
     expect_blocks(&r, 112, 32, 0); /* not taken: zeros, as ever */
@@ -155,7 +146,7 @@ static void a_rotten_map_page_damages_its_replicas_alone(void **state)
     stand_by(&r);
     page = page_place(&r, chunk_of(&r, 0) / MAP_RECORDS, true);
     rig_close(&r);
-    flip(&r, page + 70);
+    rig_rot(&r, page + 70);
     assert_int_equal(rig_open(&r), E_OK); /* S5: it always opens */
     assert_true(rig_facts(&r).damaged);
     expect_bystander_whole(&r);
@@ -202,8 +193,8 @@ static void a_rotten_index_page_is_not_zeros(void **state)
 
     (void)state;
     rig_close(&r);
-    flip(&r, index_page_offset(&g, 0, 0) + 80);
-    flip(&r, index_page_offset(&g, 0, 1) + 80);
+    rig_rot(&r, index_page_offset(&g, 0, 0) + 80);
+    rig_rot(&r, index_page_offset(&g, 0, 1) + 80);
     assert_int_equal(rig_open(&r), E_OK);
     assert_true(rig_facts(&r).damaged);
     rig_end(&r);
@@ -217,8 +208,8 @@ static void one_copy_of_root_and_superblock_is_enough(void **state)
         uint64_t root = r.store->geo.root_offset[copy];
 
         rig_close(&r);
-        flip(&r, root + 300);
-        flip(&r, superblock_offset(RIG_BYTES, copy) + 100);
+        rig_rot(&r, root + 300);
+        rig_rot(&r, superblock_offset(RIG_BYTES, copy) + 100);
         assert_int_equal(rig_open(&r), E_OK);
         assert_false(rig_facts(&r).damaged);
         expect_blocks(&r, 0, 100, 1000);
@@ -233,12 +224,12 @@ static void without_root_or_superblock_it_says_so(void **state)
 
     (void)state;
     rig_close(&r);
-    flip(&r, root[0] + 300);
-    flip(&r, root[1] + 300);
+    rig_rot(&r, root[0] + 300);
+    rig_rot(&r, root[1] + 300);
     assert_int_equal(rig_open(&r), E_DAMAGED);
     assert_non_null(strstr(r.why, "root"));
-    flip(&r, superblock_offset(RIG_BYTES, 0) + 100);
-    flip(&r, superblock_offset(RIG_BYTES, 1) + 100);
+    rig_rot(&r, superblock_offset(RIG_BYTES, 0) + 100);
+    rig_rot(&r, superblock_offset(RIG_BYTES, 1) + 100);
     assert_int_equal(rig_open(&r), E_DAMAGED);
     assert_non_null(strstr(r.why, "superblock"));
     rig_end(&r);
@@ -305,7 +296,7 @@ static void a_rotten_last_group_that_nobody_named_is_the_end(void **state)
     struct rig r = three_groups(20, begin);
 
     (void)state;
-    flip(&r, journal_at(&r, begin[2]) + 140);
+    rig_rot(&r, journal_at(&r, begin[2]) + 140);
     rig_crash_and_reopen(&r);
     assert_false(rig_facts(&r).damaged);
     expect_blocks(&r, 0, 2, 5000);
@@ -320,7 +311,7 @@ static void a_rotten_group_that_was_named_loses_its_blocks(void **state)
     struct rig r = three_groups(21, begin);
 
     (void)state;
-    flip(&r, journal_at(&r, begin[1]) + 140);
+    rig_rot(&r, journal_at(&r, begin[1]) + 140);
     rig_crash_and_reopen(&r);
     assert_false(rig_facts(&r).damaged);
     expect_blocks(&r, 0, 2, 5000);
@@ -342,7 +333,7 @@ static void idleness_names_the_last_group(void **state)
 
     (void)state;
     sim_run_for(r.sim, 60 * 1000);
-    flip(&r, journal_at(&r, begin[2]) + 140);
+    rig_rot(&r, journal_at(&r, begin[2]) + 140);
     rig_crash_and_reopen(&r);
     expect_medium(&r, 20);
     expect_medium(&r, 21);
@@ -356,7 +347,7 @@ static void a_rotten_payload_loses_one_block(void **state)
     struct rig r = three_groups(23, begin);
 
     (void)state;
-    flip(&r, journal_at(&r, begin[1]) + 2 * PAGE_BYTES + 9); /* its second block */
+    rig_rot(&r, journal_at(&r, begin[1]) + 2 * PAGE_BYTES + 9); /* its second block */
     rig_crash_and_reopen(&r);
     expect_blocks(&r, 10, 1, 5100);
     expect_medium(&r, 11);
@@ -370,8 +361,8 @@ static void two_rotten_groups_in_a_row_damage_the_replica(void **state)
     struct rig r = three_groups(24, begin);
 
     (void)state;
-    flip(&r, journal_at(&r, begin[0]) + 140);
-    flip(&r, journal_at(&r, begin[1]) + 140);
+    rig_rot(&r, journal_at(&r, begin[0]) + 140);
+    rig_rot(&r, journal_at(&r, begin[1]) + 140);
     rig_crash_and_reopen(&r);
     assert_true(rig_facts(&r).damaged);
     expect_blocks(&r, 20, 2, 5200);
@@ -386,7 +377,7 @@ static void a_promise_lost_with_its_group_damages_the_replica(void **state)
     (void)state;
     assert_int_equal(rig_promise(&r, 7), E_OK);
     assert_int_equal(rig_write(&r, 0, 1, 9), E_OK);
-    flip(&r, journal_at(&r, begin) + 140);
+    rig_rot(&r, journal_at(&r, begin) + 140);
     rig_crash_and_reopen(&r);
     assert_true(rig_facts(&r).damaged);
     rig_end(&r);
@@ -409,7 +400,7 @@ static void a_size_lost_with_its_group_damages_the_replica_alone(void **state)
     assert_int_equal(rig_change(&r, &grow), E_OK);
     assert_int_equal(rig_write(&r, SIZE + 100, 2, 6000), E_OK);
     assert_int_equal(rig_write(&r, 50, 2, 6100), E_OK);
-    flip(&r, journal_at(&r, begin) + 140);
+    rig_rot(&r, journal_at(&r, begin) + 140);
     rig_crash_and_reopen(&r);
     assert_true(rig_facts(&r).damaged);
     expect_blocks(&r, 50, 2, 6100); /* what came behind is there */
@@ -472,7 +463,7 @@ static void a_large_loss_finds_room_in_the_stage(void **state)
     begin = r.store->journal.head;
     assert_int_equal(rig_unmap(&r, first * CHUNK_BLOCKS, (MANY - first) * CHUNK_BLOCKS), E_OK);
     assert_int_equal(rig_write(&r, 0, 1, 77), E_OK);
-    flip(&r, journal_at(&r, begin) + 140);
+    rig_rot(&r, journal_at(&r, begin) + 140);
     rig_crash_and_reopen(&r);
     assert_false(rig_facts(&r).damaged);
     expect_medium(&r, first * CHUNK_BLOCKS);
@@ -489,11 +480,11 @@ static void a_tail_once_cut_off_never_comes_back(void **state)
     struct rig r = three_groups(26, begin);
 
     (void)state;
-    flip(&r, journal_at(&r, begin[1]) + 140);
-    flip(&r, journal_at(&r, begin[2]) + 140); /* 2 is bad too: 1 is the end */
+    rig_rot(&r, journal_at(&r, begin[1]) + 140);
+    rig_rot(&r, journal_at(&r, begin[2]) + 140); /* 2 is bad too: 1 is the end */
     rig_crash_and_reopen(&r);
     expect_blocks(&r, 10, 2, 1010);
-    flip(&r, journal_at(&r, begin[2]) + 140); /* … and 2 is whole again, on the old chain */
+    rig_rot(&r, journal_at(&r, begin[2]) + 140); /* … and 2 is whole again, on the old chain */
     assert_int_equal(r.store->journal.head, begin[1]);
     assert_int_equal(rig_write(&r, 30, 2, 7000), E_OK); /* as long as 1 was, in its place */
     rig_crash_and_reopen(&r);
@@ -511,12 +502,12 @@ static void a_tail_once_cut_off_names_nothing_durable(void **state)
     struct rig r = three_groups(29, begin);
 
     (void)state;
-    flip(&r, journal_at(&r, begin[1]) + 140);
-    flip(&r, journal_at(&r, begin[2]) + 140);
+    rig_rot(&r, journal_at(&r, begin[1]) + 140);
+    rig_rot(&r, journal_at(&r, begin[2]) + 140);
     rig_crash_and_reopen(&r);
-    flip(&r, journal_at(&r, begin[2]) + 140);
+    rig_rot(&r, journal_at(&r, begin[2]) + 140);
     assert_int_equal(rig_write(&r, 30, 2, 7000), E_OK);
-    flip(&r, journal_at(&r, begin[1]) + 140);
+    rig_rot(&r, journal_at(&r, begin[1]) + 140);
     rig_crash_and_reopen(&r);
     expect_blocks(&r, 30, 2, 1030); /* the end, as far as anyone knows */
     expect_blocks(&r, 10, 2, 1010); /* 2's list is of the old 1 */
@@ -575,8 +566,8 @@ static void a_rotten_log_page_says_everything(void **state)
     (void)state;
     assert_true(rig_facts(&r).open_extents > 0);
     rig_close(&r);
-    flip(&r, page_offset(&g, page, 0) + 90);
-    flip(&r, page_offset(&g, page, 1) + 90);
+    rig_rot(&r, page_offset(&g, page, 0) + 90);
+    rig_rot(&r, page_offset(&g, page, 1) + 90);
     assert_int_equal(rig_open(&r), E_OK);
     assert_true(rig_facts(&r).open_everything);
     assert_int_equal(store_open_writes(r.replica, &all, 1), 1);

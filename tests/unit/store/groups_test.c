@@ -258,15 +258,6 @@ static void a_write_behind_an_unmap_finds_room_or_waits_for_it(void **state)
 
 /* ---- damage ---- */
 
-static void rot(struct rig *r, uint64_t offset)
-{
-    uint8_t byte;
-
-    sim_disk_peek(r->medium, offset, &byte, 1);
-    byte ^= 1;
-    sim_disk_poke(r->medium, offset, &byte, 1);
-}
-
 /* The first that names it is the one behind all four. */
 static void one_of_four_rots_and_has_a_name(void **state)
 {
@@ -281,7 +272,7 @@ static void one_of_four_rots_and_has_a_name(void **state)
     gate_open(&r);
     sim_run_for(r.sim, 200 * 1000); /* and the one of idleness */
     gate_crash(&r);
-    rot(&r, second + 200);
+    rig_rot(&r, second + 200);
     assert_int_equal(rig_open(&r), E_OK);
     assert_false(rig_facts(&r).damaged);
     expect_medium(&r, 20);
@@ -307,7 +298,7 @@ static void a_rotten_group_before_a_gap_damages_what_it_may_have_held(void **sta
     assert_int_equal(gate.count, 3);
     gate_pass(&r, 2);
     gate_crash(&r);
-    rot(&r, first + 200);
+    rig_rot(&r, first + 200);
     assert_int_equal(rig_open(&r), E_OK);
     assert_true(rig_facts(&r).damaged);
     expect_blocks(&r, 40, 1, 0);

@@ -281,16 +281,6 @@ static void a_crash_keeps_both_or_neither(void **state)
     assert_in_range(there, 1, 11);
 }
 
-static void flip(struct rig *r, uint64_t position, uint64_t byte)
-{
-    uint64_t at = r->store->geo.journal_offset + position % r->store->geo.journal_bytes + byte;
-    uint8_t b;
-
-    sim_disk_peek(r->medium, at, &b, 1);
-    b ^= 0x10;
-    sim_disk_poke(r->medium, at, &b, 1);
-}
-
 /* The group that overwrote its block rots: what it held is lost, and so is the note. */
 static void lost_blocks_have_no_note(void **state)
 {
@@ -303,7 +293,7 @@ static void lost_blocks_have_no_note(void **state)
     assert_int_equal(rig_write(&r, 21, 1, 1), E_OK);
     for (uint64_t i = 0; i < 3; i++)
         assert_int_equal(rig_write(&r, 300 + i, 1, 7), E_OK);
-    flip(&r, at, 140);
+    rig_rot(&r, r.store->geo.journal_offset + at % r.store->geo.journal_bytes + 140);
     rig_crash(&r, SIM_KILLED);
     assert_int_equal(rig_open(&r), E_OK);
     expect_medium(&r, 21);

@@ -251,6 +251,16 @@ static inline struct rig rig_begin_large(uint64_t seed, struct store_limits limi
     return r;
 }
 
+/* A bit of what the disk holds there turns. */
+static inline void rig_rot(struct rig *r, uint64_t offset)
+{
+    uint8_t byte;
+
+    sim_disk_peek(r->medium, offset, &byte, 1);
+    byte ^= 0x10;
+    sim_disk_poke(r->medium, offset, &byte, 1);
+}
+
 static inline void rig_end(struct rig *r)
 {
     if (r->store)

@@ -10,15 +10,6 @@
 
 static const struct identity RENAMED = {0x0b00000000000077};
 
-static void flip(struct rig *r, uint64_t offset)
-{
-    uint8_t byte;
-
-    sim_disk_peek(r->medium, offset, &byte, 1);
-    byte ^= 0x10;
-    sim_disk_poke(r->medium, offset, &byte, 1);
-}
-
 static enum err salvage(struct rig *r, struct identity identity)
 {
     struct store_change c = {.kind = STORE_SALVAGE, .replica = r->replica, .identity = identity};
@@ -56,7 +47,7 @@ static struct rig damaged(uint64_t seed, bool *ret_lost)
     struct rig r = at_home(seed, ret_lost, &page);
 
     rig_close(&r);
-    flip(&r, page + 1000);
+    rig_rot(&r, page + 1000);
     assert_int_equal(rig_open(&r), E_OK);
     return r;
 }
@@ -126,7 +117,7 @@ static void a_lost_word_of_it_damages_it_under_its_new_name(void **state)
         assert_int_equal(rig_write(&r, 5 + i, 1, 7), E_OK);
     at = r.store->geo.journal_offset + at % r.store->geo.journal_bytes;
     rig_crash(&r, SIM_KILLED);
-    flip(&r, at + 200);
+    rig_rot(&r, at + 200);
     assert_int_equal(rig_open(&r), E_OK);
     assert_null(store_find(r.store, REPLICA));
     r.replica = store_find(r.store, RENAMED);
@@ -168,9 +159,9 @@ static void a_block_that_the_journal_has_speaks_for_no_other(void **state)
         for (uint64_t i = 0; i < 2; i++) /* they name the first durable */
             assert_int_equal(rig_write(&r, at + 4, 1, 78), E_OK);
         rig_crash(&r, SIM_KILLED);
-        flip(&r, page + 1000);
+        rig_rot(&r, page + 1000);
         if (rots)
-            flip(&r, group + 200);
+            rig_rot(&r, group + 200);
         assert_int_equal(rig_open(&r), E_OK);
         assert_int_equal(salvage(&r, RENAMED), E_OK);
         for (uint32_t life = 0; life < 2; life++) {
@@ -213,7 +204,7 @@ static struct rig without_size(const struct resized *c)
     rig_crash(&r, SIM_KILLED);
     for (uint32_t i = 0; i < 5; i++)
         if (c->bad & 1u << i)
-            flip(&r, group[i] + 200);
+            rig_rot(&r, group[i] + 200);
     assert_int_equal(rig_open(&r), E_OK);
     assert_true(rig_facts(&r).damaged);
     return r;

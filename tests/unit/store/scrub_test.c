@@ -7,15 +7,6 @@
 #define HURRY   ((uint64_t)1 << 30)
 #define HOUR_US (UINT64_C(3600) * 1000 * 1000)
 
-static void flip(struct rig *r, uint64_t offset)
-{
-    uint8_t byte;
-
-    sim_disk_peek(r->medium, offset, &byte, 1);
-    byte ^= 0x10;
-    sim_disk_poke(r->medium, offset, &byte, 1);
-}
-
 static uint64_t home_of(const struct rig *r, uint64_t block)
 {
     uint64_t chunk = map_entry(r->replica, (uint32_t)(block / CHUNK_BLOCKS)) & ENTRY_CHUNK;
@@ -91,8 +82,8 @@ static void a_rotten_block_is_named(void **state)
     char line[128];
 
     (void)state;
-    flip(&r, home_of(&r, 37) + 100);
-    flip(&r, home_of(&r, 1602) + 4095);
+    rig_rot(&r, home_of(&r, 37) + 100);
+    rig_rot(&r, home_of(&r, 1602) + 4095);
     scrub(&r, HOUR_US);
     p = round_of(&r);
     assert_int_equal(p.bad_blocks, 2);
@@ -142,10 +133,10 @@ static void rotten_tables_and_copies_are_found_though_memory_has_them(void **sta
 
     (void)state;
     expect_blocks(&r, 0, 200, 1000); /* the page is cached */
-    flip(&r, place_of(&r, 0) + 2000);
-    flip(&r, place_of(&r, sums) + 2000);
-    flip(&r, r.store->geo.root_offset[1] + 300);
-    flip(&r, superblock_offset(r.disk->size_bytes, 1) + 80);
+    rig_rot(&r, place_of(&r, 0) + 2000);
+    rig_rot(&r, place_of(&r, sums) + 2000);
+    rig_rot(&r, r.store->geo.root_offset[1] + 300);
+    rig_rot(&r, superblock_offset(r.disk->size_bytes, 1) + 80);
     scrub(&r, HOUR_US);
     p = round_of(&r);
     assert_int_equal(p.bad_blocks, 0);
