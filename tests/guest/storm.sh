@@ -2,8 +2,8 @@
 # shellcheck shell=dash
 # tests/guest/storm.sh — inside the guest: Linux's own initiator, with the timers that Debian gives
 # it, writes 4 KiB at random with 32 in flight onto a volume outside, whose store is slow and then
-# stands still.  It says what it has written once a second, verifies all of it, and must see no error,
-# no lost session and no command that ran out of time.
+# stands still.  It says once a second what it has written and has in flight, verifies all of it, and
+# must see no error, no lost session and no command that ran out of time.
 #
 # /storm.conf: initiator, target and portal.
 set -e
@@ -45,7 +45,7 @@ fio --name=storm --filename="/dev/$name" --offset=32M --size=8M --rw=randwrite -
   --iodepth=32 --verify=crc32c --do_verify=1 --verify_fatal=1 >/tmp/fio 2>&1 &
 writer=$!
 while kill -0 $writer 2>/dev/null; do
-  echo "WROTE $(awk '{print $5}' "/sys/block/$name/stat")"
+  echo "WROTE $(awk '{print $5, $9}' "/sys/block/$name/stat")"
   sleep 1
 done
 wait $writer || fail "every write is there" /tmp/fio

@@ -123,7 +123,7 @@ static void take_others(struct actor *a)
 /* ---- what a storm may not do ---- */
 
 #define SLACK_US (1500ull * 1000) /* a tick, and the way there and back */
-#define SHUT_US  (1300ull * 1000) /* a second, the way, and until it looks */
+#define SHUT_US  (1300ull * 1000) /* a second, 0.2 s until it looks, and the way */
 
 static void check_deadline(const struct actor *a)
 {

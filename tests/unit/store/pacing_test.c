@@ -7,7 +7,7 @@
 
 #define SIZE    6000u
 #define WRITERS 64u
-#define WRITES  6000u
+#define WRITES  12000u
 #define LET_GO  400u
 
 struct writer {
@@ -107,7 +107,7 @@ static void crowd_writes(uint64_t seed, uint32_t writers, uint32_t writes, uint6
 static void writers_do_not_stop_for_a_checkpoint(void **state)
 {
     (void)state;
-    crowd_writes(2, WRITERS, WRITES, 0);
+    crowd_writes(1, WRITERS, WRITES, 0);
     assert_true(crowd.checkpoints > 4);
     assert_true(crowd.beside > WRITES / 4);
     assert_true(crowd.longest_us * 4 < crowd.longest_checkpoint_us);
