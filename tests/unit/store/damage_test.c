@@ -114,6 +114,29 @@ static void a_rotten_checksum_page_loses_its_blocks_not_its_replica(void **state
     rig_end(&r);
 }
 
+/* The record left over calls chunk 1 zeros throughout, and is valid for what it was. */
+static void a_checksum_page_left_over_is_not_zeros(void **state)
+{
+    struct rig r = at_rest(4);
+    uint64_t page = r.store->geo.map_pages + chunk_of(&r, 0) / CHECKSUM_RECORDS;
+    uint8_t old[PAGE_BYTES];
+
+    (void)state;
+    sim_disk_peek(r.medium, page_place(&r, page, true), old, sizeof old);
+    assert_int_equal(rig_write(&r, CHUNK_BLOCKS, 10, 4000), E_OK);
+    rig_reopen(&r); /* the page moved to its other place */
+    assert_int_equal(r.store->geo.map_pages + chunk_of(&r, CHUNK_BLOCKS) / CHECKSUM_RECORDS, page);
+    page = page_place(&r, page, true);
+    rig_close(&r);
+    sim_disk_poke(r.medium, page, old, sizeof old); /* as if that write was lost */
+    assert_int_equal(rig_open(&r), E_OK);
+    expect_medium(&r, CHUNK_BLOCKS);
+    expect_medium(&r, CHUNK_BLOCKS + 9);
+    expect_medium(&r, 0); /* of the page as it should be nothing is known */
+    assert_false(rig_facts(&r).damaged);
+    rig_end(&r);
+}
+
 /* Another replica, with blocks 0 to 99 home in chunks that another map page names. */
 static void stand_by(struct rig *r)
 {
@@ -749,6 +772,7 @@ int main(void)
         cmocka_unit_test(a_lost_or_misdirected_write_home_shows),
         cmocka_unit_test(the_place_that_is_not_current_means_nothing),
         cmocka_unit_test(a_rotten_checksum_page_loses_its_blocks_not_its_replica),
+        cmocka_unit_test(a_checksum_page_left_over_is_not_zeros),
         cmocka_unit_test(a_rotten_map_page_damages_its_replicas_alone),
         cmocka_unit_test(a_map_page_left_over_damages_its_replicas),
         cmocka_unit_test(a_map_that_does_not_add_up_is_damaged),
