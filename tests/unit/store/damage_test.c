@@ -600,50 +600,7 @@ static void a_rotten_log_page_says_everything(void **state)
     rig_end(&r);
 }
 
-/* ---- the disk itself ---- */
-
-static void a_disk_that_fails_leaves_what_is_staged_readable(void **state)
-{
-    struct rig r = at_rest(30);
-    uint8_t bytes[BLOCK_BYTES];
-
-    (void)state;
-    assert_int_equal(rig_write(&r, 3, 1, 4000), E_OK);
-    r.medium->broken = true;
-    assert_int_equal(rig_write(&r, 4, 1, 4001), E_DISK);
-    assert_int_equal(rig_write(&r, 5, 1, 4002), E_READ_ONLY);
-    assert_int_equal(rig_promise(&r, 9), E_READ_ONLY);
-    assert_true(store_space(r.store).read_only);
-    expect_blocks(&r, 3, 1, 4000); /* from memory */
-    assert_int_equal(rig_read(&r, 50, 1, bytes, NULL), E_DISK);
-    r.medium->broken = false;
-    expect_blocks(&r, 50, 50, 1050); /* reads go on */
-    assert_int_equal(rig_write(&r, 5, 1, 4002), E_READ_ONLY);
-    rig_close(&r);
-    assert_int_equal(rig_open(&r), E_OK);
-    expect_blocks(&r, 3, 1, 4000);
-    expect_blocks(&r, 5, 95, 1005);
-    rig_end(&r);
-}
-
-static void a_disk_that_fails_in_a_checkpoint_loses_nothing(void **state)
-{
-    struct rig r = at_rest(31);
-    struct rig_wait w = {0};
-    struct store_close c = {.done = rig_close_done, .own = &w};
-
-    (void)state;
-    assert_int_equal(rig_write(&r, 3, 40, 4000), E_OK);
-    r.medium->broken = true;
-    store_close(r.store, &c);
-    (void)rig_await(&r, &w);
-    r.store = NULL;
-    r.medium->broken = false;
-    assert_int_equal(rig_open(&r), E_OK);
-    expect_blocks(&r, 3, 40, 4000);
-    expect_blocks(&r, 43, 57, 1043);
-    rig_end(&r);
-}
+/* ---- pages that the disk refuses ---- */
 
 /* A disk in front of the disk that refuses to read one of its pages. */
 struct refusing {
@@ -798,8 +755,6 @@ int main(void)
         cmocka_unit_test(a_page_refused_now_and_then_is_read_again),
         cmocka_unit_test(a_journal_that_is_misread_once_is_not_at_its_end),
         cmocka_unit_test(a_refused_page_elsewhere_hinders_nobody),
-        cmocka_unit_test(a_disk_that_fails_leaves_what_is_staged_readable),
-        cmocka_unit_test(a_disk_that_fails_in_a_checkpoint_loses_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
