@@ -310,6 +310,15 @@ static void a_turn_that_takes_too_long_is_reported(void **state)
     assert_true(metric_get(&m->turn_seconds.sum_us) >= metric_get(&m->longest_turn_seconds));
 }
 
+/* On a busy machine a timer may be due before the reactor comes to enter the kernel. */
+static void stop_when_entered(struct timer *t)
+{
+    if (metric_get(&reactor_metrics(rig_reactor)->enters) > 0)
+        rig_stop();
+    else
+        timer_start(&rig_env->clock, t, 1000, stop_when_entered);
+}
+
 static void every_turn_and_every_call_is_counted(void **state)
 {
     const struct reactor_metrics *m = reactor_metrics(rig_reactor);
@@ -317,7 +326,7 @@ static void every_turn_and_every_call_is_counted(void **state)
     uint64_t turns = 0;
 
     (void)state;
-    timer_start(&rig_env->clock, &t, 1000, stop_from_timer);
+    timer_start(&rig_env->clock, &t, 1000, stop_when_entered);
     rig_run();
     for (uint32_t i = 0; i < METRIC_BUCKETS; i++)
         turns += metric_get(&m->turn_seconds.buckets[i]);
