@@ -9,8 +9,7 @@
  */
 #include "tests/sim/points/point.h"
 
-#include "store/inside.h"
-#include "tests/sim/store/player.h"
+#include "tests/sim/points/met.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -24,10 +23,10 @@ struct play {
     const struct point *point;
     struct point_result *result;
     struct player *p;
-    struct cut cut;       /* of what is played now */
-    uint64_t before;      /* I/Os of the processes before this one … */
-    uint64_t base;        /* … and of this one before it began     */
-    uint64_t root_before; /* the newest root when the script began */
+    struct cut cut;  /* of what is played now */
+    uint64_t before; /* I/Os of the processes before this one … */
+    uint64_t base;   /* … and of this one before it began     */
+    struct met met;
 };
 
 static bool fails(struct play *y, const char *format, ...) printf_like(2, 3);
@@ -127,6 +126,7 @@ static void restart(struct play *y)
 
     if (!player_settle_down(y->p) || is_dead(y))
         return;
+    met_stop(&y->met, y->p);
     if (!player_stop(y->p))
         return;
     y->before += sim_io_count(old) - base;
@@ -138,7 +138,8 @@ static void restart(struct play *y)
 
 static void settle_down(struct play *y)
 {
-    (void)player_settle_down(y->p);
+    if (player_settle_down(y->p) && !is_dead(y))
+        met_rest(&y->met, y->p);
 }
 
 static void once(struct play *y, const struct step *s, uint32_t i)
@@ -146,6 +147,7 @@ static void once(struct play *y, const struct step *s, uint32_t i)
     struct player *p = y->p;
     struct extent e = step_blocks(s, i);
 
+    met_step(&y->met, p, s, e);
     switch (s->kind) {
     case MAKE:
         (void)player_make(p, s->number);
@@ -190,25 +192,19 @@ static bool goes_on(const struct play *y)
     return !is_dead(y) && !y->p->model.wrong[0] && !y->result->why[0];
 }
 
-static bool meets(struct play *y, const char *what, uint64_t met, uint64_t least)
-{
-    return met >= least ||
-           fails(y, "the script is there for %" PRIu64 " %s, and met %" PRIu64, least, what, met);
-}
-
-/* What nothing cut did what it is there for, in its last process: else its points are for nothing.
- */
+/* What nothing cut did what it is there for: else its points are for nothing. */
 static bool meets_the_least(struct play *y)
 {
-    const struct workload_least *least = &y->point->workload->least;
-    const struct store *s = y->p->store;
+    const uint64_t *least = y->point->workload->least, *count = y->met.count;
 
-    return meets(y, "refusals for want of space", y->p->refused_space, least->refused) &&
-           meets(y, "rounds of the journal", s->journal.head / s->geo.journal_bytes,
-                 least->rings) &&
-           meets(y, "roots", s->root_number - y->root_before, least->roots) &&
-           meets(y, "bytes around the journal", metric_get(&s->metrics.around_bytes),
-                 least->around);
+    met_end(&y->met, y->p);
+    for (uint32_t i = 0; i < MET_ITEMS; i++)
+        if (count[i])
+            for (uint32_t i = 0; i < MET_ITEMS; i++)
+                if (count[i] < least[i])
+                    return fails(y, "the script is there for %" PRIu64 " %s, and met %" PRIu64,
+                                 least[i], met_words((enum met_item)i), count[i]);
+    return true;
 }
 
 /* False: something is wrong. */
@@ -221,7 +217,7 @@ static bool play_script(struct play *y)
 
         if (n == w->prelude) {
             begin(y, y->point->first);
-            y->root_before = y->p->store->root_number;
+            met_begin(&y->met, y->p);
         }
         for (uint32_t i = 0; i < max_u32(1, s->times) && goes_on(y); i++) {
             if (!player_can_change(y->p) || !player_can_read(y->p))
@@ -316,12 +312,20 @@ static bool play(struct play *y)
     return check(y, "checked after the crash") && recover(y) && live_on(y);
 }
 
+static void answered(struct player *p, enum store_change_kind kind, enum err err)
+{
+    met_answer(&((struct play *)p->config.own)->met, kind, err);
+}
+
 struct point_result point_play(const struct point *point)
 {
     struct point_result result = {0};
-    struct player_config config = {
-        .seed = point->seed, .limits = player_limits(), .trace = point->trace};
     struct play y = {.point = point, .result = &result};
+    struct player_config config = {.seed = point->seed,
+                                   .limits = player_limits(),
+                                   .trace = point->trace,
+                                   .answered = answered,
+                                   .own = &y};
 
     config.limits.stage_bytes =
         point->workload->stage_bytes ? point->workload->stage_bytes : STAGE_BYTES;

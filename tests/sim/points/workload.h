@@ -33,21 +33,39 @@ struct step {
     bool one_by_one; /* each awaited */
 };
 
-/* What a script is there for, and must come to at least this much when nothing cuts it. */
-struct workload_least {
-    uint64_t refused; /* writes, for want of space                */
-    uint64_t rings;   /* the journal's head goes round so often   */
-    uint64_t roots;   /* written                                  */
-    uint64_t around;  /* bytes that are written around the journal */
-};
+/* What a script may be there for. */
+/* clang-format off */
+#define MET_LIST(X)                                                              \
+    X(REFUSED,      "refusals for want of space")                                \
+    X(GROUPS,       "groups of the journal")                                     \
+    X(SHARED,       "writes that shared a group")                                \
+    X(RINGS,        "rounds of the journal")                                     \
+    X(ROOTS,        "roots")                                                     \
+    X(AROUND,       "bytes around the journal")                                  \
+    X(OVERLAPS,     "changes under way that another one overlaps")               \
+    X(PARTS,        "chunks unmapped in part")                                   \
+    X(FREED,        "chunks freed")                                              \
+    X(CHUNKS_AGAIN, "chunks taken that were another replica's")                  \
+    X(SLOTS_AGAIN,  "replicas made in the slot of one that is gone")             \
+    X(GROWN_BESIDE, "growths beside writes that are under way")                  \
+    X(GROWN_AMID,   "growths from the middle of a chunk that holds data")        \
+    X(BEYOND,       "blocks with data behind where their replica ended at first") \
+    X(PROMISES,     "promises kept")                                             \
+    X(SETS,         "sets stored")                                               \
+    X(LOGGED,       "extents in activity logs over a restart")
+/* clang-format on */
+
+#define MET_ENUM(name, words) MET_##name,
+enum met_item { MET_LIST(MET_ENUM) MET_ITEMS };
+#undef MET_ENUM
 
 struct workload {
     const char *name;
     const struct step *steps;
     uint32_t step_count;
-    uint32_t prelude;     /* the first of them only prepare: no crash is looked for there */
-    uint64_t stage_bytes; /* 0: the usual ones */
-    struct workload_least least;
+    uint32_t prelude;          /* the first of them only prepare: no crash is looked for there */
+    uint64_t stage_bytes;      /* 0: the usual ones */
+    uint64_t least[MET_ITEMS]; /* of each, when nothing cuts it */
 };
 
 extern const struct workload workloads[];
