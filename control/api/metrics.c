@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control/api/metrics.c — GET /metrics: the recorded nodes and their last heartbeats, for
- * Prometheus.
+ * control/api/metrics.c — GET /metrics: the recorded nodes, their last heartbeats and metad's own
+ * log, for Prometheus.
  *
  * One table says name, kind and meaning of each metric and how it is taken from a disk or volume;
  * a silent node's last words are not repeated, only that it is silent.
@@ -10,6 +10,7 @@
 #include "control/api/api.h"
 #include "control/api/view.h"
 #include "control/control.h"
+#include "env/log_writer.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -33,6 +34,9 @@ struct volume_metric {
 #define CHUNK        UINT64_C(65536)
 #define NODE_UP      "dolmen_node_up"
 #define NODE_UP_TEXT "1: its heartbeats come; 0: it is silent."
+#define LOST         "metad_log_lines_lost_total"
+#define LOST_TEXT                                                                                  \
+    "Lines of metad's log for which there was no room, for nobody reads stderr fast enough."
 
 static uint64_t disk_bytes(const struct heartbeat_disk *d)
 {
@@ -145,6 +149,12 @@ static void write_nodes(FILE *to, const struct record_list *nodes, const struct 
     }
 }
 
+static void write_log(FILE *to)
+{
+    metric_describe(to, LOST, METRIC_COUNTER, LOST_TEXT);
+    fprintf(to, LOST " %" PRIu64 "\n", metric_get(&log_writer_metrics()->lines_lost));
+}
+
 void metrics_show(struct control *c, const struct http_request *r, struct http_answer *a)
 {
     struct heartbeat_set set = {0};
@@ -168,6 +178,7 @@ void metrics_show(struct control *c, const struct http_request *r, struct http_a
     for (size_t i = 0; i < array_length(volume_metrics); i++)
         write_volumes(to, &set, &volume_metrics[i]);
     board_release(&set);
+    write_log(to);
     if (fclose(to) != 0) { /* without memory it is cut short */
         free(a->body);
         answer_json(a, 503, NULL);
@@ -184,11 +195,12 @@ void control_metrics_list(FILE *to)
     fprintf(to,
             "### The cluster\n\nLabels: `node`, its name; of a node also `id`, of a disk `disk`, "
             "of a volume "
-            "`volume`.\n\n%s",
+            "`volume`; of metad's own log none.\n\n%s",
             head);
     metric_list_row(to, NODE_UP, METRIC_GAUGE, NODE_UP_TEXT);
     for (size_t i = 0; i < array_length(disk_metrics); i++)
         metric_list_row(to, disk_metrics[i].name, disk_metrics[i].kind, disk_metrics[i].help);
     for (size_t i = 0; i < array_length(volume_metrics); i++)
         metric_list_row(to, volume_metrics[i].name, volume_metrics[i].kind, volume_metrics[i].help);
+    metric_list_row(to, LOST, METRIC_COUNTER, LOST_TEXT);
 }

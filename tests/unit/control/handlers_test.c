@@ -214,6 +214,11 @@ static void metrics_show_each_node_until_it_is_removed(void **state)
     assert_int_equal(s->control.board.count, 0);
 }
 
+static void metrics_show_how_much_of_the_own_log_is_lost(void **state)
+{
+    expect_metric(*state, "\nmetad_log_lines_lost_total 0\n", true);
+}
+
 static bool health_says(struct scene *s, const char *text)
 {
     struct reply r = call(s, health_show, "", "");
@@ -254,6 +259,7 @@ int main(void)
         TEST(nor_is_it_salvaged),
         TEST(a_copy_of_a_node_is_told_from_a_restart),
         TEST(metrics_show_each_node_until_it_is_removed),
+        TEST(metrics_show_how_much_of_the_own_log_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
