@@ -28,6 +28,8 @@
  */
 #include "store/replay.h"
 
+#define SCANS 2u /* of the rest of the ring: what either of them finds is named */
+
 enum replay_state {
     WINDOW,     /* part of the ring is read, up to where it wraps */
     REST,       /* … the part behind                              */
@@ -363,22 +365,24 @@ static enum task_next make_firm(struct replay *r, bool more)
     return task_goto(&r->task, FIRM);
 }
 
-/* What is staged goes home, then the group at the head is looked at again.  The checkpoint hands
- * out chunks: the first time, what the rest of the ring names is kept from it (D2). */
-static enum task_next make_room(struct replay *r)
+static enum task_next begin_scan(struct replay *r)
 {
-    if (r->scanned)
-        return make_firm(r, true);
-    r->scanned = true;
     r->scan_at = r->scan_seen = r->store->journal.head;
     replay_read_window(r, r->scan_at);
     return task_wait_in(&r->task, SCAN);
 }
 
+/* What is staged goes home, then the group at the head is looked at again.  The checkpoint hands
+ * out chunks: the first time, what the rest of the ring names is kept from it (D2). */
+static enum task_next make_room(struct replay *r)
+{
+    return r->scans == SCANS ? make_firm(r, true) : begin_scan(r);
+}
+
 static enum task_next scan(struct replay *r)
 {
     if (replay_scan(r))
-        return make_firm(r, true);
+        return ++r->scans == SCANS ? make_firm(r, true) : begin_scan(r);
     replay_read_window(r, r->scan_at);
     return task_wait_in(&r->task, SCAN);
 }

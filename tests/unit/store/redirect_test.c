@@ -350,15 +350,13 @@ static void large_format(struct rig *r)
     assert_int_equal(rig_await(r, &w), E_OK);
 }
 
-/* D2: the checkpoint in the middle gives many chunks their places, and none that a later record
- * names. */
-static void a_checkpoint_amid_replay_spares_what_later_records_name(void **state)
+/* More small writes than the least stage holds, then whole chunks; their first one is `ret_chunk`.
+ * The process is dead, and the next one has the least stage. */
+static struct rig small_ones_then_whole_chunks(uint64_t seed, uint64_t *ret_chunk)
 {
-    struct rig r = {.sim = sim_open(9)};
+    struct rig r = {.sim = sim_open(seed)};
     struct store_limits large = rig_limits();
-    uint64_t chunk;
 
-    (void)state;
     large.stage_bytes = 32u << 20;
     r.medium = sim_disk_make(r.sim, "disk", LARGE_BYTES);
     rig_start(&r);
@@ -368,16 +366,90 @@ static void a_checkpoint_amid_replay_spares_what_later_records_name(void **state
     for (uint64_t i = 0; i < SMALL_WRITES; i++)
         assert_int_equal(rig_write(&r, i * CHUNK_BLOCKS, 1, 100 + i), E_OK);
     assert_int_equal(big_write(&r, 50000 / 16 * 16, 64, 70000), E_OK);
-    chunk = chunk_of(&r, 50000);
+    *ret_chunk = chunk_of(&r, 50000);
     rig_crash(&r, SIM_POWER_LOST);
-    assert_int_equal(rig_open(&r), E_OK); /* with the least stage */
-    assert_int_equal(chunk_of(&r, 50000), chunk);
-    expect_blocks(&r, 50000, 64, 70000);
+    return r;
+}
+
+/* D2: the checkpoint in the middle gives many chunks their places, and none that a later record
+ * names. */
+static void expect_spared(struct rig *r, uint64_t chunk)
+{
+    assert_int_equal(chunk_of(r, 50000), chunk);
+    expect_blocks(r, 50000, 64, 70000);
     for (uint64_t i = 0; i < SMALL_WRITES; i++) {
-        assert_true(chunk_of(&r, i * CHUNK_BLOCKS) - chunk > 3);
-        expect_blocks(&r, i * CHUNK_BLOCKS, 1, 100 + i);
+        assert_true(chunk_of(r, i * CHUNK_BLOCKS) - chunk > 3);
+        expect_blocks(r, i * CHUNK_BLOCKS, 1, 100 + i);
     }
+}
+
+static void a_checkpoint_amid_replay_spares_what_later_records_name(void **state)
+{
+    uint64_t chunk;
+    struct rig r = small_ones_then_whole_chunks(9, &chunk);
+
+    (void)state;
+    assert_int_equal(rig_open(&r), E_OK); /* with the least stage */
+    expect_spared(&r, chunk);
     rig_end(&r);
+}
+
+/* Stands before the disk: the n-th read of the journal brings other bytes, once. */
+static struct misreader {
+    struct disk disk, *real;
+    struct rig *rig;
+    struct geometry geo;
+    uint64_t left;
+} misreader;
+
+static void misreader_submit(struct disk *d, struct disk_io *io)
+{
+    struct misreader *m = &misreader;
+    struct extent journal = {m->geo.journal_offset, m->geo.journal_bytes};
+    bool reads =
+        io->op == DISK_READ && io->offset >= journal.start && io->offset < extent_end(journal);
+
+    (void)d;
+    if (reads && m->left > 0 && --m->left == 0)
+        sim_disk_fault(m->rig->medium,
+                       (struct sim_fault_rule){
+                           .kind = FAULT_MISDIRECTED_READ,
+                           .per_million = EACH,
+                           .bytes = journal,
+                           .times = 1,
+                           .to = {m->geo.data_offset + (LARGE_BYTES / 2), LARGE_BYTES / 4}});
+    disk_submit(m->real, io);
+}
+
+static const struct disk_ops misreader_ops = {.submit = misreader_submit};
+
+/* Whether there were so many reads. */
+static bool misreads_once(uint64_t n)
+{
+    uint64_t chunk;
+    struct rig r = small_ones_then_whole_chunks(11, &chunk);
+    bool came;
+
+    misreader = (struct misreader){.disk = *r.disk, .real = r.disk, .rig = &r, .left = n};
+    assert_int_equal(geometry_choose(LARGE_BYTES, LARGE_JOURNAL, &misreader.geo), E_OK);
+    misreader.disk.ops = &misreader_ops;
+    r.disk = &misreader.disk;
+    assert_int_equal(rig_open(&r), E_OK);
+    came = sim_disk_fault_count(r.medium, FAULT_MISDIRECTED_READ) == 1;
+    assert_false(rig_facts(&r).damaged);
+    expect_spared(&r, chunk);
+    rig_end(&r);
+    return came;
+}
+
+static void a_misread_of_the_journal_takes_nothing_from_later_records(void **state)
+{
+    uint64_t n = 1;
+
+    (void)state;
+    while (misreads_once(n))
+        n++;
+    assert_true(n > 6); /* of what is replayed, and of what is scanned before the checkpoint */
 }
 
 static void the_feature_stands_in_the_root_first(void **state)
@@ -406,6 +478,7 @@ int main(void)
         cmocka_unit_test(a_refused_write_gives_its_chunks_back),
         cmocka_unit_test(a_record_cannot_take_what_is_somebody_elses),
         cmocka_unit_test(a_checkpoint_amid_replay_spares_what_later_records_name),
+        cmocka_unit_test(a_misread_of_the_journal_takes_nothing_from_later_records),
         cmocka_unit_test(the_feature_stands_in_the_root_first),
     };
 
