@@ -23,7 +23,8 @@
     X(COUNTER,   status_busy,      "Commands that ended with BUSY.")                              \
     X(COUNTER,   task_set_full,    "Commands that ended with TASK SET FULL.")                     \
     X(COUNTER,   expired,          "Commands that were told BUSY at the deadline of their attachment.") \
-    X(COUNTER,   late_answers,     "Answers of the block that came after that, and were told nobody.") \
+    X(COUNTER,   late_answers,     "Answers of the block that came after a command was told BUSY, and were told nobody.") \
+    X(COUNTER,   turned_away,      "Commands that were told BUSY because another session reset the unit or cleared its task set.") \
     X(COUNTER,   memory_waits,     "Commands that waited for memory for their data.")             \
     X(COUNTER,   window_shut_seconds, "How long command windows stood shut, all sessions together.") \
     X(COUNTER,   windows_opened_late, "Windows that stayed shut, and were opened for commands which are told TASK SET FULL.") \

@@ -62,8 +62,12 @@ static bool turn_away(struct session *s)
 
     if (s->leaving) /* nothing ends with an error, and it ends soon */
         return false;
-    list_for_each(l, &s->commands)
-        any |= command_expire(container_of(l, struct command, link));
+    list_for_each(l, &s->commands) {
+        if (!command_expire(container_of(l, struct command, link)))
+            continue;
+        metric_add(&s->target->metrics.turned_away, 1);
+        any = true;
+    }
     return any;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "base/util.h"
 #include "iscsi-target/scsi/scsi.h"
+#include "iscsi-target/target.h"
 #include "tests/iscsi/fixture.h"
 
 #include <setjmp.h>
@@ -242,6 +243,7 @@ static void a_clear_task_set_reaches_every_session(void **state)
     sim_run_for(w.sim, 200000);
     assert_int_equal(manage(&w, i, (struct function){TMF_CLEAR_TASK_SET, TAG_NONE, 0, 0}), 0);
     expect_busy(&w, &others);
+    assert_int_equal(w.target->metrics.turned_away.value, 1);
     ram_block_go_on(&w.ram);
     sim_run_for(w.sim, 1000000);
     assert_false(own.answered);
@@ -280,6 +282,8 @@ static void an_answer_under_way_is_not_cleared(void **state)
         cleared += r.status == SCSI_BUSY;
     }
     assert_in_range(cleared, 1, 299);
+    assert_int_equal(w.target->metrics.turned_away.value, cleared);
+    assert_int_equal(w.target->metrics.expired.value, 0);
     lab_close(&w);
 }
 
@@ -318,6 +322,7 @@ static void a_reset_reaches_every_session(void **state)
         assert_int_equal(answer->bhs.scsi_response.status, SCSI_BUSY);
         assert_int_equal(bhs_itt(&answer->bhs), bhs_itt(&gathers));
         free(answer);
+        assert_int_equal(w.target->metrics.turned_away.value, 3);
         ram_block_go_on(&w.ram);
         assert_int_equal(attention_of(&w, other), resets[n].attention);
         assert_int_equal(attention_of(&w, i), resets[n].attention);
