@@ -5,8 +5,8 @@
  *   a chunk's bytes       the blocks that lie there
  *   a checksum page       the blocks of the chunks that it describes, in either of its places
  *   a map page            the replicas that have chunks in it: damaged
- *   an index page         all that the pages it names would cost; a read of it that goes wrong
- *                         once: nothing
+ *   an index page         all that the pages it names would cost
+ *   a read of a map or an index page that goes wrong once: nothing, for opening reads it again
  *   a log page            nothing that a read shows
  *   one copy of root or superblock: nothing; of the journal see harm_journal.c
  *
@@ -143,15 +143,17 @@ static void cost_of_all(struct storm *s)
         model_may_fail(&s->p->model, slot, (struct extent){0, MODEL_BLOCKS});
 }
 
-/* What failed is written again, or was never answered; or an index page is read once more. */
+/* What failed is written again, or was never answered; or a page is read once more. */
 static bool costs_nothing(const struct storm *s, const struct sim_fault *f)
 {
-    uint64_t page;
+    uint64_t at = f->bytes.start, page;
 
     if (f->kind >= FAULT_SLOW || (f->kind == FAULT_EIO && s->ailing))
         return true;
-    return (f->kind == FAULT_EIO || f->kind == FAULT_MISDIRECTED_READ) &&
-           index_page_at(&s->geo, f->bytes.start, &page);
+    if (f->kind != FAULT_EIO && f->kind != FAULT_MISDIRECTED_READ)
+        return false;
+    return index_page_at(&s->geo, at, &page) ||
+           (page_at(&s->geo, at, &page) && page < s->geo.map_pages);
 }
 
 static void count_place(struct storm *s, const struct sim_fault *f)
@@ -161,9 +163,11 @@ static void count_place(struct storm *s, const struct sim_fault *f)
 
     if (index_page_at(g, at, &page))
         tell(s, TALLY_HIT_INDEX);
+    if (f->kind == FAULT_MISDIRECTED_READ && page_at(g, at, &page) && page < g->map_pages)
+        tell(s, TALLY_MISREAD_MAP);
     if (FAULT_BIT(f->kind) & (FAULT_BIT(FAULT_MISDIRECTED_READ) | FAULT_BIT(FAULT_EIO)) &&
         at >= g->journal_offset && at < g->journal_offset + g->journal_bytes && !s->ailing)
-        tell(s, TALLY_HIT_JOURNAL);
+        tell(s, f->kind == FAULT_EIO ? TALLY_HIT_JOURNAL : TALLY_MISREAD_JOURNAL);
     for (uint32_t copy = 0; copy < 2; copy++) {
         if (at == g->root_offset[copy])
             tell(s, TALLY_HIT_ROOT);

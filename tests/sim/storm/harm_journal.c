@@ -4,8 +4,8 @@
  *
  * Follows the chain from the newest root's tail, as docs/formats/journal.md says, and harms a group
  * that a later one names durable: its head and records, which costs the blocks of its records and
- * for a word its replica, or one block of its payload, which costs that block.  It rots, or its
- * write never landed, or another group's went astray and landed on it.
+ * for a word its replica, or one block of its payload, which costs that block.  It rots, the disk
+ * refuses to read it, its write never landed, or another group's went astray and landed on it.
  */
 #include "store/journal.h"
 #include "tests/sim/storm/weather.h"
@@ -183,6 +183,11 @@ static void write_over(const struct storm *s, const struct place *p, const struc
     }
 }
 
+static void harm_sector(const struct storm *s, enum sim_fault_kind kind, uint64_t position)
+{
+    sim_disk_harm(s->p->medium, kind, (struct extent){ring_offset(s, position), 512});
+}
+
 static void harm_payload(struct storm *s, const struct place *p)
 {
     uint32_t block = (uint32_t)sim_draw(s->p->sim, p->payload_blocks);
@@ -191,12 +196,18 @@ static void harm_payload(struct storm *s, const struct place *p)
     if (!cost_of_group(s, p, block, true))
         return;
     tell(s, TALLY_HARM_PAYLOAD);
-    if (sim_draw(s->p->sim, 3) == 0) {
+    switch (sim_draw(s->p->sim, 3)) {
+    case 0:
         tell(s, TALLY_PAYLOAD_LOST);
         lose(s, position, PAGE_BYTES);
-    } else {
-        sim_disk_harm(s->p->medium, FAULT_ROT,
-                      (struct extent){ring_offset(s, position) + 1024, 512});
+        return;
+    case 1:
+        tell(s, TALLY_PAYLOAD_REFUSED);
+        harm_sector(s, FAULT_LATENT, position + 1024);
+        return;
+    default:
+        harm_sector(s, FAULT_ROT, position + 1024);
+        return;
     }
 }
 
@@ -217,7 +228,7 @@ static const struct place *another(struct chain *c, const struct place *p)
 static void harm_group(struct chain *c, const struct place *p)
 {
     struct storm *s = c->storm;
-    uint64_t way = sim_draw(s->p->sim, 3);
+    uint64_t way = sim_draw(s->p->sim, 4);
     const struct place *by = way == 0 ? another(c, p) : NULL;
 
     if (!cost_of_group(s, p, UINT32_MAX, false))
@@ -230,8 +241,11 @@ static void harm_group(struct chain *c, const struct place *p)
     } else if (way == 1) {
         tell(s, TALLY_GROUP_LOST);
         lose(s, p->position, bytes_of(p));
+    } else if (way == 2) {
+        tell(s, TALLY_GROUP_REFUSED);
+        harm_sector(s, FAULT_LATENT, p->position);
     } else {
-        sim_disk_harm(s->p->medium, FAULT_ROT, (struct extent){ring_offset(s, p->position), 512});
+        harm_sector(s, FAULT_ROT, p->position);
     }
 }
 

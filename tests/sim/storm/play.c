@@ -76,12 +76,24 @@ static void die_at_io(struct storm *s, uint64_t most)
     sim_crash_at_io(s->p->sim, s->p->env, 1 + draw(s, most), draw_death(s));
 }
 
+static bool was_growing(const struct model *m)
+{
+    for (uint32_t i = m->answered; i < m->change_count; i++)
+        if (m->changes[i].kind == STORE_RESIZE)
+            return true;
+    return false;
+}
+
 static void bury(struct storm *s)
 {
     enum sim_death death = draw_death(s);
 
     if (!sim_dead(s->p->env))
         tell(s, TALLY_DIED_IDLE);
+    if (was_growing(&s->p->model))
+        tell(s, TALLY_DIED_GROWING);
+    if (s->p->store && state_scrubs(s))
+        tell(s, TALLY_DIED_SCRUBBING);
     tell(s, death == SIM_KILLED ? TALLY_KILLS : TALLY_POWER_LOSSES);
     cost_tell(s);
     player_crash(s->p, death);

@@ -120,6 +120,14 @@ static void judge_pass(struct storm *s, const struct scrub_pass *pass)
     }
 }
 
+bool state_scrubs(const struct storm *s)
+{
+    struct store_scrub_status status;
+
+    store_scrub_status(s->p->store, &status);
+    return status.runs && status.now.bytes_done > 0;
+}
+
 void state_of_scrub(struct storm *s)
 {
     struct store_scrub_status status;

@@ -63,6 +63,8 @@
     X(DIED_SYNC,       "deaths at a sync")                                       \
     X(DIED_OPENING,    "deaths in a recovery")                                   \
     X(DIED_IDLE,       "deaths with nothing under way")                          \
+    X(DIED_GROWING,    "deaths while a replica grew")                            \
+    X(DIED_SCRUBBING,  "deaths amid a round of a scrub")                         \
     X(RECOVERIES,      "recoveries")                                             \
     X(READ_ERRORS,     "blocks that could not be read")                          \
     X(HEALED,          "bad blocks written anew")                                \
@@ -81,10 +83,14 @@
     X(HARM_GROUP,      "journal groups harmed at rest")                          \
     X(GROUP_LOST,      "journal groups whose write was lost")                    \
     X(GROUP_STRAY,     "journal groups under another one written astray")        \
+    X(GROUP_REFUSED,   "journal groups that the disk did not read")              \
     X(HARM_PAYLOAD,    "journaled blocks harmed at rest")                        \
     X(PAYLOAD_LOST,    "journaled blocks whose write was lost")                  \
+    X(PAYLOAD_REFUSED, "journaled blocks that the disk did not read")            \
     X(HIT_INDEX,       "faults at the index, while it ran")                      \
-    X(HIT_JOURNAL,     "faults at the journal, while it was opened")             \
+    X(MISREAD_MAP,     "misreads of map pages, while it was opened")             \
+    X(HIT_JOURNAL,     "errors at the journal, while it was opened")             \
+    X(MISREAD_JOURNAL, "misreads of the journal, while it was opened")           \
     X(HIT_ROOT,        "faults at roots, while it ran")                          \
     X(HIT_SUPERBLOCK,  "faults at superblocks, while it ran")                    \
     X(STRAY_TABLES,    "table pages under writes gone astray")                   \
@@ -172,6 +178,7 @@ void state_at_root(struct storm *s, uint32_t copy);      /* it is about to be wr
 void state_at_read(struct storm *s, struct disk_io *io); /* it is about to be asked for */
 void state_when_open(struct storm *s);                   /* it was just recovered       */
 void state_scrub(struct storm *s);                       /* the scrub begins …          */
+bool state_scrubs(const struct storm *s);                /* it is in the middle of a round */
 void state_of_scrub(struct storm *s); /* … and what it found is held against the model */
 
 /* ---- watch.c ---- */
