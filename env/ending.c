@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* env/ending.c — one thread, two waits. */
+/* env/ending.c — one thread, two waits, and an eye on the clock while it is in the first. */
 #include "env/ending.h"
 
+#include "base/util.h"
+
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
-#include <stdlib.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,14 +56,39 @@ static bool asked_again(struct ending *e, const sigset_t *set)
     return false;
 }
 
+static void say_clock_set(struct ending *e)
+{
+    int64_t us = time_of_day_look(&e->time_of_day);
+
+    if (us != 0)
+        log_event(e->log, LOG_LEVEL_WARN, e->subject, "clock_set",
+                  "by_s=%+.1f; nothing here waits by it, times in the log are the new clock's",
+                  (double)us / 1e6);
+}
+
+static int first_signal(struct ending *e)
+{
+    struct pollfd waits[] = {{.fd = e->signals, .events = POLLIN},
+                             {.fd = e->time_of_day.fd, .events = POLLIN}};
+    struct signalfd_siginfo signal;
+
+    for (;;) {
+        if (poll(waits, array_length(waits), -1) < 0)
+            continue; /* EINTR: the process was stopped for a while */
+        if (waits[1].revents)
+            say_clock_set(e);
+        if (waits[0].revents && read(e->signals, &signal, sizeof signal) == sizeof signal)
+            return (int)signal.ssi_signo;
+    }
+}
+
 static void *wait_and_watch(void *argument)
 {
     struct ending *e = argument;
+    int number = first_signal(e);
     sigset_t set = ends();
-    int number;
     bool again;
 
-    sigwait(&set, &number);
     if (atomic_load(&e->over))
         return NULL;
     log_event(e->log, LOG_LEVEL_INFO, e->subject, "ending", "signal=%d", number);
@@ -71,12 +99,25 @@ static void *wait_and_watch(void *argument)
     return NULL;
 }
 
+static void close_waits(struct ending *e)
+{
+    close(e->signals);
+    time_of_day_close(&e->time_of_day);
+}
+
 enum err ending_start(struct ending *e)
 {
+    sigset_t set = ends();
+    enum err err = time_of_day_open(&e->time_of_day);
     int failed;
 
+    if (err)
+        return err;
+    e->signals = signalfd(-1, &set, SFD_CLOEXEC);
     atomic_init(&e->over, false);
-    failed = pthread_create(&e->thread, NULL, wait_and_watch, e);
+    failed = e->signals < 0 ? errno : pthread_create(&e->thread, NULL, wait_and_watch, e);
+    if (failed)
+        close_waits(e);
     return failed ? err_of_errno(failed) : E_OK;
 }
 
@@ -85,4 +126,5 @@ void ending_done(struct ending *e)
     atomic_store(&e->over, true);
     kill(getpid(), SIGTERM); /* whichever wait it is in; everybody else has it blocked */
     pthread_join(e->thread, NULL);
+    close_waits(e);
 }
