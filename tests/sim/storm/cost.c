@@ -4,7 +4,7 @@
  *
  *   a chunk's bytes       the blocks that lie there
  *   a checksum page       the blocks of the chunks that it describes, in either of its places
- *   a map page            the replicas that have chunks in it: damaged
+ *   a map page            the replicas that it names: damaged; while the store runs, all
  *   an index page         all that the pages it names would cost
  *   a read of a map or an index page that goes wrong once: nothing, for opening reads it again
  *   a log page            nothing that a read shows
@@ -68,6 +68,38 @@ static bool index_page_at(const struct geometry *g, uint64_t offset, uint64_t *r
     return true;
 }
 
+/* ---- whom a map page names ---- */
+
+/* As bits by the model's slots; of an identity that the model does not know: everybody. */
+static uint32_t bit_of(const struct storm *s, struct identity replica)
+{
+    for (uint32_t slot = 0; slot < MODEL_REPLICAS; slot++)
+        if (identity_equal(s->p->model.replicas[slot].identity, replica))
+            return 1u << slot;
+    return UINT32_MAX;
+}
+
+void cost_note_page(struct storm *s, uint64_t offset, const uint8_t *bytes)
+{
+    struct store *store = s->p->store ? s->p->store : s->p->opening.store;
+    const struct format_map_page *p = (const void *)bytes;
+    uint64_t page, place = (offset - s->geo.table_offset) / PAGE_BYTES / table_pages(&s->geo);
+    uint32_t named = 0;
+
+    if (!page_at(&s->geo, offset, &page) || page >= s->geo.map_pages)
+        return;
+    assert(page < MAP_PAGES_MOST);
+    for (uint32_t i = 0; i < MAP_RECORDS; i++) {
+        const struct store_replica *r = replica_of_slot(store, le32_get(p->records[i].slot));
+
+        if (p->records[i].kind == MAP_CHUNK && r)
+            named |= bit_of(s, r->identity);
+    }
+    if (!s->settled) /* what an opening meets is told when it is over */
+        named |= s->mapped[place][page];
+    s->mapped[place][page] = named;
+}
+
 /* ---- costs ---- */
 
 static void cost_of_blocks(struct storm *s, const struct owner *owners, uint64_t chunk,
@@ -82,11 +114,13 @@ static void cost_of_blocks(struct storm *s, const struct owner *owners, uint64_t
         model_stray_fault(&s->p->model);
 }
 
-/* Every replica: chunks were freed and taken since the page was written. */
-static void cost_of_map(struct storm *s)
+/* While it is opened, whom the page named in one of its places.  While the store runs, everybody:
+ * the page is made anew from memory, without what was freed since the checkpoint began. */
+static void cost_of_map(struct storm *s, uint64_t page)
 {
     for (uint32_t slot = 0; slot < MODEL_REPLICAS; slot++)
-        model_may_be_damaged(&s->p->model, slot);
+        if (s->settled || ((s->mapped[0][page] | s->mapped[1][page]) & 1u << slot))
+            model_may_be_damaged(&s->p->model, slot);
 }
 
 static void cost_of_page(struct storm *s, const struct owner *owners, uint64_t page)
@@ -95,7 +129,7 @@ static void cost_of_page(struct storm *s, const struct owner *owners, uint64_t p
     uint64_t first;
 
     if (page < g->map_pages) {
-        cost_of_map(s);
+        cost_of_map(s, page);
         return;
     }
     page -= g->map_pages;

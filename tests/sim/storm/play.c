@@ -28,6 +28,7 @@ static void started(struct player *p)
 
     assert(!err);
     s->p = p;
+    s->settled = false;
     watch_begin(s);
 }
 
@@ -46,6 +47,7 @@ static void settled(struct player *p)
     memset(s->doomed, 0, sizeof s->doomed);
     p->model.disk_ails = s->ailing;
     cost_of_harm(s);
+    s->settled = true;
 }
 
 static void answered(struct player *p, enum store_change_kind kind, enum err err)

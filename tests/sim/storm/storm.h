@@ -123,6 +123,7 @@ struct storm {
     const struct weather *weather;
     bool doomed[MODEL_REPLICAS]; /* a DELETE was given */
     bool ailing;                 /* the disk may refuse writes: the store may turn read-only */
+    bool settled;                /* it is open, and the model knows */
     bool head_harmed;            /* a superblock: it is never written again */
     uint8_t *root_before[2];     /* each copy, as it was before it was last written */
     struct identity identity;
@@ -130,7 +131,9 @@ struct storm {
 #define EMPTIED_MOST 64u
     uint64_t emptied[EMPTIED_MOST]; /* chunks that the last checkpoint found to be empty */
     uint32_t emptied_count;
-    struct disk watched; /* stands between the store and its disk */
+#define MAP_PAGES_MOST 8u
+    uint32_t mapped[2][MAP_PAGES_MOST]; /* by place: the slots that each map page names */
+    struct disk watched;                /* stands between the store and its disk */
     struct disk *real;
 };
 
@@ -171,6 +174,9 @@ void weather_at_rest(struct storm *s);            /* nobody has the disk: harm *
 void cost_tell(struct storm *s);
 /* … and what harm there is now, which may come to light later. */
 void cost_of_harm(struct storm *s);
+
+/* A page of the tables is about to be written. */
+void cost_note_page(struct storm *s, uint64_t offset, const uint8_t *bytes);
 
 /* ---- state.c ---- */
 

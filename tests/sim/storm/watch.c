@@ -54,6 +54,16 @@ static void watch_root(struct storm *s, uint64_t offset)
     sim_disk_peek(s->p->medium, s->geo.root_offset[copy], s->root_before[copy], s->geo.root_bytes);
 }
 
+static void watch_pages(struct storm *s, const struct disk_io *io)
+{
+    uint64_t offset = io->offset;
+
+    tell(s, TALLY_PAGE_WRITES);
+    for (uint32_t i = 0; i < io->piece_count; i++)
+        for (uint64_t at = 0; at < io->pieces[i].iov_len; at += PAGE_BYTES, offset += PAGE_BYTES)
+            cost_note_page(s, offset, (const uint8_t *)io->pieces[i].iov_base + at);
+}
+
 static void watch_write(struct storm *s, const struct disk_io *io)
 {
     switch (place_of(&s->geo, io->offset)) {
@@ -61,7 +71,7 @@ static void watch_write(struct storm *s, const struct disk_io *io)
         watch_group(s, io);
         return;
     case AT_PAGE:
-        tell(s, TALLY_PAGE_WRITES);
+        watch_pages(s, io);
         return;
     case AT_ROOT:
         watch_root(s, io->offset);

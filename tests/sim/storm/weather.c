@@ -27,6 +27,11 @@ static struct extent tables_of(const struct storm *s)
 {
     return (struct extent){s->geo.table_offset, 2 * table_pages(&s->geo) * PAGE_BYTES};
 }
+static struct extent map_of(const struct storm *s, uint32_t place)
+{
+    return (struct extent){s->geo.table_offset + place * table_pages(&s->geo) * PAGE_BYTES,
+                           s->geo.map_pages * PAGE_BYTES};
+}
 static struct extent index_of(const struct storm *s)
 {
     return (struct extent){s->geo.index_offset, 2 * s->geo.index_pages * PAGE_BYTES};
@@ -109,12 +114,14 @@ static void misdirected_writes(struct storm *s)
     stray(s, FAULT_MISDIRECTED_WRITE, tables_of(s), index_of(s), 2000);
     stray(s, FAULT_MISDIRECTED_WRITE, index_of(s), tables_of(s), 5000);
 }
-/* Of journal, index, roots and superblocks: read again, it costs nothing; the end of the journal is
- * seen by two reads, so that one in a life may go wrong. */
+/* Of journal, map, index, roots and superblocks: read again, it costs nothing; the end of the
+ * journal is seen by two reads, so that one in a life may go wrong. */
 static void misdirected_reads(struct storm *s)
 {
     stray(s, FAULT_MISDIRECTED_READ, data_of(s), data_of(s), 15000);
     stray(s, FAULT_MISDIRECTED_READ, data_of(s), tables_of(s), 5000);
+    for (uint32_t place = 0; place < 2; place++)
+        stray(s, FAULT_MISDIRECTED_READ, map_of(s, place), tables_of(s), 30000);
     stray(s, FAULT_MISDIRECTED_READ, tables_of(s), data_of(s), 5000);
     stray(s, FAULT_MISDIRECTED_READ, tables_of(s), tables_of(s), 5000);
     stray(s, FAULT_MISDIRECTED_READ, index_of(s), tables_of(s), 10000);
