@@ -315,12 +315,23 @@ static bool look_read(struct player *p, struct store_replica *r, struct extent e
     return player_await(p, "a read") && p->over;
 }
 
+/* The SALVAGE that was under way, and nothing else; NULL: there was none. */
+static const struct model_change *salvage_under_way(const struct model *m)
+{
+    const struct model_change *c = &m->changes[m->answered];
+
+    return m->answered < m->change_count && c->kind == STORE_SALVAGE ? c : NULL;
+}
+
 static uint32_t slot_of(const struct player *p, const struct store_replica *r)
 {
+    const struct model_change *salvage = salvage_under_way(&p->model);
     struct store_facts f;
     uint32_t slot = 0;
 
     store_facts(r, &f);
+    if (salvage && identity_equal(salvage->identity, f.replica))
+        return salvage->replica;
     while (slot < MODEL_REPLICAS && !identity_equal(p->model.replicas[slot].identity, f.replica))
         slot++;
     return slot;
@@ -391,6 +402,16 @@ static void go_on(struct player *p)
             p->seq[i] = max_u64(p->seq[i], p->model.replicas[i].certain.last_seq);
 }
 
+/* A SALVAGE that nobody answered was done if the replica has its new identity. */
+static bool settle_salvage(struct player *p)
+{
+    const struct model_change *c = salvage_under_way(&p->model);
+
+    if (!c || !store_find(p->store, c->identity))
+        return true;
+    return model_answer(&p->model, c->version, E_OK);
+}
+
 bool player_look(struct player *p)
 {
     struct model_sight sights[MODEL_REPLICAS] = {0};
@@ -400,7 +421,7 @@ bool player_look(struct player *p)
     fine = look_at_all(p, sights);
     if (p->config.judging)
         p->config.judging(p);
-    fine = fine && model_settle(&p->model, sights, firm);
+    fine = fine && settle_salvage(p) && model_settle(&p->model, sights, firm);
     for (uint32_t i = 0; i < MODEL_REPLICAS; i++) {
         free(sights[i].shown);
         free(sights[i].open);

@@ -64,6 +64,7 @@
     X(DIED_OPENING,    "deaths in a recovery")                                   \
     X(DIED_IDLE,       "deaths with nothing under way")                          \
     X(DIED_GROWING,    "deaths while a replica grew")                            \
+    X(DIED_SALVAGING,  "deaths while a replica was salvaged")                    \
     X(DIED_SCRUBBING,  "deaths amid a round of a scrub")                         \
     X(RECOVERIES,      "recoveries")                                             \
     X(READ_ERRORS,     "blocks that could not be read")                          \

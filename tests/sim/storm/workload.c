@@ -316,12 +316,20 @@ static void heal(struct storm *s, uint32_t r)
     }
 }
 
-/* A human may say that what is left is the replica. */
+/* A human may say that what is left is the replica; a death at its group is the next life's. */
 static void salvage(struct storm *s, uint32_t r)
 {
+    if (!player_settle_down(s->p) || ends(s))
+        return;
+    if (draw(s, 2))
+        sim_crash_around_io(s->p->sim, s->p->env,
+                            (struct sim_point){1, (enum sim_moment)draw(s, 3)},
+                            draw(s, 2) ? SIM_KILLED : SIM_POWER_LOST);
     tell(s, TALLY_SALVAGES);
     player_salvage(s->p, r);
     (void)player_settle_down(s->p);
+    if (sim_dead(s->p->env) && model_busy(&s->p->model, r))
+        tell(s, TALLY_DIED_SALVAGING);
 }
 
 void workload_mend(struct storm *s)
