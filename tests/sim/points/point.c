@@ -199,11 +199,9 @@ static bool meets_the_least(struct play *y)
 
     met_end(&y->met, y->p);
     for (uint32_t i = 0; i < MET_ITEMS; i++)
-        if (count[i])
-            for (uint32_t i = 0; i < MET_ITEMS; i++)
-                if (count[i] < least[i])
-                    return fails(y, "the script is there for %" PRIu64 " %s, and met %" PRIu64,
-                                 least[i], met_words((enum met_item)i), count[i]);
+        if (count[i] < least[i])
+            return fails(y, "the script is there for %" PRIu64 " %s, and met %" PRIu64, least[i],
+                         met_words((enum met_item)i), count[i]);
     return true;
 }
 
