@@ -3,6 +3,7 @@
 #include "env/rlimits.h"
 
 #include "base/size.h"
+#include "env/memory_max.h"
 
 #include <inttypes.h>
 #include <linux/capability.h>
@@ -37,6 +38,18 @@ enum err rlimits_files(uint32_t needed, const char *or_else, char why[RLIMITS_WH
              "file handles: %u are needed, RLIMIT_NOFILE allows %" PRIu64
              "; set LimitNOFILE=%u (systemd) or `ulimit -n %u`%s",
              needed, most, needed, needed, or_else);
+    return E_NO_MEMORY;
+}
+
+enum err rlimits_memory(uint64_t needed_bytes, const char *or_else, char why[RLIMITS_WHY])
+{
+    struct memory_max max = memory_max("");
+
+    if (needed_bytes <= max.bytes)
+        return E_OK;
+    snprintf(why, RLIMITS_WHY,
+             "memory: %s are needed, %s allows %s; raise that (MemoryMax= in systemd)%s",
+             size_show(needed_bytes).text, max.whose, size_show(max.bytes).text, or_else);
     return E_NO_MEMORY;
 }
 

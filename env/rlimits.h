@@ -18,6 +18,9 @@
 /* Each E_NO_MEMORY with `why`; or_else: what else helps, ", or fewer sessions", or "".  Any thread,
  * for the whole process. */
 must_check enum err rlimits_files(uint32_t needed, const char *or_else, char why[RLIMITS_WHY]);
+/* Pages, of the machine and of the control group. */
+must_check enum err rlimits_memory(uint64_t needed_bytes, const char *or_else,
+                                   char why[RLIMITS_WHY]);
 /* Addresses, not pages: stacks and maps count in full. */
 must_check enum err rlimits_addresses(uint64_t needed_bytes, const char *or_else,
                                       char why[RLIMITS_WHY]);

@@ -209,12 +209,18 @@ uint64_t limits_print(const struct limits *l, const struct node_config *c, uint6
     return b.sum;
 }
 
-uint64_t limits_addresses(const struct limits *l, const struct node_config *c)
+uint64_t limits_bytes(const struct limits *l, const struct node_config *c)
 {
     uint64_t buffers = (uint64_t)l->reactor.receive_buffers * l->reactor.receive_bytes;
-    uint64_t threads = l->homes + l->reactor.workers + THREADS_BESIDE;
     struct budget b = {0};
 
     claim_all(&b, l, c, l->homes * buffers);
-    return b.sum + b.sum / ROUNDED_UP + threads * rlimits_stack_bytes() + ADDRESSES_BESIDE;
+    return b.sum;
+}
+
+uint64_t limits_addresses(const struct limits *l, const struct node_config *c)
+{
+    uint64_t threads = l->homes + l->reactor.workers + THREADS_BESIDE, bytes = limits_bytes(l, c);
+
+    return bytes + bytes / ROUNDED_UP + threads * rlimits_stack_bytes() + ADDRESSES_BESIDE;
 }

@@ -33,7 +33,9 @@ struct limits {
 struct limits limits_of(const struct node_config *c);
 struct store_limits limits_store(const struct node_config *c, uint64_t device_bytes);
 
-/* Of which the budget is the most: what must be free for all of it to be had. */
+/* The budget: what is resident at most.  Addresses, of which it is the most: what must be free for
+ * all of it to be had. */
+uint64_t limits_bytes(const struct limits *l, const struct node_config *c);
 uint64_t limits_addresses(const struct limits *l, const struct node_config *c);
 
 /* One line for each claimant, and one for the sum, which is returned. */

@@ -34,6 +34,8 @@ bool process_prepare(const struct node_config *c, const struct limits *l, struct
     enum err err = rlimits_files(l->files_max, ", or fewer sessions", why);
 
     if (!err)
+        err = rlimits_memory(limits_bytes(l, c), ", or fewer volumes and sessions", why);
+    if (!err)
         err = rlimits_addresses(bytes, ", or fewer volumes and sessions", why);
     if (!err && c->lock_memory)
         err = memory_lock(bytes, why);
