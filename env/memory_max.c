@@ -61,7 +61,7 @@ static void ask_group(const char *root, const char *group, struct memory_max *ma
     if (errno || *end || bytes >= max->bytes)
         return;
     max->bytes = bytes;
-    snprintf(max->whose, sizeof max->whose, "memory.max of the group %.70s", group);
+    snprintf(max->whose, sizeof max->whose, "memory.max of the group %.70s", *group ? group : "/");
 }
 
 struct memory_max memory_max(const char *root)
@@ -73,9 +73,11 @@ struct memory_max memory_max(const char *root)
     if (pages > 0 && page_bytes > 0)
         max = (struct memory_max){(uint64_t)pages * (uint64_t)page_bytes, "the machine"};
     own_group(root, group);
-    for (char *end; *group; *end = '\0') { /* it, and those that it is in */
+    for (char *end = group; end;) { /* it, those that it is in, and the root of what can be seen */
         ask_group(root, group, &max);
         end = strrchr(group, '/');
+        if (end)
+            *end = '\0';
     }
     return max;
 }

@@ -86,12 +86,17 @@ static void so_does_each_group_around_it(void **state)
     assert_string_equal(max.whose, "memory.max of the group /system.slice");
 }
 
-static void a_container_has_the_root_of_its_own(void **state)
+static void a_container_has_a_root_of_its_own(void **state)
 {
+    static const char *const groups[] = {"0::/\n", "0::/system.slice/a.service\n", "0::/a\n"};
+
     (void)state;
-    put("proc/self/cgroup", "0::/\n");
     put("sys/fs/cgroup/memory.max", "1048576\n");
-    assert_int_equal(memory_max(root).bytes, MIB);
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
+        put("proc/self/cgroup", groups[i]);
+        assert_int_equal(memory_max(root).bytes, MIB);
+        assert_string_equal(memory_max(root).whose, "memory.max of the group /");
+    }
 }
 
 static void what_is_not_understood_limits_nothing(void **state)
@@ -126,7 +131,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(its_own_group_limits_it, each_new, each_done),
         cmocka_unit_test_setup_teardown(so_does_each_group_around_it, each_new, each_done),
-        cmocka_unit_test_setup_teardown(a_container_has_the_root_of_its_own, each_new, each_done),
+        cmocka_unit_test_setup_teardown(a_container_has_a_root_of_its_own, each_new, each_done),
         cmocka_unit_test_setup_teardown(what_is_not_understood_limits_nothing, each_new, each_done),
     };
 
