@@ -112,7 +112,7 @@ static void request_answer(struct http_handler *h, struct http_request *r, struc
 
 /* ---- opening ---- */
 
-#define FILES_BESIDE     32u                   /* records, port, wakers, log, libraries */
+#define FILES_BESIDE     32u /* records, port, wakers, log, signals, clock, libraries */
 #define ADDRESSES_BESIDE (UINT64_C(256) << 20) /* libraries, the other threads' stacks, answers */
 
 static const uint64_t threads = (uint64_t)CONNECTIONS_MAX * CONNECTION_STACK;

@@ -128,7 +128,7 @@ static int serve(const struct control_config *config)
     }
     sem_init(&s.asked, 0, 0);
     if (ending_start(&s.ending)) {
-        fputs("metad: no thread that waits for signals\n", stderr);
+        fputs("metad: cannot wait for signals: no thread, or no file handle\n", stderr);
         return 1;
     }
     if (control_open(config, &log_stderr, &c, why) != E_OK) {

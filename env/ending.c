@@ -2,8 +2,7 @@
 /* env/ending.c — one thread, two waits, and an eye on the clock while it is in the first. */
 #include "env/ending.h"
 
-#include "base/util.h"
-
+#include <assert.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -66,6 +65,14 @@ static void say_clock_set(struct ending *e)
                   (double)us / 1e6);
 }
 
+static bool any_ready(struct pollfd waits[2])
+{
+    int count = poll(waits, 2, -1);
+
+    assert(count > 0 || errno == EINTR || errno == ENOMEM);
+    return count > 0;
+}
+
 static int first_signal(struct ending *e)
 {
     struct pollfd waits[] = {{.fd = e->signals, .events = POLLIN},
@@ -73,8 +80,8 @@ static int first_signal(struct ending *e)
     struct signalfd_siginfo signal;
 
     for (;;) {
-        if (poll(waits, array_length(waits), -1) < 0)
-            continue; /* EINTR: the process was stopped for a while */
+        if (!any_ready(waits))
+            continue;
         if (waits[1].revents)
             say_clock_set(e);
         if (waits[0].revents && read(e->signals, &signal, sizeof signal) == sizeof signal)

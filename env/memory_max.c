@@ -29,7 +29,8 @@ static bool first_line(const char *path, char *ret, int bytes)
 /* "0::/system.slice/x.service" is its line (cgroups(7)); "": it is in none that can be seen. */
 static void own_group(const char *root, char ret[PATH_BYTES / 2])
 {
-    char path[PATH_BYTES], line[PATH_BYTES / 2];
+    char path[PATH_BYTES], *line = NULL;
+    size_t bytes = 0;
     FILE *file;
 
     ret[0] = '\0';
@@ -37,14 +38,12 @@ static void own_group(const char *root, char ret[PATH_BYTES / 2])
     file = fopen(path, "re");
     if (!file)
         return;
-    while (fgets(line, sizeof line, file)) {
-        size_t length = strcspn(line, "\n");
-
-        if (strncmp(line, "0::/", 4) != 0 || line[length] != '\n' || strstr(line, "/../"))
-            continue;
-        line[length] = '\0';
-        snprintf(ret, PATH_BYTES / 2, "%s", line + 3);
+    while (getline(&line, &bytes, file) > 0) {
+        line[strcspn(line, "\n")] = '\0';
+        if (strncmp(line, "0::/", 4) == 0 && strlen(line) < PATH_BYTES / 2 && !strstr(line, "/.."))
+            snprintf(ret, PATH_BYTES / 2, "%s", line + 3);
     }
+    free(line);
     fclose(file);
 }
 

@@ -16,9 +16,12 @@ static int64_t us_of(clockid_t clock)
     return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
+/* Though the thread may lose its core in between. */
 static int64_t ahead_us(void)
 {
-    return us_of(CLOCK_REALTIME) - us_of(CLOCK_BOOTTIME);
+    int64_t before = us_of(CLOCK_BOOTTIME), now = us_of(CLOCK_REALTIME);
+
+    return now - before - (us_of(CLOCK_BOOTTIME) - before) / 2;
 }
 
 enum err time_of_day_open(struct time_of_day *t)

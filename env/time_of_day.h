@@ -12,7 +12,7 @@
 
 #include <stdint.h>
 
-#define TIME_OF_DAY_LEAST_US 1000000 /* less is a clock that is kept right */
+#define TIME_OF_DAY_LEAST_US 1000000 /* less is a clock that is kept right: unsaid */
 
 struct time_of_day {
     int fd;           /* to wait for */

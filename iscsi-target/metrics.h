@@ -22,7 +22,7 @@
     X(COUNTER,   check_conditions, "Commands that ended with CHECK CONDITION.")                   \
     X(COUNTER,   status_busy,      "Commands that ended with BUSY.")                              \
     X(COUNTER,   task_set_full,    "Commands that ended with TASK SET FULL.")                     \
-    X(COUNTER,   expired,          "Commands that were told BUSY at the deadline of their attachment.") \
+    X(COUNTER,   expired,          "Commands that were told BUSY at the deadline of their attachment, or whose data did not come.") \
     X(COUNTER,   late_answers,     "Answers of the block that came after a command was told BUSY, and were told nobody.") \
     X(COUNTER,   turned_away,      "Commands that were told BUSY because another session reset the unit or cleared its task set.") \
     X(COUNTER,   memory_waits,     "Commands that waited for memory for their data.")             \

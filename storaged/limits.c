@@ -115,7 +115,7 @@ static uint32_t files_of(const struct limits *l, const struct node_config *c)
     sum += c->disk_count * 2;          /* a disk, and its look beforehand           */
     sum += STATUS_CONNECTIONS_MAX + 8; /* whoever reads its numbers; port, wakers   */
     sum += METAD_LANES * 4;            /* HTTP: a socket, its waker, name service   */
-    sum += 32;                         /* portals, ring, bell, log, lock, libraries */
+    sum += 32; /* portals, ring, bell, log, lock, signals, clock, libraries */
     return sum;
 }
 

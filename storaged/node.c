@@ -595,7 +595,7 @@ static bool ending_begin(struct node *n)
     n->ending = (struct ending){.log = n->env->log, .subject = "storaged", .asked = asked_to_end};
     err = ending_start(&n->ending);
     if (err)
-        failed(n, "no thread that waits for signals", err_text(err));
+        failed(n, "cannot wait for signals", err_text(err));
     return !err;
 }
 

@@ -29,16 +29,16 @@ static enum err memory_lock(uint64_t bytes, char why[RLIMITS_WHY])
 
 bool process_prepare(const struct node_config *c, const struct limits *l, struct log *log)
 {
-    uint64_t bytes = limits_addresses(l, c);
+    uint64_t addresses = limits_addresses(l, c);
     char why[RLIMITS_WHY];
     enum err err = rlimits_files(l->files_max, ", or fewer sessions", why);
 
     if (!err)
         err = rlimits_memory(limits_bytes(l, c), ", or fewer volumes and sessions", why);
     if (!err)
-        err = rlimits_addresses(bytes, ", or fewer volumes and sessions", why);
+        err = rlimits_addresses(addresses, ", or fewer volumes and sessions", why);
     if (!err && c->lock_memory)
-        err = memory_lock(bytes, why);
+        err = memory_lock(addresses, why);
     if (err) {
         log_event(log, LOG_LEVEL_ERROR, "storaged", "start_failed", "%s", why);
         return false;

@@ -179,7 +179,7 @@ struct replay {
     bool syncing;
     struct disk_io sync;
     uint64_t *named;             /* a bit a chunk: the rest of the ring names it … */
-    uint32_t scans;              /* … as so many looks found out                   */
+    uint32_t scans;              /* … looks for it that are over                   */
     uint64_t scan_at, scan_seen; /* positions: the next to look at; behind the last group found */
     uint8_t *blocks[GROUP_BLOCKS_MAX];
     struct record_scratch *scratch;

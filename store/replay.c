@@ -365,24 +365,23 @@ static enum task_next make_firm(struct replay *r, bool more)
     return task_goto(&r->task, FIRM);
 }
 
-static enum task_next begin_scan(struct replay *r)
+/* What is staged goes home, then the group at the head is looked at again.  The checkpoint hands
+ * out chunks: the first time, what the rest of the ring names is kept from it (D2). */
+static enum task_next make_room(struct replay *r)
 {
+    if (r->scans == SCANS)
+        return make_firm(r, true);
     r->scan_at = r->scan_seen = r->store->journal.head;
     replay_read_window(r, r->scan_at);
     return task_wait_in(&r->task, SCAN);
 }
 
-/* What is staged goes home, then the group at the head is looked at again.  The checkpoint hands
- * out chunks: the first time, what the rest of the ring names is kept from it (D2). */
-static enum task_next make_room(struct replay *r)
-{
-    return r->scans == SCANS ? make_firm(r, true) : begin_scan(r);
-}
-
 static enum task_next scan(struct replay *r)
 {
-    if (replay_scan(r))
-        return ++r->scans == SCANS ? make_firm(r, true) : begin_scan(r);
+    if (replay_scan(r)) {
+        r->scans++;
+        return make_room(r);
+    }
     replay_read_window(r, r->scan_at);
     return task_wait_in(&r->task, SCAN);
 }

@@ -5,10 +5,10 @@
  * A record says that its chunk was taken: nobody has it in the map, or the record is believed no
  * more than another one, and its blocks are lost.  A checkpoint in the middle of replay hands out
  * chunks; so before the first of them the rest of the ring is scanned for groups of this
- * incarnation, and what they name is taken, as "named"; beside that enough is left for all that is
- * staged (replay_space.c).  Twice, for a read may bring other bytes for once, and what is not named
- * may be written over.  A record that is replayed then turns its own into the replica's; what
- * is left at the end is nobody's again.
+ * incarnation, and what they name is taken, as "named": scanned twice, for a read may bring other
+ * bytes for once, and what is not named may be written over.  Beside that enough is left for all
+ * that is staged (replay_space.c).  A record that is replayed then turns its own into the
+ * replica's; what is left at the end is nobody's again.
  */
 #include "store/replay.h"
 

@@ -135,6 +135,12 @@ faults() {
   done
 }
 
+# volume_there DIR VOLUME: of 64 MiB.  To be tried again: a storaged is ready before metad has heard of
+# its room, and an answer may come too late
+volume_there() {
+  timeout 10 "$dolmen" --dir "$1" volume create "$2" 64MiB || timeout 10 "$dolmen" --dir "$1" volume show "$2"
+}
+
 # attach DIR VOLUME INITIATOR [OPTIONS…]: prints the libiscsi URL
 attach() {
   local dir=$1 volume=$2 initiator=$3

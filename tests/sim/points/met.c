@@ -17,6 +17,8 @@ const char *met_words(enum met_item item)
 
 void met_begin(struct met *m, const struct player *p)
 {
+    memset(m->count, 0, sizeof m->count);
+    m->writes = 0;
     m->root_before = p->store->root_number;
 }
 

@@ -10,7 +10,7 @@
 
 struct met {
     uint64_t count[MET_ITEMS];
-    uint64_t writes;      /* done */
+    uint64_t writes;      /* done, by all processes: only where there is one */
     uint64_t root_before; /* the newest one when the script began */
     uint64_t first_size[MODEL_REPLICAS];
     bool used[MODEL_REPLICAS];         /* the slot, by a replica that may be gone */
@@ -21,8 +21,8 @@ struct met {
 const char *met_words(enum met_item item);
 
 void met_begin(struct met *m, const struct player *p); /* the prelude is over */
-void met_step(struct met *m, const struct player *p, const struct step *s,
-              struct extent e); /* it is about to be done */
+/* It is about to be done. */
+void met_step(struct met *m, const struct player *p, const struct step *s, struct extent e);
 void met_answer(struct met *m, enum store_change_kind kind, enum err err);
 void met_rest(struct met *m, const struct player *p); /* everything was answered */
 void met_stop(struct met *m, const struct player *p); /* it is about to stop in good order */

@@ -118,8 +118,8 @@ void player_close(struct player *p); /* with the store still open: the world sim
 
 uint32_t player_make(struct player *p, uint64_t blocks); /* its slot */
 void player_delete(struct player *p, uint32_t replica);  /* nothing of it may be under way */
-void player_salvage(struct player *p,
-                    uint32_t replica); /* damaged; nothing else is under way until it is answered */
+/* Damaged; nothing else is under way until it is answered. */
+void player_salvage(struct player *p, uint32_t replica);
 void player_resize(struct player *p, uint32_t replica, uint64_t blocks);
 void player_promise(struct player *p, uint32_t replica, uint64_t epoch);
 void player_set(struct player *p, uint32_t replica); /* the next generation */

@@ -316,7 +316,8 @@ static void heal(struct storm *s, uint32_t r)
     }
 }
 
-/* A human may say that what is left is the replica; a death at its group is the next life's. */
+/* A human may say that what is left is the replica.  It may die of it: the next life finds out
+ * whether it was done. */
 static void salvage(struct storm *s, uint32_t r)
 {
     if (!player_settle_down(s->p) || ends(s))

@@ -105,8 +105,8 @@ static void a_container_has_a_root_of_its_own(void **state)
 
 static void what_is_not_understood_limits_nothing(void **state)
 {
-    static const char *const groups[] = {"",           "0::",   "0::/no/such\n", "0:/a\n",
-                                         "0::/../a\n", "0::/a", "\n\n0"};
+    static const char *const groups[] = {"",           "0::",      "0::/no/such\n", "0:/a\n",
+                                         "0::/../a\n", "0::/..\n", "\n\n0"};
     static const char *const limits[] = {"",      "max\n", "-1\n",
                                          "12x\n", " 5\n",  "99999999999999999999999\n"};
     char long_line[6000];
@@ -121,6 +121,10 @@ static void what_is_not_understood_limits_nothing(void **state)
     memset(long_line, 'a', sizeof long_line - 1);
     memcpy(long_line, "0::/", 4);
     long_line[sizeof long_line - 1] = '\0';
+    put("proc/self/cgroup", long_line);
+    expect_machine();
+    memcpy(long_line, "4:m:", 4);
+    memcpy(long_line + 2175, "0::/a", 6); /* within another group's name */
     put("proc/self/cgroup", long_line);
     expect_machine();
     put("proc/self/cgroup", "0::/a\n");
