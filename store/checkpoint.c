@@ -222,6 +222,7 @@ static void settle(struct store *s)
     struct checkpoint *c = &s->checkpoint;
 
     s->root_number = c->number;
+    c->number_taken = false;
     s->log_pages = c->log_count;
     s->journal.tail = c->tail;
     allocator_settle(&s->allocator); /* C3 */
@@ -364,7 +365,7 @@ void checkpoint_begin(struct store *s, struct task *waiter)
     assert(!checkpoint_running(s));
     c->waiter = waiter;
     c->err = E_OK;
-    c->number = s->root_number + 1;
+    c->number = s->root_number + 1 + c->number_taken;
     c->wrote = false;
     c->at_chunk = c->at_block = 0;
     c->work_done = 0;

@@ -85,6 +85,7 @@ static enum err take_root(struct load *l)
     if (first == 0 && second == 0)
         return E_DAMAGED;
     s->checkpoint.root_first = first > second ? 1 : 0; /* C4 */
+    s->checkpoint.number_taken = first == 0 || second == 0;
     l->why = "the root uses a feature that this version does not know: use a newer one";
     err = format_features((const void *)newer, &s->read_only);
     if (err)

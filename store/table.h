@@ -131,6 +131,7 @@ struct checkpoint {
     uint8_t *root; /* as of the freeze, but for its index */
     size_t root_used;
     uint32_t root_first; /* the copy to write first (C4) */
+    bool number_taken;   /* perhaps: by the copy that does not prove itself */
     struct disk_io io;
     struct iovec piece;
     bool io_busy;
