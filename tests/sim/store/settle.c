@@ -74,11 +74,13 @@ static void add_newest(struct newest *n, const struct model_facts *f, bool perha
     n->seq[n->count++] = f->last_seq;
 }
 
-/* Whether it decides which name is the newest, rather than leave that as it was. */
-static bool names_newest(const struct model_change *c)
+/* Whether it decides which name is the newest, rather than leave that as it was: what is beyond the
+ * size was refused in its turn. */
+static bool names_newest(const struct model_facts *f, const struct model_change *c)
 {
-    return c->kind == STORE_WRITE || c->kind == STORE_UNMAP || c->kind == STORE_MAKE ||
-           c->kind == STORE_DELETE;
+    if (c->kind == STORE_WRITE || c->kind == STORE_UNMAP)
+        return extent_within(c->extent, f->size_blocks);
+    return c->kind == STORE_MAKE || c->kind == STORE_DELETE;
 }
 
 static void apply_facts(struct model_facts *f, const struct model_change *c)
@@ -152,7 +154,7 @@ static bool strike_by_facts(struct settling *s, uint32_t slot, const struct mode
     for (uint32_t k = 0; k <= s->count; k++) {
         if (k > 0 && s->open[k]->replica == slot) {
             apply_facts(&f, s->open[k]);
-            if (names_newest(s->open[k]))
+            if (names_newest(&f, s->open[k]))
                 add_newest(&newest, &f, may_be_refused(s, s->open[k]));
         }
         s->possible[k] &=
