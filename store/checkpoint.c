@@ -29,6 +29,9 @@
  *               that of the checkpoint begun after it was freed.
  *           C4  a copy of the root that alone holds the newest is written last: where power failed
  *               between the copies, the older one's pages are what the next checkpoint rewrites.
+ *               A copy that did not prove itself at open may be the newest, and readable again
+ *               later: the first checkpoint makes it a copy of the root that was taken, before it
+ *               writes a page.
  *           C5  a root is the state of its freeze, whole: what came later is in the journal behind
  *               the tail that it names.
  */
@@ -36,6 +39,7 @@
 #include "store/inside.h"
 
 enum checkpoint_state {
+    UNPROVED,    /* C4: the root that was taken, over a copy that did not prove itself */
     GRACE,       /* C1 */
     HOME,        /* blocks in place           */
     TABLE,       /* table pages, log pages    */
@@ -198,13 +202,13 @@ static void sync_disk(struct store *s)
     disk_submit(s->disk, &c->io);
 }
 
-static void write_root(struct store *s, uint32_t copy)
+static void write_root(struct store *s, uint32_t copy, uint64_t number)
 {
     struct checkpoint *c = &s->checkpoint;
 
     if (c->err)
         return;
-    root_seal(s, c->root, c->root_used, copy, c->number);
+    root_seal(s, c->root, c->root_used, copy, number);
     c->io_busy = true;
     c->piece = (struct iovec){c->root, (size_t)round_up(c->root_used, PAGE_BYTES)};
     c->io = (struct disk_io){.op = DISK_WRITE,
@@ -222,7 +226,7 @@ static void settle(struct store *s)
     struct checkpoint *c = &s->checkpoint;
 
     s->root_number = c->number;
-    c->number_taken = false;
+    c->unproved = false;
     s->log_pages = c->log_count;
     s->journal.tail = c->tail;
     allocator_settle(&s->allocator); /* C3 */
@@ -241,6 +245,15 @@ static enum task_next begin_pages(struct store *s, enum checkpoint_state state)
     return task_goto(&s->checkpoint.task, state);
 }
 
+static void freeze(struct store *s)
+{
+    struct checkpoint *c = &s->checkpoint;
+
+    checkpoint_freeze(s);
+    c->grace = s->reads.parity;
+    s->reads.parity ^= 1;
+}
+
 static enum task_next checkpoint_step(struct task *t)
 {
     struct store *s = store_of(t);
@@ -252,6 +265,9 @@ static enum task_next checkpoint_step(struct task *t)
         return task_fail(t, END, c->err);
 
     switch ((enum checkpoint_state)t->state) {
+    case UNPROVED:
+        freeze(s);
+        return task_goto(t, GRACE);
     case GRACE:
         if (s->reads.under_way[c->grace] > 0)
             return TASK_WAIT;
@@ -272,10 +288,10 @@ static enum task_next checkpoint_step(struct task *t)
         return task_goto(t, SYNC);
     case SYNC:
         root_encode_index(s, c->root);
-        write_root(s, c->root_first);
+        write_root(s, c->root_first, c->number);
         return task_goto(t, ROOT_FIRST);
     case ROOT_FIRST:
-        write_root(s, c->root_first ^ 1);
+        write_root(s, c->root_first ^ 1, c->number);
         return task_goto(t, ROOT_SECOND);
     case ROOT_SECOND:
         settle(s);
@@ -300,15 +316,17 @@ static void checkpoint_done(struct task *t)
 }
 
 static const struct task_state checkpoint_states[] = {
-    [GRACE] = {"grace", TASK_FIRST},
+    [UNPROVED] = {"unproved", TASK_FIRST},
+    [GRACE] = {"grace", TASK_FIRST | TASK_AFTER(UNPROVED)},
     [HOME] = {"home", TASK_AFTER(GRACE)},
     [TABLE] = {"table", TASK_AFTER(HOME)},
     [INDEX] = {"index", TASK_AFTER(TABLE)},
     [SYNC] = {"sync", TASK_AFTER(INDEX)},
     [ROOT_FIRST] = {"root_first", TASK_AFTER(SYNC)},
     [ROOT_SECOND] = {"root_second", TASK_AFTER(ROOT_FIRST)},
-    [END] = {"end", TASK_AFTER(GRACE) | TASK_AFTER(HOME) | TASK_AFTER(TABLE) | TASK_AFTER(INDEX) |
-                        TASK_AFTER(SYNC) | TASK_AFTER(ROOT_FIRST) | TASK_AFTER(ROOT_SECOND)},
+    [END] = {"end", TASK_AFTER(UNPROVED) | TASK_AFTER(GRACE) | TASK_AFTER(HOME) |
+                        TASK_AFTER(TABLE) | TASK_AFTER(INDEX) | TASK_AFTER(SYNC) |
+                        TASK_AFTER(ROOT_FIRST) | TASK_AFTER(ROOT_SECOND)},
 };
 static const struct task_kind checkpoint_kind = {
     .name = "store_checkpoint",
@@ -365,14 +383,17 @@ void checkpoint_begin(struct store *s, struct task *waiter)
     assert(!checkpoint_running(s));
     c->waiter = waiter;
     c->err = E_OK;
-    c->number = s->root_number + 1 + c->number_taken;
+    c->number = s->root_number + 1 + c->unproved; /* which that copy may have */
     c->wrote = false;
     c->at_chunk = c->at_block = 0;
     c->work_done = 0;
     c->pages_refused = 0;
-    checkpoint_freeze(s);
-    c->grace = s->reads.parity;
-    s->reads.parity ^= 1;
+    if (c->unproved) {
+        task_start(&c->task, &checkpoint_kind, &s->env->tasks, UNPROVED);
+        write_root(s, c->root_first, s->root_number);
+        return;
+    }
+    freeze(s);
     task_start(&c->task, &checkpoint_kind, &s->env->tasks, GRACE);
 }
 

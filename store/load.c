@@ -75,6 +75,7 @@ static enum err take_root(struct load *l)
     uint64_t first = root_number(s, root_buffer(l, 0), 0);
     uint64_t second = root_number(s, root_buffer(l, 1), 1);
     const uint8_t *newer = root_buffer(l, first >= second ? 0 : 1);
+    struct checkpoint *c = &s->checkpoint;
     enum err err;
 
     l->why = "the disk refuses to read its roots";
@@ -84,14 +85,16 @@ static enum err take_root(struct load *l)
              "volumes, then `storaged --format PATH --force`";
     if (first == 0 && second == 0)
         return E_DAMAGED;
-    s->checkpoint.root_first = first > second ? 1 : 0; /* C4 */
-    s->checkpoint.number_taken = first == 0 || second == 0;
+    c->root_first = first > second ? 1 : 0; /* C4 */
+    c->unproved = first == 0 || second == 0;
     l->why = "the root uses a feature that this version does not know: use a newer one";
     err = format_features((const void *)newer, &s->read_only);
     if (err)
         return err;
     l->why = "the root does not fit the superblock, or the limits";
-    return root_decode(s, newer);
+    c->root_used = le32_get(((const struct format_head *)newer)->bytes);
+    memmove(c->root, newer, c->root_used);
+    return root_decode(s, c->root);
 }
 
 /* ---- index ---- */

@@ -128,10 +128,10 @@ struct checkpoint {
     uint32_t flying;
     struct pool home_writes, jobs;
     uint8_t *job_memory;
-    uint8_t *root; /* as of the freeze, but for its index */
+    uint8_t *root; /* as of the freeze, but for its index; before the first: the one taken */
     size_t root_used;
     uint32_t root_first; /* the copy to write first (C4) */
-    bool number_taken;   /* perhaps: by the copy that does not prove itself */
+    bool unproved;       /* that copy, since open: it may be a newer one */
     struct disk_io io;
     struct iovec piece;
     bool io_busy;
@@ -139,8 +139,9 @@ struct checkpoint {
 
 must_check enum err checkpoint_open(struct store *s);
 void checkpoint_close(struct store *s);
-/* Freezes what there is, inside the call, and writes it beside whatever comes later; then `waiter`
- * is run.  No group is in flight at the moment of the call, and no other checkpoint. */
+/* Freezes what there is, inside the call (the first one of an open perhaps later: nothing changes
+ * meanwhile), and writes it beside whatever comes later; then `waiter` is run.  No group is in
+ * flight at the moment of the call, and no other checkpoint. */
 void checkpoint_begin(struct store *s, struct task *waiter);
 bool checkpoint_running(const struct store *s);
 /* Of the one that is running: `waiter` is run instead of whoever was to be. */

@@ -101,9 +101,19 @@ static void write_over(struct storm *s, uint64_t offset)
     sim_disk_poke(s->p->medium, offset, page, sizeof page);
 }
 
+/* By one opening, which asks once for the whole of it and then for its page alone. */
+static void refuse_for_once(struct storm *s, uint64_t offset)
+{
+    sim_disk_fault(s->p->medium, (struct sim_fault_rule){.kind = FAULT_EIO,
+                                                         .per_million = EACH,
+                                                         .ops = FAULT_ON(DISK_READ),
+                                                         .times = 1 + READ_TRIES,
+                                                         .bytes = {offset, 512}});
+}
+
 static void harm_head(struct storm *s, uint64_t offset)
 {
-    switch (draw(s, 3)) {
+    switch (draw(s, 4)) {
     case 0:
         tell(s, TALLY_HEAD_REFUSED);
         sim_disk_harm(s->p->medium, FAULT_LATENT, (struct extent){offset, 512});
@@ -111,6 +121,10 @@ static void harm_head(struct storm *s, uint64_t offset)
     case 1:
         tell(s, TALLY_HEAD_STRAY);
         write_over(s, offset);
+        return;
+    case 2:
+        tell(s, TALLY_HEAD_BACK);
+        refuse_for_once(s, offset);
         return;
     default:
         rot(s, offset, 512);

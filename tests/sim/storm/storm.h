@@ -79,6 +79,7 @@
     X(HARM_ROOT,       "root copies harmed at rest")                             \
     X(HARM_SUPERBLOCK, "superblock copies harmed at rest")                       \
     X(HEAD_REFUSED,    "root and superblock copies that the disk did not read")  \
+    X(HEAD_BACK,       "root and superblock copies unread by one opening")       \
     X(HEAD_STRAY,      "root and superblock copies under data written astray")   \
     X(ROOT_LOST,       "root copies whose newest write was lost")                \
     X(HARM_GROUP,      "journal groups harmed at rest")                          \

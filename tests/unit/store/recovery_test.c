@@ -178,41 +178,86 @@ static void a_page_dropped_while_it_loads_is_not_reused(void **state)
     rig_end(&r);
 }
 
-/*
- * Killed between the copies of a root, the newer one is not read, and the root is made again, of
- * more: then the write of that one is lost, and what was not read is back.  Two roots of one number
- * would be two truths.
- */
-static void a_root_that_was_not_read_and_comes_back_is_the_older_one(void **state)
+/* Killed between the copies of a root: the newest is copy 0 alone, and blocks 300 to 359 are in the
+ * journal of both, behind the newest's tail. */
+static struct rig killed_between_roots(struct extent *ret_newest)
 {
     struct rig r = half_home(1);
-    const uint64_t bytes = r.store->geo.root_bytes;
-    const uint64_t place[2] = {r.store->geo.root_offset[0], r.store->geo.root_offset[1]};
-    uint8_t *older = malloc(2 * bytes), *newer = older + bytes;
+    const uint64_t bytes = r.store->geo.root_bytes, other = r.store->geo.root_offset[1];
+    uint8_t *older = malloc(bytes);
 
-    (void)state;
-    sim_disk_peek(r.medium, place[1], older, bytes);
+    sim_disk_peek(r.medium, other, older, bytes);
     sim_disk_fault(r.medium, (struct sim_fault_rule){.kind = FAULT_STUCK,
                                                      .per_million = EACH,
                                                      .ops = FAULT_ON(DISK_WRITE),
                                                      .times = 1,
-                                                     .bytes = {place[1], bytes},
+                                                     .bytes = {other, bytes},
                                                      .us = 60 * BOUND_US});
     checkpoint_begin(r.store, &r.store->journal.task);
     sim_run_for(r.sim, 1000000);
     assert_true(checkpoint_running(r.store));
     assert_int_equal(rig_write(&r, 300, 60, 7000), E_OK); /* the next root has it, this one not */
-    sim_disk_peek(r.medium, place[0], newer, bytes);
+    *ret_newest = (struct extent){r.store->geo.root_offset[0], bytes};
     rig_crash(&r, SIM_POWER_LOST);
-    sim_disk_poke(r.medium, place[1], older, bytes);
-    sim_disk_harm(r.medium, FAULT_LATENT, (struct extent){place[0], 512});
+    sim_disk_poke(r.medium, other, older, bytes);
+    free(older);
+    return r;
+}
+
+/*
+ * The newest root is not read, and the root is made again, of more: then the writes of that copy
+ * are lost, and what was not read is back.  Two roots of one number would be two truths.
+ */
+static void a_root_that_was_not_read_and_comes_back_is_the_older_one(void **state)
+{
+    struct extent newest;
+    struct rig r = killed_between_roots(&newest);
+    uint8_t *bytes = malloc(newest.count);
+
+    (void)state;
+    sim_disk_peek(r.medium, newest.start, bytes, newest.count);
+    sim_disk_harm(r.medium, FAULT_LATENT, (struct extent){newest.start, 512});
     assert_int_equal(rig_open(&r), E_OK);
     rig_crash(&r, SIM_POWER_LOST);
-    sim_disk_poke(r.medium, place[0], newer, bytes);
+    sim_disk_poke(r.medium, newest.start, bytes, newest.count);
     assert_int_equal(rig_open(&r), E_OK);
     expect_all_is_well(&r);
     expect_blocks(&r, 300, 60, 7000);
-    free(older);
+    free(bytes);
+    rig_end(&r);
+}
+
+static bool pages_are_written(void *arg)
+{
+    const struct checkpoint *c = &((struct store_open *)arg)->store->checkpoint;
+
+    return task_living(&c->task) && c->io_busy && c->io.op == DISK_SYNC;
+}
+
+/*
+ * The newest root is not read, and the recovery from the older one is killed when it has written
+ * pages, of which some are the newest's, but no root yet: then what was not read can be read again.
+ */
+static void a_root_that_can_be_read_again_does_not_name_pages_written_over(void **state)
+{
+    struct extent newest;
+    struct rig r = killed_between_roots(&newest);
+    struct attempt *a = calloc(1, sizeof *a);
+
+    (void)state;
+    sim_disk_fault(r.medium, (struct sim_fault_rule){.kind = FAULT_EIO,
+                                                     .per_million = EACH,
+                                                     .ops = FAULT_ON(DISK_READ),
+                                                     .times = 1 + READ_TRIES,
+                                                     .bytes = {newest.start, 512}});
+    a->open = (struct store_open){.env = r.env, .disk = r.disk, .limits = rig_limits()};
+    store_open(&a->open);
+    assert_true(sim_run_until(r.sim, pages_are_written, &a->open, BOUND_US));
+    sim_abandon(r.sim, a);
+    rig_crash(&r, SIM_KILLED);
+    assert_int_equal(rig_open(&r), E_OK);
+    expect_all_is_well(&r);
+    expect_blocks(&r, 300, 60, 7000);
     rig_end(&r);
 }
 
@@ -221,6 +266,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newest_root_is_not_written_over),
         cmocka_unit_test(a_root_that_was_not_read_and_comes_back_is_the_older_one),
+        cmocka_unit_test(a_root_that_can_be_read_again_does_not_name_pages_written_over),
         cmocka_unit_test(recovery_outlives_any_torn_write),
         cmocka_unit_test(a_store_on_a_smaller_device_says_so),
         cmocka_unit_test(a_page_dropped_while_it_loads_is_not_reused),
