@@ -227,6 +227,22 @@ static void a_root_that_was_not_read_and_comes_back_is_the_older_one(void **stat
     rig_end(&r);
 }
 
+static void the_newest_root_is_written_last(void **state)
+{
+    struct extent newest;
+    struct rig r = killed_between_roots(&newest);
+
+    (void)state;
+    bad_begin(&r);
+    bad.tear_from = newest.start;
+    assert_false(opens(&r));
+    next_life(&r);
+    assert_true(opens(&r));
+    expect_all_is_well(&r);
+    expect_blocks(&r, 300, 60, 7000);
+    rig_end(&r);
+}
+
 static bool pages_are_written(void *arg)
 {
     const struct checkpoint *c = &((struct store_open *)arg)->store->checkpoint;
@@ -265,6 +281,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newest_root_is_not_written_over),
+        cmocka_unit_test(the_newest_root_is_written_last),
         cmocka_unit_test(a_root_that_was_not_read_and_comes_back_is_the_older_one),
         cmocka_unit_test(a_root_that_can_be_read_again_does_not_name_pages_written_over),
         cmocka_unit_test(recovery_outlives_any_torn_write),
