@@ -178,29 +178,40 @@ static void a_page_dropped_while_it_loads_is_not_reused(void **state)
     rig_end(&r);
 }
 
-/* Killed between the copies of a root: the newest is copy 0 alone, and blocks 300 to 359 are in the
+static uint64_t root_number(const struct rig *r, uint32_t copy)
+{
+    struct format_head head;
+
+    sim_disk_peek(r->medium, r->store->geo.root_offset[copy], &head, sizeof head);
+    return le64_get(head.checkpoint);
+}
+
+static bool copies_differ(void *arg)
+{
+    return root_number(arg, 0) != root_number(arg, 1);
+}
+
+/* Killed between the copies of a root: one alone is the newest, and blocks 300 to 359 are in the
  * journal of both, behind the newest's tail. */
 static struct rig killed_between_roots(struct extent *ret_newest)
 {
     struct rig r = half_home(1);
-    const uint64_t bytes = r.store->geo.root_bytes, other = r.store->geo.root_offset[1];
-    uint8_t *older = malloc(bytes);
+    const uint64_t bytes = r.store->geo.root_bytes;
+    const uint64_t place[2] = {r.store->geo.root_offset[0], r.store->geo.root_offset[1]};
+    uint8_t *older[2] = {malloc(bytes), malloc(bytes)};
+    uint32_t newest;
 
-    sim_disk_peek(r.medium, other, older, bytes);
-    sim_disk_fault(r.medium, (struct sim_fault_rule){.kind = FAULT_STUCK,
-                                                     .per_million = EACH,
-                                                     .ops = FAULT_ON(DISK_WRITE),
-                                                     .times = 1,
-                                                     .bytes = {other, bytes},
-                                                     .us = 60 * BOUND_US});
+    for (uint32_t copy = 0; copy < 2; copy++)
+        sim_disk_peek(r.medium, place[copy], older[copy], bytes);
     checkpoint_begin(r.store, &r.store->journal.task);
-    sim_run_for(r.sim, 1000000);
-    assert_true(checkpoint_running(r.store));
     assert_int_equal(rig_write(&r, 300, 60, 7000), E_OK); /* the next root has it, this one not */
-    *ret_newest = (struct extent){r.store->geo.root_offset[0], bytes};
+    assert_true(sim_run_until(r.sim, copies_differ, &r, BOUND_US));
+    newest = root_number(&r, 0) > root_number(&r, 1) ? 0 : 1;
+    *ret_newest = (struct extent){place[newest], bytes};
     rig_crash(&r, SIM_POWER_LOST);
-    sim_disk_poke(r.medium, other, older, bytes);
-    free(older);
+    sim_disk_poke(r.medium, place[newest ^ 1], older[newest ^ 1], bytes);
+    free(older[0]);
+    free(older[1]);
     return r;
 }
 
