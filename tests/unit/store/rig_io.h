@@ -39,7 +39,8 @@ static inline void checksums_of(const struct store_replica *replica, struct exte
 /* Block i of the extent gets tag + i; epoch 1, generation 1, the next seq. */
 static inline enum err rig_write(struct rig *r, uint64_t start, uint64_t count, uint64_t tag)
 {
-    uint8_t *bytes = malloc(count * BLOCK_BYTES);
+    uint8_t *memory = aligned_alloc(BLOCK_BYTES, (count + 1) * BLOCK_BYTES);
+    uint8_t *bytes = memory + 16; /* aligned by no chance: it goes through the journal, always */
     uint32_t *checksums = malloc(count * sizeof *checksums);
     struct iovec piece = {bytes, count * BLOCK_BYTES};
     struct store_change c = {.kind = STORE_WRITE,
@@ -55,7 +56,7 @@ static inline enum err rig_write(struct rig *r, uint64_t start, uint64_t count, 
         block_fill(bytes + i * BLOCK_BYTES, tag + i);
     checksums_of(r->replica, c.extent, bytes, checksums);
     err = rig_change(r, &c);
-    free(bytes);
+    free(memory);
     free(checksums);
     return err;
 }
