@@ -389,8 +389,10 @@ void checkpoint_begin(struct store *s, struct task *waiter)
     c->work_done = 0;
     c->pages_refused = 0;
     if (c->unproved) {
+        const struct format_head *taken = (const void *)c->root;
+
         task_start(&c->task, &checkpoint_kind, &s->env->tasks, UNPROVED);
-        write_root(s, c->root_first, s->root_number);
+        write_root(s, c->root_first, le64_get(taken->checkpoint)); /* J5 may have raised ours */
         return;
     }
     freeze(s);

@@ -3,7 +3,7 @@
  * store/freeze.c — the moment of a checkpoint: what it writes is chosen, and copied where it may
  * change.
  *
- * Happens inside checkpoint_begin(), while no group is in flight.  Every staged chunk gets its
+ * Happens as a checkpoint begins, while no group is in flight.  Every staged chunk gets its
  * place; the stage's current generation is frozen, and with it what was freed and which map pages
  * changed; activity logs, replicas and the journal's tail are encoded as they are.  From then on
  * the checkpoint looks at nothing that changes may touch, but for the maps (chunk_table.c).

@@ -261,30 +261,57 @@ static bool pages_are_written(void *arg)
     return task_living(&c->task) && c->io_busy && c->io.op == DISK_SYNC;
 }
 
-/*
- * The newest root is not read, and the recovery from the older one is killed when it has written
- * pages, of which some are the newest's, but no root yet: then what was not read can be read again.
- */
+/* One copy of the root is not read by the next start, which is killed when it has written pages,
+ * but no root yet. */
+static void start_without(struct rig *r, uint64_t copy_offset)
+{
+    struct attempt *a = calloc(1, sizeof *a);
+
+    sim_disk_fault(r->medium, (struct sim_fault_rule){.kind = FAULT_EIO,
+                                                      .per_million = EACH,
+                                                      .ops = FAULT_ON(DISK_READ),
+                                                      .times = 1 + READ_TRIES,
+                                                      .bytes = {copy_offset, 512}});
+    a->open = (struct store_open){.env = r->env, .disk = r->disk, .limits = rig_limits()};
+    store_open(&a->open);
+    assert_true(sim_run_until(r->sim, pages_are_written, &a->open, BOUND_US));
+    sim_abandon(r->sim, a);
+    rig_crash(r, SIM_KILLED);
+}
+
+/* … some of which are the newest root's; then what was not read can be read again. */
 static void a_root_that_can_be_read_again_does_not_name_pages_written_over(void **state)
 {
     struct extent newest;
     struct rig r = killed_between_roots(&newest);
-    struct attempt *a = calloc(1, sizeof *a);
 
     (void)state;
-    sim_disk_fault(r.medium, (struct sim_fault_rule){.kind = FAULT_EIO,
-                                                     .per_million = EACH,
-                                                     .ops = FAULT_ON(DISK_READ),
-                                                     .times = 1 + READ_TRIES,
-                                                     .bytes = {newest.start, 512}});
-    a->open = (struct store_open){.env = r.env, .disk = r.disk, .limits = rig_limits()};
-    store_open(&a->open);
-    assert_true(sim_run_until(r.sim, pages_are_written, &a->open, BOUND_US));
-    sim_abandon(r.sim, a);
-    rig_crash(&r, SIM_KILLED);
+    start_without(&r, newest.start);
     assert_int_equal(rig_open(&r), E_OK);
     expect_all_is_well(&r);
     expect_blocks(&r, 300, 60, 7000);
+    rig_end(&r);
+}
+
+/* J5: one copy of the newest root was lost, and the other is not read: what is written over that
+ * one is the older root still, which the journal knows not to be the newest. */
+static void a_lost_root_shows_at_the_start_after_the_next(void **state)
+{
+    struct rig r = half_home(1);
+    const uint64_t bytes = r.store->geo.root_bytes;
+    const uint64_t place[2] = {r.store->geo.root_offset[0], r.store->geo.root_offset[1]};
+    uint8_t *older = malloc(bytes);
+
+    (void)state;
+    sim_disk_peek(r.medium, place[1], older, bytes);
+    rig_crash_and_reopen(&r); /* one checkpoint */
+    assert_int_equal(rig_write(&r, 4, 2, 8100), E_OK);
+    rig_crash(&r, SIM_POWER_LOST);
+    sim_disk_poke(r.medium, place[1], older, bytes);
+    free(older);
+    start_without(&r, place[0]);
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_true(rig_facts(&r).damaged);
     rig_end(&r);
 }
 
@@ -295,6 +322,7 @@ int main(void)
         cmocka_unit_test(the_newest_root_is_written_last),
         cmocka_unit_test(a_root_that_was_not_read_and_comes_back_is_the_older_one),
         cmocka_unit_test(a_root_that_can_be_read_again_does_not_name_pages_written_over),
+        cmocka_unit_test(a_lost_root_shows_at_the_start_after_the_next),
         cmocka_unit_test(recovery_outlives_any_torn_write),
         cmocka_unit_test(a_store_on_a_smaller_device_says_so),
         cmocka_unit_test(a_page_dropped_while_it_loads_is_not_reused),
