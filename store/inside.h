@@ -178,6 +178,8 @@ struct replay {
     bool more;                        /* once they are durable: goes on                        */
     bool syncing;
     struct disk_io sync;
+    uint64_t root_named;         /* the newest root that any group in sight names (J5) */
+    bool root_lost;              /* … and it was newer than ours */
     uint64_t *named;             /* a bit a chunk: the rest of the ring names it … */
     uint32_t scans;              /* … looks for it that are over                   */
     uint64_t scan_at, scan_seen; /* positions: the next to look at; behind the last group found */

@@ -181,13 +181,11 @@ static enum task_next again(struct replay *r)
 struct beyond {
     const struct format_group *next; /* the first group behind it of this chain; NULL: none */
     uint64_t durable;                /* the newest sequence that any of them names durable  */
-    uint64_t root;                   /* the newest root that any group in sight names       */
 };
 
-static void look_beyond(const struct replay *r, struct beyond *ret)
+static void look_beyond(struct replay *r, struct beyond *ret)
 {
-    const struct store *s = r->store;
-    const struct journal *j = &s->journal;
+    const struct journal *j = &r->store->journal;
 
     *ret = (struct beyond){0};
     for (uint64_t at = j->head; replay_window_left(r, at) >= PAGE_BYTES; at += PAGE_BYTES) {
@@ -196,8 +194,7 @@ static void look_beyond(const struct replay *r, struct beyond *ret)
 
         if (le32_get(h->head.magic) != GROUP_MAGIC || !replay_group_proved(r, h, at))
             continue;
-        if (page >= at && (page - at) % s->geo.journal_bytes == 0) /* now, or a later lap */
-            ret->root = max_u64(ret->root, le64_get(h->head.checkpoint));
+        replay_hear_root(r, h, at);
         if (page != at || le64_get(h->incarnation) != j->incarnation ||
             le64_get(h->sequence) <= j->sequence)
             continue;
@@ -240,6 +237,17 @@ static void damage_all(struct store *s)
 {
     for_each_replica(r, s)
         r->damaged = r->size_lost = true;
+}
+
+/* J5: before a checkpoint raises our number, and once more at the end, for what was made since. */
+static void prove_root(struct replay *r)
+{
+    struct store *s = r->store;
+
+    r->root_lost |= r->root_named > s->root_number;
+    s->root_number = max_u64(s->root_number, r->root_named);
+    if (r->root_lost)
+        damage_all(s);
 }
 
 /* The group at the head is lost; its successor says what it held (J4). */
@@ -366,11 +374,14 @@ static enum task_next make_firm(struct replay *r, bool more)
 }
 
 /* What is staged goes home, then the group at the head is looked at again.  The checkpoint hands
- * out chunks: the first time, what the rest of the ring names is kept from it (D2). */
+ * out chunks: the first time, what the rest of the ring names is kept from it (D2).  It raises the
+ * number of our root, too: what the ring says of that comes first (J5). */
 static enum task_next make_room(struct replay *r)
 {
-    if (r->scans == SCANS)
+    if (r->scans == SCANS) {
+        prove_root(r);
         return make_firm(r, true);
+    }
     r->scan_at = r->scan_seen = r->store->journal.head;
     replay_read_window(r, r->scan_at);
     return task_wait_in(&r->task, SCAN);
@@ -450,10 +461,7 @@ static enum task_next end_or_damage(struct replay *r, bool payload)
         damage_all(s); /* the group that would say what was lost was never durable */
     else if (r->head_refused)
         return fail(r, E_DISK, "the disk refuses to read the end of its journal");
-    if (beyond.root > s->root_number) { /* J5 */
-        s->root_number = beyond.root;
-        damage_all(s);
-    }
+    prove_root(r);
     return make_firm(r, false);
 }
 

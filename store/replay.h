@@ -18,6 +18,8 @@ uint64_t replay_meta_bytes(const struct format_group *h);  /* head, list and rec
 uint64_t replay_group_bytes(const struct format_group *h); /* and its payload                */
 /* A group's head, list and records, wherever in the chain it belongs. */
 bool replay_group_proved(const struct replay *r, const struct format_group *h, uint64_t position);
+/* Such a group's word about the newest root, if it is of this lap or a later one (J5). */
+void replay_hear_root(struct replay *r, const struct format_group *h, uint64_t position);
 const struct format_list_entry *replay_list(const struct format_group *h);
 
 /* Records, one after the other. */

@@ -70,8 +70,8 @@ static bool may_be_replayed(const struct replay *r, const struct format_group *h
 {
     const struct journal *j = &r->store->journal;
 
-    return replay_group_proved(r, h, position) && le64_get(h->head.page) == position &&
-           le64_get(h->incarnation) == j->incarnation && le64_get(h->sequence) >= j->sequence;
+    return le64_get(h->head.page) == position && le64_get(h->incarnation) == j->incarnation &&
+           le64_get(h->sequence) >= j->sequence;
 }
 
 bool replay_scan(struct replay *r)
@@ -83,8 +83,11 @@ bool replay_scan(struct replay *r)
     while (at < end && replay_window_left(r, at) >= PAGE_BYTES &&
            (at == r->window_at || replay_window_left(r, at) >= GROUP_META_MAX)) {
         const struct format_group *h = replay_group_at(r, at);
+        bool proved = replay_group_proved(r, h, at);
 
-        if (may_be_replayed(r, h, at)) {
+        if (proved)
+            replay_hear_root(r, h, at);
+        if (proved && may_be_replayed(r, h, at)) {
             name_chunks(r, h);
             at += replay_group_bytes(h);
             r->scan_seen = at;

@@ -61,6 +61,14 @@ bool replay_group_proved(const struct replay *r, const struct format_group *h, u
                le32_get(h->head.bytes);
 }
 
+void replay_hear_root(struct replay *r, const struct format_group *h, uint64_t position)
+{
+    uint64_t page = le64_get(h->head.page);
+
+    if (page >= position && (page - position) % r->store->geo.journal_bytes == 0)
+        r->root_named = max_u64(r->root_named, le64_get(h->head.checkpoint));
+}
+
 const struct format_list_entry *replay_list(const struct format_group *h)
 {
     return (const void *)(h + 1);

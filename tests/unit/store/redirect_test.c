@@ -452,6 +452,41 @@ static void a_misread_of_the_journal_takes_nothing_from_later_records(void **sta
     assert_true(n > 6); /* of what is replayed, and of what is scanned before the checkpoint */
 }
 
+/* J5: both copies of the newest root, which an opening made, are gone.  The checkpoint amid the
+ * replay makes one of its number. */
+static void a_lost_root_shows_though_a_checkpoint_is_amid_replay(void **state)
+{
+    struct store_limits large = rig_limits();
+    uint8_t *older[2];
+    uint64_t place[2], bytes, chunk, number;
+    struct rig r = small_ones_then_whole_chunks(12, &chunk);
+
+    (void)state;
+    large.stage_bytes = 32u << 20;
+    assert_int_equal(rig_open_with(&r, large), E_OK);
+    bytes = r.store->geo.root_bytes;
+    for (uint32_t i = 0; i < 2; i++) {
+        place[i] = r.store->geo.root_offset[i];
+        older[i] = malloc(bytes);
+        sim_disk_peek(r.medium, place[i], older[i], bytes);
+    }
+    for (uint64_t i = 0; i < SMALL_WRITES; i++)
+        assert_int_equal(rig_write(&r, i * CHUNK_BLOCKS, 1, 100 + i), E_OK);
+    number = r.store->root_number;
+    rig_crash(&r, SIM_POWER_LOST);
+    assert_int_equal(rig_open_with(&r, large), E_OK);
+    assert_int_equal(r.store->root_number, number + 1);
+    assert_int_equal(rig_write(&r, 4, 2, 8100), E_OK);
+    rig_crash(&r, SIM_POWER_LOST);
+    for (uint32_t i = 0; i < 2; i++) {
+        sim_disk_poke(r.medium, place[i], older[i], bytes);
+        free(older[i]);
+    }
+    assert_int_equal(rig_open(&r), E_OK);
+    assert_true(rig_facts(&r).damaged);
+    rig_end(&r);
+}
+
 static void the_feature_stands_in_the_root_first(void **state)
 {
     struct rig r = rig_begin(10, SIZE);
@@ -478,6 +513,7 @@ int main(void)
         cmocka_unit_test(a_refused_write_gives_its_chunks_back),
         cmocka_unit_test(a_record_cannot_take_what_is_somebody_elses),
         cmocka_unit_test(a_checkpoint_amid_replay_spares_what_later_records_name),
+        cmocka_unit_test(a_lost_root_shows_though_a_checkpoint_is_amid_replay),
         cmocka_unit_test(a_misread_of_the_journal_takes_nothing_from_later_records),
         cmocka_unit_test(the_feature_stands_in_the_root_first),
     };
