@@ -143,7 +143,7 @@ static void fill(uint32_t i)
     const struct step *s = &script[i];
     struct store_change *c = &m.changes[i];
 
-    m.bytes[i] = malloc(s->extent.count * BLOCK_BYTES);
+    m.bytes[i] = blocks_take(s->extent.count);
     for (uint64_t b = 0; b < s->extent.count; b++)
         block_fill(m.bytes[i] + b * BLOCK_BYTES, s->number + b);
     checksums_of(c->replica, s->extent, m.bytes[i], m.checksums[i]);
@@ -159,7 +159,7 @@ static void step_done(struct store_change *c, enum err err)
 {
     assert_int_equal(err, E_OK);
     assert_ptr_equal(c, &m.changes[m.answered]);
-    free(m.bytes[m.answered]);
+    blocks_free(m.bytes[m.answered]);
     m.bytes[m.answered++] = NULL;
     give();
 }
@@ -267,7 +267,7 @@ static bool crash_at(uint64_t seed)
     expect_some_prefix();
     expect_no_leak();
     for (uint32_t i = 0; i < STEPS; i++)
-        free(m.bytes[i]);
+        blocks_free(m.bytes[i]);
     rig_end(&m.r);
     return true;
 }

@@ -121,14 +121,14 @@ static inline void given_done(struct store_change *c, enum err err)
     assert_ptr_equal(g, &given[answered_count]); /* S2 */
     g->err = err;
     answered_count++;
-    free(g->bytes);
+    blocks_free(g->bytes);
     free(g->checksums);
 }
 
 static inline void forget_given(void)
 {
     for (uint32_t i = answered_count; i < given_count; i++) {
-        free(given[i].bytes);
+        blocks_free(given[i].bytes);
         free(given[i].checksums);
     }
     given_count = answered_count = 0;
@@ -151,8 +151,7 @@ static inline void give_write(struct rig *r, uint64_t start, uint64_t count, uin
     struct given *g = &given[given_count++];
 
     assert_true(given_count <= GATE_CHANGES);
-    *g = (struct given){.bytes = malloc(count * BLOCK_BYTES),
-                        .checksums = malloc(count * sizeof(uint32_t))};
+    *g = (struct given){.bytes = blocks_take(count), .checksums = malloc(count * sizeof(uint32_t))};
     for (uint64_t i = 0; i < count; i++)
         block_fill(g->bytes + i * BLOCK_BYTES, tag + i);
     checksums_of(r->replica, (struct extent){start, count}, g->bytes, g->checksums);

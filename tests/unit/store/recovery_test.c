@@ -275,6 +275,7 @@ static void start_without(struct rig *r, uint64_t copy_offset)
     a->open = (struct store_open){.env = r->env, .disk = r->disk, .limits = rig_limits()};
     store_open(&a->open);
     assert_true(sim_run_until(r->sim, pages_are_written, &a->open, BOUND_US));
+    assert_int_equal(sim_disk_fault_count(r->medium, FAULT_EIO), 1 + READ_TRIES);
     sim_abandon(r->sim, a);
     rig_crash(r, SIM_KILLED);
 }

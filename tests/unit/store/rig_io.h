@@ -36,11 +36,25 @@ static inline void checksums_of(const struct store_replica *replica, struct exte
     (void)replica;
 }
 
+/* Memory for so many blocks, aligned by no chance: what is written from it goes through the
+ * journal, always. */
+static inline uint8_t *blocks_take(uint64_t count)
+{
+    uint8_t *memory = aligned_alloc(BLOCK_BYTES, (count + 1) * BLOCK_BYTES);
+
+    assert_non_null(memory);
+    return memory + 16;
+}
+
+static inline void blocks_free(uint8_t *bytes)
+{
+    free(bytes ? bytes - 16 : NULL);
+}
+
 /* Block i of the extent gets tag + i; epoch 1, generation 1, the next seq. */
 static inline enum err rig_write(struct rig *r, uint64_t start, uint64_t count, uint64_t tag)
 {
-    uint8_t *memory = aligned_alloc(BLOCK_BYTES, (count + 1) * BLOCK_BYTES);
-    uint8_t *bytes = memory + 16; /* aligned by no chance: it goes through the journal, always */
+    uint8_t *bytes = blocks_take(count);
     uint32_t *checksums = malloc(count * sizeof *checksums);
     struct iovec piece = {bytes, count * BLOCK_BYTES};
     struct store_change c = {.kind = STORE_WRITE,
@@ -56,7 +70,7 @@ static inline enum err rig_write(struct rig *r, uint64_t start, uint64_t count, 
         block_fill(bytes + i * BLOCK_BYTES, tag + i);
     checksums_of(r->replica, c.extent, bytes, checksums);
     err = rig_change(r, &c);
-    free(memory);
+    blocks_free(bytes);
     free(checksums);
     return err;
 }
