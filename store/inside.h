@@ -117,9 +117,10 @@ static inline uint64_t reserve_leaves(const struct store *s)
 
 /* Positions and numbers grow only by what was written: none comes near this in a disk's life, and
  * one that is believed can never wrap. */
-#define COUNTS_MOST (UINT64_C(1) << 62)
+#define COUNTS_MOST  (UINT64_C(1) << 62)
 
-#define READ_TRIES  4u /* of a table page that is refused, or wrong: one error may pass */
+#define READ_TRIES   4u /* of a table page that is refused, or wrong: one error may pass */
+#define REFUSED_KEPT 64u
 
 /* Reads a range for open; a page that the disk refuses READ_TRIES times reads as zeros, which
  * prove nothing. */
@@ -130,9 +131,10 @@ struct open_io {
     uint64_t offset, bytes;
     uint64_t at; /* page by page, after the whole failed */
     bool single, busy;
-    uint64_t refused; /* pages, ever */
-    uint64_t mask;    /* of the first 64 pages of the range: the refused ones */
-    uint32_t tries;   /* of the page */
+    uint64_t refused;              /* pages, ever */
+    uint64_t places[REFUSED_KEPT]; /* the offsets of the last ones, by their number */
+    uint64_t mask;                 /* of the first 64 pages of the range: the refused ones */
+    uint32_t tries;                /* of the page */
     struct disk_io io;
     struct iovec piece;
 };

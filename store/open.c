@@ -4,7 +4,8 @@
  *
  * Superblock (either copy), root, index, maps and logs (load.c), journal (replay.c); then a
  * checkpoint, which makes a new incarnation of the journal durable: from then on nothing that was
- * in the ring before can come back (notes 44).  Without it no change is taken.
+ * in the ring before can come back (notes 44).  Without it no change is taken.  Pages of the ring
+ * that the disk refused are written over then.
  *
  * Memory is taken here, all of it (store_limits), and given back in store_free().
  */
@@ -18,6 +19,7 @@ enum open_state {
     LOAD,
     REPLAY,
     CHECKPOINT,
+    MEND, /* the ring's pages, one by one */
     END,
 };
 
@@ -26,8 +28,12 @@ struct opening {
     struct open_io io;
     struct load load;
     struct replay replay;
-    uint8_t *pages; /* both superblocks */
-    uint32_t tries; /* of one of them   */
+    uint8_t *pages;  /* both superblocks */
+    uint32_t tries;  /* of one of them   */
+    uint64_t mended; /* pages of the ring that were written over, or tried */
+    bool mending;
+    struct disk_io mend;
+    struct iovec zeros;
 };
 
 /* ---- memory ---- */
@@ -234,6 +240,44 @@ static enum task_next begin_checkpoint(struct store_open *o)
     return task_wait_in(&o->task, CHECKPOINT);
 }
 
+/* ---- the ring is mended ---- */
+
+static void mended(struct disk_io *io, enum err err)
+{
+    struct opening *n = container_of(io, struct opening, mend);
+
+    (void)err; /* a disk that refuses this, too, is told of when a group is to lie there */
+    n->mending = false;
+    task_run(n->replay.waiter);
+}
+
+/*
+ * Nothing in the ring matters any more, the root is behind it all.  A page of it that the disk
+ * refuses would, if the journal came to end there, look like a group that cannot be read: it is
+ * written over, which is what makes a disk read it again.
+ */
+static enum task_next mend(struct store_open *o)
+{
+    struct opening *n = o->opening;
+    const struct open_io *ring = &n->replay.io;
+
+    if (n->mending)
+        return TASK_WAIT;
+    if (n->mended == min_u64(ring->refused, REFUSED_KEPT) || o->store->checkpoint.err)
+        return task_goto(&o->task, END);
+    n->zeros = (struct iovec){memset(n->pages, 0, PAGE_BYTES), PAGE_BYTES};
+    n->mend = (struct disk_io){.op = DISK_WRITE,
+                               .offset = ring->places[n->mended++],
+                               .pieces = &n->zeros,
+                               .piece_count = 1,
+                               .done = mended};
+    n->mending = true;
+    disk_submit(o->disk, &n->mend);
+    return TASK_WAIT;
+}
+
+/* ---- its life ---- */
+
 static enum task_next open_step(struct task *t)
 {
     struct store_open *o = container_of(t, struct store_open, task);
@@ -255,8 +299,10 @@ static enum task_next open_step(struct task *t)
     case CHECKPOINT:
         if (checkpoint_running(o->store))
             return TASK_WAIT;
+        return task_goto(t, MEND);
+    case MEND:
         /* a disk that cannot be written can still be read */
-        return task_goto(t, END);
+        return mend(o);
     case END:
         return TASK_DONE;
     }
@@ -287,8 +333,9 @@ static const struct task_state open_states[] = {
     [LOAD] = {"load", TASK_AFTER(SUPERBLOCK_TWO)},
     [REPLAY] = {"replay", TASK_AFTER(LOAD)},
     [CHECKPOINT] = {"checkpoint", TASK_AFTER(REPLAY)},
+    [MEND] = {"mend", TASK_AFTER(CHECKPOINT)},
     [END] = {"end", TASK_FIRST | TASK_AFTER(SUPERBLOCK_TWO) | TASK_AFTER(LOAD) |
-                        TASK_AFTER(REPLAY) | TASK_AFTER(CHECKPOINT)},
+                        TASK_AFTER(REPLAY) | TASK_AFTER(MEND)},
 };
 static const struct task_kind open_kind = {
     .name = "store_open",

@@ -8,7 +8,7 @@ static void submit(struct open_io *o);
 static void give_up(struct open_io *o)
 {
     memset(o->buffer + o->at, 0, PAGE_BYTES);
-    o->refused++;
+    o->places[o->refused++ % REFUSED_KEPT] = o->offset + o->at;
     if (o->at / PAGE_BYTES < 64)
         o->mask |= UINT64_C(1) << o->at / PAGE_BYTES;
 }

@@ -460,7 +460,9 @@ static enum task_next end_or_damage(struct replay *r, bool payload)
     if (damage)
         damage_all(s); /* the group that would say what was lost was never durable */
     else if (r->head_refused)
-        return fail(r, E_DISK, "the disk refuses to read the end of its journal");
+        return fail(r, E_DISK,
+                    "the disk refuses to read the end of its journal, where answered writes may "
+                    "be: a later start may read it");
     prove_root(r);
     return make_firm(r, false);
 }

@@ -6,6 +6,9 @@
  * that a later one names durable: its head and records, which costs the blocks of its records and
  * for a word its replica, or one block of its payload, which costs that block.  It rots, the disk
  * refuses to read it, its write never landed, or another group's went astray and landed on it.
+ *
+ * Or the disk refuses to read the last group, or the page behind it: the store is not opened then,
+ * and everything is there as soon as that page is read again.
  */
 #include "store/journal.h"
 #include "tests/sim/storm/weather.h"
@@ -249,6 +252,34 @@ static void harm_group(struct chain *c, const struct place *p)
     }
 }
 
+/* No group that was under way lies whole behind the chain: it might name the last one. */
+static bool is_all(const struct chain *c, uint8_t *meta)
+{
+    for (uint64_t at = 0; at < c->storm->geo.journal_bytes; at += PAGE_BYTES) {
+        struct format_name name = {GROUP_MAGIC, c->disk, c->position + at, 0};
+
+        peek_ring(c->storm, c->position + at, meta, GROUP_META_MAX);
+        if (format_prove(meta, GROUP_META_MAX, &name) == E_OK)
+            return false;
+    }
+    return true;
+}
+
+/* The last group, of which nobody else knows; or where one more might be. */
+static void refuse_the_end(const struct chain *c, uint8_t *meta)
+{
+    struct storm *s = c->storm;
+    uint64_t position = c->position;
+
+    if (c->count > 0 && is_all(c, meta) && sim_draw(s->p->sim, 2))
+        position = c->groups[c->count - 1].position;
+    s->end_refused = true;
+    sim_disk_fault(s->p->medium, (struct sim_fault_rule){.kind = FAULT_EIO,
+                                                         .per_million = EACH,
+                                                         .ops = FAULT_ON(DISK_READ),
+                                                         .bytes = {ring_offset(s, position), 512}});
+}
+
 void harm_in_journal(struct storm *s)
 {
     static uint8_t meta[GROUP_META_MAX];
@@ -261,6 +292,10 @@ void harm_in_journal(struct storm *s)
         return;
     while (chain_next(&c, meta))
         continue;
+    if (sim_draw(s->p->sim, 8) == 0) {
+        refuse_the_end(&c, meta);
+        return;
+    }
     /* what names it is durable itself: a group that was under way may be lost with the power */
     durable = named_by(&c, named_by(&c, UINT64_MAX));
     while (named < c.count && c.groups[named].sequence <= durable)

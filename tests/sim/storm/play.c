@@ -101,11 +101,20 @@ static void bury(struct storm *s)
     player_crash(s->p, death);
 }
 
-/* True: it is open, and all is right. */
+/* True: it is open, and all is right.  An end of the journal that is refused is so up to here. */
 static bool open_again(struct storm *s)
 {
     struct player_result r = player_reopen(s->p);
 
+    if (r.opened != PLAYER_DIED && s->end_refused) {
+        s->end_refused = false;
+        weather_ends(s);
+        if (r.opened == PLAYER_REFUSED) {
+            tell(s, TALLY_END_REFUSED);
+            bury(s);
+            return open_again(s);
+        }
+    }
     if (r.opened == PLAYER_OPEN)
         return !s->p->model.wrong[0];
     if (r.opened == PLAYER_REFUSED && !s->ailing)

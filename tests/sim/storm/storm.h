@@ -41,6 +41,7 @@
     X(GROUPS_BESIDE,   "journal groups sent beside a checkpoint")                \
     X(REDIRECTS,       "journal groups with chunks written around the journal")  \
     X(WRAPS,           "journal groups that wrap around the ring")               \
+    X(MENDED,          "pages of the ring, refused before, that were mended")    \
     X(CHECKPOINTS,     "roots written")                                          \
     X(HOME_WRITES,     "writes home")                                            \
     X(PAGE_WRITES,     "table and index pages written")                          \
@@ -86,6 +87,7 @@
     X(GROUP_LOST,      "journal groups whose write was lost")                    \
     X(GROUP_STRAY,     "journal groups under another one written astray")        \
     X(GROUP_REFUSED,   "journal groups that the disk did not read")              \
+    X(END_REFUSED,     "openings refused, as the journal's end was not read")    \
     X(HARM_PAYLOAD,    "journaled blocks harmed at rest")                        \
     X(PAYLOAD_LOST,    "journaled blocks whose write was lost")                  \
     X(PAYLOAD_REFUSED, "journaled blocks that the disk did not read")            \
@@ -127,6 +129,7 @@ struct storm {
     bool ailing;                 /* the disk may refuse writes: the store may turn read-only */
     bool settled;                /* it is open, and the model knows */
     bool head_harmed;            /* a superblock: it is never written again */
+    bool end_refused;            /* a page at the end of the journal, until weather_ends() */
     uint8_t *root_before[2];     /* each copy, as it was before it was last written */
     struct identity identity;
     uint32_t faults_seen; /* of sim_disk_faults() */

@@ -29,6 +29,10 @@ static void watch_group(struct storm *s, const struct disk_io *io)
 {
     const struct format_group *h = io->pieces[0].iov_base;
 
+    if (!s->p->store) {
+        tell(s, TALLY_MENDED);
+        return;
+    }
     if (io->offset == s->geo.journal_offset && le32_get(h->head.magic) != GROUP_MAGIC) {
         tell(s, TALLY_WRAPS); /* the second part of one */
         return;

@@ -7,6 +7,6 @@
 
 void harm_at_rest(struct storm *s);    /* data or a page of the tables (harm.c) */
 void harm_to_heads(struct storm *s);   /* one copy of root or superblock (harm.c) */
-void harm_in_journal(struct storm *s); /* a group that a later one names (harm_journal.c) */
+void harm_in_journal(struct storm *s); /* a group or the end (harm_journal.c) */
 
 #endif

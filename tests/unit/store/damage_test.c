@@ -722,6 +722,26 @@ static void a_refused_page_elsewhere_hinders_nobody(void **state)
     rig_end(&r);
 }
 
+/* Wherever it ends: its free pages are readable again, or it would look as if a group were there.
+ */
+static void a_page_that_was_refused_is_mended(void **state)
+{
+    struct rig r = at_rest(38);
+    uint64_t begin = r.store->journal.head + 4 * PAGE_BYTES;
+
+    (void)state;
+    sim_disk_harm(r.medium, FAULT_LATENT,
+                  (struct extent){journal_at(&r, begin), (uint64_t)32 * PAGE_BYTES});
+    rig_crash_and_reopen(&r);
+    for (uint64_t i = 0; r.store->journal.head <= begin; i++)
+        assert_int_equal(rig_write(&r, 10 * i, 2, 5000 + 100 * i), E_OK);
+    assert_true(r.store->journal.head < begin + 16 * PAGE_BYTES);
+    rig_crash_and_reopen(&r);
+    expect_blocks(&r, 0, 2, 5000);
+    expect_blocks(&r, 10, 2, 5100);
+    rig_end(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -755,6 +775,7 @@ int main(void)
         cmocka_unit_test(a_page_refused_now_and_then_is_read_again),
         cmocka_unit_test(a_journal_that_is_misread_once_is_not_at_its_end),
         cmocka_unit_test(a_refused_page_elsewhere_hinders_nobody),
+        cmocka_unit_test(a_page_that_was_refused_is_mended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
