@@ -117,10 +117,10 @@ static inline uint64_t reserve_leaves(const struct store *s)
 
 /* Positions and numbers grow only by what was written: none comes near this in a disk's life, and
  * one that is believed can never wrap. */
-#define COUNTS_MOST  (UINT64_C(1) << 62)
+#define COUNTS_MOST (UINT64_C(1) << 62)
 
-#define READ_TRIES   4u /* of a table page that is refused, or wrong: one error may pass */
-#define REFUSED_KEPT 64u
+#define READ_TRIES  4u  /* of a table page that is refused, or wrong: one error may pass */
+#define UNREAD_MOST 64u /* pages of the ring that are remembered */
 
 /* Reads a range for open; a page that the disk refuses READ_TRIES times reads as zeros, which
  * prove nothing. */
@@ -131,10 +131,11 @@ struct open_io {
     uint64_t offset, bytes;
     uint64_t at; /* page by page, after the whole failed */
     bool single, busy;
-    uint64_t refused;              /* pages, ever */
-    uint64_t places[REFUSED_KEPT]; /* the offsets of the last ones, by their number */
-    uint64_t mask;                 /* of the first 64 pages of the range: the refused ones */
-    uint32_t tries;                /* of the page */
+    uint64_t refused;             /* pages, ever */
+    uint64_t mask;                /* of the first 64 pages of the range: the refused ones */
+    uint64_t places[UNREAD_MOST]; /* of the first refused ones of the range: their offsets */
+    uint32_t place_count;
+    uint32_t tries; /* of the page */
     struct disk_io io;
     struct iovec piece;
 };
@@ -180,11 +181,16 @@ struct replay {
     bool more;                        /* once they are durable: goes on                        */
     bool syncing;
     struct disk_io sync;
-    uint64_t root_named;         /* the newest root that any group in sight names (J5) */
-    bool root_lost;              /* … and it was newer than ours */
-    uint64_t *named;             /* a bit a chunk: the rest of the ring names it … */
-    uint32_t scans;              /* … looks for it that are over                   */
-    uint64_t scan_at, scan_seen; /* positions: the next to look at; behind the last group found */
+    uint64_t root_named;          /* the newest root that any group in sight names (J5) */
+    bool root_lost;               /* … and it was newer than ours */
+    uint64_t *named;              /* a bit a chunk: the rest of the ring names it … */
+    uint32_t scans;               /* … looks for it that are over                   */
+    uint64_t scan_refused;        /* by the disk, before that look …                */
+    bool scanned;                 /* … and one of them saw every page               */
+    uint64_t scan_at, scan_seen;  /* positions: the next to look at; behind the last group found */
+    uint64_t unread[UNREAD_MOST]; /* pages of the ring that were refused when they were last read:
+                                   * their offsets on the disk */
+    uint32_t unread_count;
     uint8_t *blocks[GROUP_BLOCKS_MAX];
     struct record_scratch *scratch;
     enum err err;

@@ -28,10 +28,9 @@ struct opening {
     struct open_io io;
     struct load load;
     struct replay replay;
-    uint8_t *pages;  /* both superblocks */
-    uint32_t tries;  /* of one of them   */
-    uint64_t mended; /* pages of the ring that were written over, or tried */
-    bool mending;
+    uint8_t *pages; /* both superblocks */
+    uint32_t tries; /* of one of them   */
+    bool mending;   /* a page of the ring */
     struct disk_io mend;
     struct iovec zeros;
 };
@@ -242,35 +241,39 @@ static enum task_next begin_checkpoint(struct store_open *o)
 
 /* ---- the ring is mended ---- */
 
-static void mended(struct disk_io *io, enum err err)
+static void page_mended(struct disk_io *io, enum err err)
 {
     struct opening *n = container_of(io, struct opening, mend);
 
-    (void)err; /* a disk that refuses this, too, is told of when a group is to lie there */
+    if (err) /* a disk that refuses this, too, is told of when a group is to lie there */
+        n->replay.unread_count = 0;
     n->mending = false;
-    task_run(n->replay.waiter);
+    task_run(n->io.waiter);
 }
 
 /*
- * Nothing in the ring matters any more, the root is behind it all.  A page of it that the disk
- * refuses would, if the journal came to end there, look like a group that cannot be read: it is
+ * What was in the ring does not matter any more, the root is behind it.  A page of it that the disk
+ * refused would, if the journal came to end there, look like a group that cannot be read: it is
  * written over, which is what makes a disk read it again.
  */
 static enum task_next mend(struct store_open *o)
 {
     struct opening *n = o->opening;
-    const struct open_io *ring = &n->replay.io;
+    struct store *s = o->store;
 
     if (n->mending)
         return TASK_WAIT;
-    if (n->mended == min_u64(ring->refused, REFUSED_KEPT) || o->store->checkpoint.err)
+    /* a disk that cannot be written can still be read */
+    if (n->replay.unread_count == 0 || s->checkpoint.err)
         return task_goto(&o->task, END);
+    store_read_refused(s);
     n->zeros = (struct iovec){memset(n->pages, 0, PAGE_BYTES), PAGE_BYTES};
     n->mend = (struct disk_io){.op = DISK_WRITE,
-                               .offset = ring->places[n->mended++],
+                               .flags = durable_flag(s),
+                               .offset = n->replay.unread[--n->replay.unread_count],
                                .pieces = &n->zeros,
                                .piece_count = 1,
-                               .done = mended};
+                               .done = page_mended};
     n->mending = true;
     disk_submit(o->disk, &n->mend);
     return TASK_WAIT;
@@ -301,7 +304,6 @@ static enum task_next open_step(struct task *t)
             return TASK_WAIT;
         return task_goto(t, MEND);
     case MEND:
-        /* a disk that cannot be written can still be read */
         return mend(o);
     case END:
         return TASK_DONE;

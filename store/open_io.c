@@ -8,7 +8,9 @@ static void submit(struct open_io *o);
 static void give_up(struct open_io *o)
 {
     memset(o->buffer + o->at, 0, PAGE_BYTES);
-    o->places[o->refused++ % REFUSED_KEPT] = o->offset + o->at;
+    o->refused++;
+    if (o->place_count < UNREAD_MOST)
+        o->places[o->place_count++] = o->offset + o->at;
     if (o->at / PAGE_BYTES < 64)
         o->mask |= UINT64_C(1) << o->at / PAGE_BYTES;
 }
@@ -62,6 +64,7 @@ void open_io_read(struct open_io *o, uint8_t *buffer, uint64_t offset, uint64_t 
     o->bytes = bytes;
     o->single = false;
     o->mask = 0;
+    o->place_count = 0;
     o->busy = true;
     submit(o);
 }

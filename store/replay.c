@@ -15,7 +15,8 @@
  *   was lost                            large it was
  *   several bad groups in a row         every replica is damaged: nobody knows what they held
  *   a page that the disk refuses        read again, a few times; where nothing says whether it was
- *                                       durable the disk is not opened: it is not the end
+ *                                       durable the disk is not opened: it is not the end.  Nor is
+ *                                       it where a checkpoint would hand out what it may name
  *   a group names a root newer than     that root was lost, and what it said with it: every
  *   the newest we found (J5)            replica is damaged
  *
@@ -330,6 +331,8 @@ static enum err take_group(struct replay *r, const struct format_group *h)
 
 /* ---- its life ---- */
 
+#define MAY_BE_ANSWERED ", where answered writes may be: start again"
+
 static enum task_next fail(struct replay *r, enum err err, const char *why)
 {
     r->err = err;
@@ -378,11 +381,14 @@ static enum task_next make_firm(struct replay *r, bool more)
  * number of our root, too: what the ring says of that comes first (J5). */
 static enum task_next make_room(struct replay *r)
 {
+    if (r->scans == SCANS && !r->scanned)
+        return fail(r, E_DISK, "the disk refuses to read a part of its journal" MAY_BE_ANSWERED);
     if (r->scans == SCANS) {
         prove_root(r);
         return make_firm(r, true);
     }
     r->scan_at = r->scan_seen = r->store->journal.head;
+    r->scan_refused = r->io.refused;
     replay_read_window(r, r->scan_at);
     return task_wait_in(&r->task, SCAN);
 }
@@ -391,6 +397,7 @@ static enum task_next scan(struct replay *r)
 {
     if (replay_scan(r)) {
         r->scans++;
+        r->scanned |= r->io.refused == r->scan_refused;
         return make_room(r);
     }
     replay_read_window(r, r->scan_at);
@@ -460,9 +467,7 @@ static enum task_next end_or_damage(struct replay *r, bool payload)
     if (damage)
         damage_all(s); /* the group that would say what was lost was never durable */
     else if (r->head_refused)
-        return fail(r, E_DISK,
-                    "the disk refuses to read the end of its journal, where answered writes may "
-                    "be: a later start may read it");
+        return fail(r, E_DISK, "the disk refuses to read the end of its journal" MAY_BE_ANSWERED);
     prove_root(r);
     return make_firm(r, false);
 }
@@ -488,6 +493,7 @@ static enum task_next replay_step(struct task *t)
 
     if (r->io.busy || r->syncing || checkpoint_running(r->store))
         return TASK_WAIT;
+    replay_heed(r);
     switch ((enum replay_state)t->state) {
     case WINDOW:
         (void)replay_read_rest(r);
@@ -537,7 +543,8 @@ static const struct task_state replay_states[] = {
     [SCAN_REST] = {"scan_rest", TASK_AFTER(SCAN)},
     [FIRM] = {"firm", TASK_AFTER(GROUPS) | TASK_AFTER(SCAN_REST)},
     [CHECKPOINT] = {"checkpoint", TASK_AFTER(FIRM)},
-    [END] = {"end", TASK_AFTER(GROUPS) | TASK_AFTER(FIRM) | TASK_AFTER(CHECKPOINT)},
+    [END] = {"end", TASK_AFTER(GROUPS) | TASK_AFTER(SCAN_REST) | TASK_AFTER(FIRM) |
+                        TASK_AFTER(CHECKPOINT)},
 };
 static const struct task_kind replay_kind = {
     .name = "store_replay",

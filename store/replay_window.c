@@ -25,6 +25,19 @@ bool replay_read_rest(struct replay *r)
     return true;
 }
 
+void replay_heed(struct replay *r)
+{
+    const struct open_io *io = &r->io;
+    uint32_t kept = 0;
+
+    for (uint32_t i = 0; i < r->unread_count; i++)
+        if (r->unread[i] < io->offset || r->unread[i] >= io->offset + io->bytes)
+            r->unread[kept++] = r->unread[i];
+    for (uint32_t i = 0; i < io->place_count && kept < UNREAD_MOST; i++)
+        r->unread[kept++] = io->places[i];
+    r->unread_count = kept;
+}
+
 const struct format_group *replay_group_at(const struct replay *r, uint64_t position)
 {
     return (const void *)(r->window + (position - r->window_at));

@@ -7,8 +7,8 @@
  * for a word its replica, or one block of its payload, which costs that block.  It rots, the disk
  * refuses to read it, its write never landed, or another group's went astray and landed on it.
  *
- * Or the disk refuses to read the last group, or the page behind it: the store is not opened then,
- * and everything is there as soon as that page is read again.
+ * Or the disk refuses to read a page of the last group, or the one behind it: where that may hold
+ * answered writes the store is not opened, and everything is there once the page is read again.
  */
 #include "store/journal.h"
 #include "tests/sim/storm/weather.h"
@@ -253,7 +253,7 @@ static void harm_group(struct chain *c, const struct place *p)
 }
 
 /* No group that was under way lies whole behind the chain: it might name the last one. */
-static bool is_all(const struct chain *c, uint8_t *meta)
+static bool ends_alone(const struct chain *c, uint8_t *meta)
 {
     for (uint64_t at = 0; at < c->storm->geo.journal_bytes; at += PAGE_BYTES) {
         struct format_name name = {GROUP_MAGIC, c->disk, c->position + at, 0};
@@ -265,14 +265,17 @@ static bool is_all(const struct chain *c, uint8_t *meta)
     return true;
 }
 
-/* The last group, of which nobody else knows; or where one more might be. */
+/* A page of the last group, of which nobody else knows; or of where one more might be. */
 static void refuse_the_end(const struct chain *c, uint8_t *meta)
 {
     struct storm *s = c->storm;
     uint64_t position = c->position;
 
-    if (c->count > 0 && is_all(c, meta) && sim_draw(s->p->sim, 2))
-        position = c->groups[c->count - 1].position;
+    if (c->count > 0 && ends_alone(c, meta) && sim_draw(s->p->sim, 2)) {
+        const struct place *p = &c->groups[c->count - 1];
+
+        position = p->position + sim_draw(s->p->sim, bytes_of(p) / PAGE_BYTES) * PAGE_BYTES;
+    }
     s->end_refused = true;
     sim_disk_fault(s->p->medium, (struct sim_fault_rule){.kind = FAULT_EIO,
                                                          .per_million = EACH,

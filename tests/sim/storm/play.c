@@ -109,7 +109,7 @@ static bool open_again(struct storm *s)
     if (r.opened != PLAYER_DIED && s->end_refused) {
         s->end_refused = false;
         weather_ends(s);
-        if (r.opened == PLAYER_REFUSED) {
+        if (r.err == E_DISK && strstr(r.why, "refuses to read the end of its journal")) {
             tell(s, TALLY_END_REFUSED);
             bury(s);
             return open_again(s);
@@ -177,7 +177,8 @@ static bool stop(struct storm *s)
 
 /*
  * The check looks at what was left, on a disk that keeps still meanwhile; what it found.  Where
- * rules go on afterwards they may take what it saw whole (UINT64_MAX), and data may be lost anyhow.
+ * rules go on while it runs they may take what it saw whole (UINT64_MAX), and data may be lost
+ * anyhow.
  */
 static uint64_t check(struct storm *s)
 {

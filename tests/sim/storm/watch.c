@@ -29,10 +29,6 @@ static void watch_group(struct storm *s, const struct disk_io *io)
 {
     const struct format_group *h = io->pieces[0].iov_base;
 
-    if (!s->p->store) {
-        tell(s, TALLY_MENDED);
-        return;
-    }
     if (io->offset == s->geo.journal_offset && le32_get(h->head.magic) != GROUP_MAGIC) {
         tell(s, TALLY_WRAPS); /* the second part of one */
         return;
@@ -44,7 +40,7 @@ static void watch_group(struct storm *s, const struct disk_io *io)
         tell(s, TALLY_GROUPS_MORE);
     if (le32_get(h->head.incompat) & INCOMPAT_REDIRECT)
         tell(s, TALLY_REDIRECTS);
-    if (s->p->store && checkpoint_running(s->p->store))
+    if (checkpoint_running(s->p->store))
         tell(s, TALLY_GROUPS_BESIDE);
 }
 
@@ -72,7 +68,10 @@ static void watch_write(struct storm *s, const struct disk_io *io)
 {
     switch (place_of(&s->geo, io->offset)) {
     case AT_GROUP:
-        watch_group(s, io);
+        if (s->p->store)
+            watch_group(s, io);
+        else
+            tell(s, TALLY_MENDED);
         return;
     case AT_PAGE:
         watch_pages(s, io);
@@ -98,7 +97,7 @@ static void watch_death(struct storm *s, const struct disk_io *io)
 
     if (io->op == DISK_SYNC)
         tell(s, TALLY_DIED_SYNC);
-    else if (place != AT_OTHER)
+    else if (io->op == DISK_WRITE && place != AT_OTHER)
         tell(s, died_at[place]);
 }
 

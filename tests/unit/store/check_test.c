@@ -121,11 +121,6 @@ static void a_rotten_root_is_a_finding(void **state)
 
 /* ---- the journal ---- */
 
-static uint64_t journal_at(const struct rig *r, uint64_t position)
-{
-    return r->store->geo.journal_offset + position % r->store->geo.journal_bytes;
-}
-
 /* Three writes, each a group of its own; where they begin. */
 static struct rig three_groups(uint64_t seed, uint64_t begin[3])
 {

@@ -350,9 +350,11 @@ static void large_format(struct rig *r)
     assert_int_equal(rig_await(r, &w), E_OK);
 }
 
-/* More small writes than the least stage holds, then whole chunks; their first one is `ret_chunk`.
- * The process is dead, and the next one has the least stage. */
-static struct rig small_ones_then_whole_chunks(uint64_t seed, uint64_t *ret_chunk)
+/* More small writes than the least stage holds, then whole chunks; their first one is `ret_chunk`,
+ * and at `ret_group` of the disk lies the last group.  The process is dead, and the next one has
+ * the least stage. */
+static struct rig small_ones_then_whole_chunks(uint64_t seed, uint64_t *ret_chunk,
+                                               uint64_t *ret_group)
 {
     struct rig r = {.sim = sim_open(seed)};
     struct store_limits large = rig_limits();
@@ -365,6 +367,7 @@ static struct rig small_ones_then_whole_chunks(uint64_t seed, uint64_t *ret_chun
     assert_int_equal(rig_make(&r, REPLICA, 100000), E_OK);
     for (uint64_t i = 0; i < SMALL_WRITES; i++)
         assert_int_equal(rig_write(&r, i * CHUNK_BLOCKS, 1, 100 + i), E_OK);
+    *ret_group = journal_at(&r, r.store->journal.head);
     assert_int_equal(big_write(&r, 50000 / 16 * 16, 64, 70000), E_OK);
     *ret_chunk = chunk_of(&r, 50000);
     rig_crash(&r, SIM_POWER_LOST);
@@ -385,11 +388,31 @@ static void expect_spared(struct rig *r, uint64_t chunk)
 
 static void a_checkpoint_amid_replay_spares_what_later_records_name(void **state)
 {
-    uint64_t chunk;
-    struct rig r = small_ones_then_whole_chunks(9, &chunk);
+    uint64_t chunk, group;
+    struct rig r = small_ones_then_whole_chunks(9, &chunk, &group);
 
     (void)state;
     assert_int_equal(rig_open(&r), E_OK); /* with the least stage */
+    expect_spared(&r, chunk);
+    rig_end(&r);
+}
+
+/* The last group, in the scan and where the journal ends: it would be LOST if a later start read
+ * it, and its chunks were somebody else's by then. */
+static void a_refused_page_of_the_journal_takes_nothing_from_later_records(void **state)
+{
+    uint64_t chunk, group;
+    struct rig r = small_ones_then_whole_chunks(13, &chunk, &group);
+
+    (void)state;
+    sim_disk_fault(r.medium, (struct sim_fault_rule){.kind = FAULT_EIO,
+                                                     .per_million = EACH,
+                                                     .ops = FAULT_ON(DISK_READ),
+                                                     .bytes = {group, 512}});
+    assert_int_equal(rig_open(&r), E_DISK);
+    assert_non_null(strstr(r.why, "refuses to read a part of its journal"));
+    sim_disk_calm(r.medium);
+    assert_int_equal(rig_open(&r), E_OK);
     expect_spared(&r, chunk);
     rig_end(&r);
 }
@@ -426,8 +449,8 @@ static const struct disk_ops misreader_ops = {.submit = misreader_submit};
 /* Whether there were so many reads. */
 static bool misreads_once(uint64_t n)
 {
-    uint64_t chunk;
-    struct rig r = small_ones_then_whole_chunks(11, &chunk);
+    uint64_t chunk, group;
+    struct rig r = small_ones_then_whole_chunks(11, &chunk, &group);
     bool came;
 
     misreader = (struct misreader){.disk = *r.disk, .real = r.disk, .rig = &r, .left = n};
@@ -458,8 +481,8 @@ static void a_lost_root_shows_though_a_checkpoint_is_amid_replay(void **state)
 {
     struct store_limits large = rig_limits();
     uint8_t *older[2];
-    uint64_t place[2], bytes, chunk, number;
-    struct rig r = small_ones_then_whole_chunks(12, &chunk);
+    uint64_t place[2], bytes, chunk, group, number;
+    struct rig r = small_ones_then_whole_chunks(12, &chunk, &group);
 
     (void)state;
     large.stage_bytes = 32u << 20;
@@ -515,6 +538,7 @@ int main(void)
         cmocka_unit_test(a_record_cannot_take_what_is_somebody_elses),
         cmocka_unit_test(a_checkpoint_amid_replay_spares_what_later_records_name),
         cmocka_unit_test(a_lost_root_shows_though_a_checkpoint_is_amid_replay),
+        cmocka_unit_test(a_refused_page_of_the_journal_takes_nothing_from_later_records),
         cmocka_unit_test(a_misread_of_the_journal_takes_nothing_from_later_records),
         cmocka_unit_test(the_feature_stands_in_the_root_first),
     };

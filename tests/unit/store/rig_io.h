@@ -154,4 +154,10 @@ static inline struct store_facts rig_facts(const struct rig *r)
     return f;
 }
 
+/* Where on the disk a position of the journal lies. */
+static inline uint64_t journal_at(const struct rig *r, uint64_t position)
+{
+    return r->store->geo.journal_offset + position % r->store->geo.journal_bytes;
+}
+
 #endif
