@@ -52,7 +52,7 @@ void reads_close(struct reads *r);
 
 /* ---- the store ---- */
 
-struct refused_reads { /* of clients' blocks and of table pages */
+struct refused_reads { /* of clients' blocks, of table pages; of the journal */
     uint64_t count, said, said_us;
 };
 
@@ -185,8 +185,7 @@ struct replay {
     bool root_lost;               /* … and it was newer than ours */
     uint64_t *named;              /* a bit a chunk: the rest of the ring names it … */
     uint32_t scans;               /* … looks for it that are over                   */
-    uint64_t scan_refused;        /* by the disk, before that look …                */
-    bool scanned;                 /* … and one of them saw every page               */
+    bool scanned;                 /* … and one of them could read where the ring ends */
     uint64_t scan_at, scan_seen;  /* positions: the next to look at; behind the last group found */
     uint64_t unread[UNREAD_MOST]; /* pages of the ring that were refused when they were last read:
                                    * their offsets on the disk */

@@ -15,7 +15,7 @@
     X(HISTOGRAM, read_seconds,       "Reads, from their being asked to their answer.")            \
     X(COUNTER,   read_bytes,         "Data of reads.")                                            \
     X(COUNTER,   medium_errors,      "Reads that met a block which is not what was written.")     \
-    X(COUNTER,   refused_reads,      "Blocks and table pages that the disk did not read.")        \
+    X(COUNTER,   refused_reads,      "Blocks, pages of tables and journal, that were not read.")  \
     X(COUNTER,   checkpoints,        "Checkpoints that ended.")                                   \
     X(HISTOGRAM, checkpoint_seconds, "Checkpoints, from freeze to root.")                         \
     X(GAUGE,     journal_used,       "Bytes of the journal that no checkpoint has freed yet.")    \

@@ -245,9 +245,11 @@ static void page_mended(struct disk_io *io, enum err err)
 {
     struct opening *n = container_of(io, struct opening, mend);
 
-    if (err) /* a disk that refuses this, too, is told of when a group is to lie there */
-        n->replay.unread_count = 0;
     n->mending = false;
+    if (err) {
+        store_break(n->replay.store, "write over pages of its journal that it does not read");
+        n->replay.unread_count = 0;
+    }
     task_run(n->io.waiter);
 }
 

@@ -15,8 +15,7 @@
  *   was lost                            large it was
  *   several bad groups in a row         every replica is damaged: nobody knows what they held
  *   a page that the disk refuses        read again, a few times; where nothing says whether it was
- *                                       durable the disk is not opened: it is not the end.  Nor is
- *                                       it where a checkpoint would hand out what it may name
+ *                                       durable it is not the end: the disk is not opened
  *   a group names a root newer than     that root was lost, and what it said with it: every
  *   the newest we found (J5)            replica is damaged
  *
@@ -331,7 +330,8 @@ static enum err take_group(struct replay *r, const struct format_group *h)
 
 /* ---- its life ---- */
 
-#define MAY_BE_ANSWERED ", where answered writes may be: start again"
+#define END_REFUSED                                                                                \
+    "the disk refuses to read the end of its journal, where answered writes may be: start again"
 
 static enum task_next fail(struct replay *r, enum err err, const char *why)
 {
@@ -377,18 +377,18 @@ static enum task_next make_firm(struct replay *r, bool more)
 }
 
 /* What is staged goes home, then the group at the head is looked at again.  The checkpoint hands
- * out chunks: the first time, what the rest of the ring names is kept from it (D2).  It raises the
- * number of our root, too: what the ring says of that comes first (J5). */
+ * out chunks: the first time, what the rest of the ring names is kept from it (D2), or it is not
+ * begun: a last group that the disk refuses may name any.  It raises the number of our root, too:
+ * what the ring says of that comes first (J5). */
 static enum task_next make_room(struct replay *r)
 {
     if (r->scans == SCANS && !r->scanned)
-        return fail(r, E_DISK, "the disk refuses to read a part of its journal" MAY_BE_ANSWERED);
+        return fail(r, E_DISK, END_REFUSED);
     if (r->scans == SCANS) {
         prove_root(r);
         return make_firm(r, true);
     }
     r->scan_at = r->scan_seen = r->store->journal.head;
-    r->scan_refused = r->io.refused;
     replay_read_window(r, r->scan_at);
     return task_wait_in(&r->task, SCAN);
 }
@@ -397,7 +397,7 @@ static enum task_next scan(struct replay *r)
 {
     if (replay_scan(r)) {
         r->scans++;
-        r->scanned |= r->io.refused == r->scan_refused;
+        r->scanned |= !replay_unread_at(r, r->scan_seen);
         return make_room(r);
     }
     replay_read_window(r, r->scan_at);
@@ -467,7 +467,7 @@ static enum task_next end_or_damage(struct replay *r, bool payload)
     if (damage)
         damage_all(s); /* the group that would say what was lost was never durable */
     else if (r->head_refused)
-        return fail(r, E_DISK, "the disk refuses to read the end of its journal" MAY_BE_ANSWERED);
+        return fail(r, E_DISK, END_REFUSED);
     prove_root(r);
     return make_firm(r, false);
 }

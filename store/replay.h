@@ -13,6 +13,8 @@ void replay_read_window(struct replay *r, uint64_t position);
 bool replay_read_rest(struct replay *r);
 /* What was just read: notes which pages of it the disk refused. */
 void replay_heed(struct replay *r);
+/* Whether it refused one where a group at `position` may have its head and records. */
+bool replay_unread_at(const struct replay *r, uint64_t position);
 
 const struct format_group *replay_group_at(const struct replay *r, uint64_t position);
 uint64_t replay_window_left(const struct replay *r, uint64_t position);

@@ -38,6 +38,19 @@ void replay_heed(struct replay *r)
     r->unread_count = kept;
 }
 
+bool replay_unread_at(const struct replay *r, uint64_t position)
+{
+    const struct geometry *g = &r->store->geo;
+
+    for (uint32_t i = 0; i < r->unread_count; i++) {
+        uint64_t behind = r->unread[i] - g->journal_offset + g->journal_bytes;
+
+        if ((behind - position % g->journal_bytes) % g->journal_bytes < GROUP_META_MAX)
+            return true;
+    }
+    return r->unread_count == UNREAD_MOST; /* there may be more */
+}
+
 const struct format_group *replay_group_at(const struct replay *r, uint64_t position)
 {
     return (const void *)(r->window + (position - r->window_at));

@@ -717,6 +717,25 @@ static void a_refused_page_elsewhere_hinders_nobody(void **state)
     rig_end(&r);
 }
 
+/* A lost map page makes a checkpoint before the first group, which waits for what can be the last
+ * group alone. */
+static void a_refused_page_elsewhere_hinders_no_checkpoint(void **state)
+{
+    uint64_t begin[3];
+    struct rig r = three_groups(36, begin);
+
+    (void)state;
+    rig_rot(&r, page_place(&r, 0, true) + 200);
+    assert_int_equal(open_refusing(&r, r.store->journal.head + 20 * PAGE_BYTES, UINT32_MAX), E_OK);
+    assert_true(rig_facts(&r).damaged);
+    expect_blocks(&r, 20, 2, 5200);
+    rig_end(&r);
+    r = three_groups(36, begin);
+    rig_rot(&r, page_place(&r, 0, true) + 200);
+    assert_int_equal(open_refusing(&r, r.store->journal.head, UINT32_MAX), E_DISK);
+    rig_end(&r);
+}
+
 /* Wherever it ends: its free pages are readable again, or it would look as if a group were there.
  */
 static void mended(uint64_t seed)
@@ -777,6 +796,7 @@ int main(void)
         cmocka_unit_test(a_page_refused_now_and_then_is_read_again),
         cmocka_unit_test(a_journal_that_is_misread_once_is_not_at_its_end),
         cmocka_unit_test(a_refused_page_elsewhere_hinders_nobody),
+        cmocka_unit_test(a_refused_page_elsewhere_hinders_no_checkpoint),
         cmocka_unit_test(a_page_that_was_refused_is_mended),
     };
 

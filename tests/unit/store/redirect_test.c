@@ -410,7 +410,6 @@ static void a_refused_page_of_the_journal_takes_nothing_from_later_records(void 
                                                      .ops = FAULT_ON(DISK_READ),
                                                      .bytes = {group, 512}});
     assert_int_equal(rig_open(&r), E_DISK);
-    assert_non_null(strstr(r.why, "refuses to read a part of its journal"));
     sim_disk_calm(r.medium);
     assert_int_equal(rig_open(&r), E_OK);
     expect_spared(&r, chunk);
