@@ -3,9 +3,7 @@
  * tests/unit/store/damage_test.c — rot, and what the store says of it: by block where it can name
  * the block, else by replica; never other bytes, never zeros (P7, P11).
  */
-#include "tests/unit/store/rig_io.h"
-
-#define SIZE 2000u
+#include "tests/unit/store/at_rest.h"
 
 static const struct identity BYSTANDER = {0x0b00000000000002};
 
@@ -18,16 +16,6 @@ static uint64_t home_of(const struct rig *r, uint64_t block)
 {
     return r->store->geo.data_offset + chunk_of(r, block) * CHUNK_BYTES +
            block % CHUNK_BLOCKS * BLOCK_BYTES;
-}
-
-/* A disk with blocks 0 to 99 written and home, and the store closed. */
-static struct rig at_rest(uint64_t seed)
-{
-    struct rig r = rig_begin(seed, SIZE);
-
-    assert_int_equal(rig_write(&r, 0, 100, 1000), E_OK);
-    rig_reopen(&r);
-    return r;
 }
 
 static void a_rotten_block_is_the_only_one_lost(void **state)
@@ -67,13 +55,6 @@ static void a_lost_or_misdirected_write_home_shows(void **state)
     expect_medium(&r, 21);
     expect_blocks(&r, 22, 78, 1022);
     rig_end(&r);
-}
-
-static uint64_t page_place(const struct rig *r, uint64_t page, bool current)
-{
-    uint32_t place = r->store->index[page].flags & PAGE_PLACE;
-
-    return page_offset(&r->store->geo, page, current ? place : place ^ PAGE_PLACE);
 }
 
 static void the_place_that_is_not_current_means_nothing(void **state)
@@ -295,18 +276,6 @@ static void an_unknown_incompat_feature_is_refused(void **state)
 }
 
 /* ---- the journal ---- */
-
-/* Three writes, each a group of its own; where they begin. */
-static struct rig three_groups(uint64_t seed, uint64_t begin[3])
-{
-    struct rig r = at_rest(seed);
-
-    for (uint64_t i = 0; i < 3; i++) {
-        begin[i] = r.store->journal.head;
-        assert_int_equal(rig_write(&r, 10 * i, 2, 5000 + 100 * i), E_OK);
-    }
-    return r;
-}
 
 static void a_rotten_last_group_that_nobody_named_is_the_end(void **state)
 {
@@ -595,174 +564,6 @@ static void a_rotten_log_page_says_everything(void **state)
     rig_end(&r);
 }
 
-/* ---- pages that the disk refuses ---- */
-
-/* A disk in front of the disk that refuses to read one of its pages. */
-struct refusing {
-    struct disk disk;
-    struct disk *below;
-    uint64_t page;
-    uint32_t times; /* so often */
-    void (*done)(struct disk_io *, enum err);
-};
-static struct refusing refusing;
-
-static void refused(struct disk_io *io, enum err err)
-{
-    (void)err;
-    refusing.done(io, E_DISK);
-}
-
-static void refusing_submit(struct disk *d, struct disk_io *io)
-{
-    uint64_t bytes = 0;
-
-    (void)d;
-    for (uint32_t i = 0; i < io->piece_count; i++)
-        bytes += io->pieces[i].iov_len;
-    if (io->op == DISK_READ && refusing.times > 0 && io->offset <= refusing.page &&
-        refusing.page < io->offset + bytes) {
-        refusing.times--;
-        refusing.done = io->done;
-        io->done = refused;
-    }
-    disk_submit(refusing.below, io);
-}
-
-/* Opens what three_groups() left, on a disk that refuses `page`, seen from the groups. */
-static enum err open_refusing(struct rig *r, uint64_t at, uint32_t times)
-{
-    static const struct disk_ops ops = {.submit = refusing_submit};
-
-    refusing.page = journal_at(r, at);
-    refusing.times = times;
-    rig_crash(r, SIM_POWER_LOST);
-    refusing.below = r->disk;
-    refusing.disk = *r->disk;
-    refusing.disk.ops = &ops;
-    r->disk = &refusing.disk;
-    return rig_open(r);
-}
-
-/* Its head, then its payload: answered writes, of which nobody else knows. */
-static void a_refused_page_is_not_the_end_of_the_journal(void **state)
-{
-    (void)state;
-    for (uint64_t page = 0; page < 3; page += 2) {
-        uint64_t begin[3];
-        struct rig r = three_groups(33, begin);
-
-        assert_int_equal(open_refusing(&r, begin[2] + page * PAGE_BYTES, UINT32_MAX), E_DISK);
-        assert_non_null(strstr(r.why, "refuses to read the end of its journal"));
-        refusing.times = 0; /* it reads again */
-        assert_int_equal(rig_open(&r), E_OK);
-        expect_blocks(&r, 10, 2, 5100);
-        expect_blocks(&r, 20, 2, 5200);
-        rig_end(&r);
-    }
-}
-
-static void a_page_refused_now_and_then_is_read_again(void **state)
-{
-    uint64_t begin[3];
-
-    (void)state;
-    for (uint32_t i = 1; i < 3; i++) { /* in the middle, and at the end */
-        struct rig r = three_groups(34, begin);
-
-        assert_int_equal(open_refusing(&r, begin[i], 6), E_OK);
-        expect_blocks(&r, 0, 2, 5000);
-        expect_blocks(&r, 10, 2, 5100);
-        expect_blocks(&r, 20, 2, 5200);
-        rig_end(&r);
-    }
-}
-
-/* The whole window comes from elsewhere, once: no group is where the first one should be. */
-static void a_journal_that_is_misread_once_is_not_at_its_end(void **state)
-{
-    uint64_t begin[3];
-    struct rig r = three_groups(37, begin);
-    const struct geometry *g = &r.store->geo;
-
-    (void)state;
-    sim_disk_fault(r.medium,
-                   (struct sim_fault_rule){.kind = FAULT_MISDIRECTED_READ,
-                                           .per_million = EACH,
-                                           .bytes = {g->journal_offset, g->journal_bytes},
-                                           .times = 1,
-                                           .to = {g->data_offset, g->chunks * CHUNK_BYTES}});
-    rig_crash(&r, SIM_POWER_LOST);
-    assert_int_equal(rig_open(&r), E_OK);
-    assert_int_equal(sim_disk_fault_count(r.medium, FAULT_MISDIRECTED_READ), 1);
-    expect_blocks(&r, 0, 2, 5000);
-    expect_blocks(&r, 10, 2, 5100);
-    expect_blocks(&r, 20, 2, 5200);
-    rig_end(&r);
-}
-
-static void a_refused_page_elsewhere_hinders_nobody(void **state)
-{
-    uint64_t begin[3];
-    struct rig r = three_groups(35, begin);
-
-    (void)state;
-    assert_int_equal(open_refusing(&r, begin[1], UINT32_MAX), E_OK); /* the next one names it */
-    expect_medium(&r, 10);
-    expect_blocks(&r, 20, 2, 5200);
-    rig_end(&r);
-    r = three_groups(36, begin);
-    assert_int_equal(open_refusing(&r, r.store->journal.head + 5 * PAGE_BYTES, UINT32_MAX), E_OK);
-    expect_blocks(&r, 20, 2, 5200);
-    rig_end(&r);
-}
-
-/* A lost map page makes a checkpoint before the first group, which waits for what can be the last
- * group alone. */
-static void a_refused_page_elsewhere_hinders_no_checkpoint(void **state)
-{
-    uint64_t begin[3];
-    struct rig r = three_groups(36, begin);
-
-    (void)state;
-    rig_rot(&r, page_place(&r, 0, true) + 200);
-    assert_int_equal(open_refusing(&r, r.store->journal.head + 20 * PAGE_BYTES, UINT32_MAX), E_OK);
-    assert_true(rig_facts(&r).damaged);
-    expect_blocks(&r, 20, 2, 5200);
-    rig_end(&r);
-    r = three_groups(36, begin);
-    rig_rot(&r, page_place(&r, 0, true) + 200);
-    assert_int_equal(open_refusing(&r, r.store->journal.head, UINT32_MAX), E_DISK);
-    rig_end(&r);
-}
-
-/* Wherever it ends: its free pages are readable again, or it would look as if a group were there.
- */
-static void mended(uint64_t seed)
-{
-    struct rig r = at_rest(seed);
-    uint64_t begin = r.store->journal.head + (uint64_t)4 * PAGE_BYTES;
-
-    sim_disk_harm(r.medium, FAULT_LATENT,
-                  (struct extent){journal_at(&r, begin), (uint64_t)32 * PAGE_BYTES});
-    rig_crash_and_reopen(&r);
-    for (uint64_t i = 0; r.store->journal.head <= begin; i++)
-        assert_int_equal(rig_write(&r, 10 * i, 2, 5000 + 100 * i), E_OK);
-    assert_true(r.store->journal.head < begin + 16 * PAGE_BYTES);
-    rig_crash_and_reopen(&r);
-    expect_blocks(&r, 0, 2, 5000);
-    expect_blocks(&r, 10, 2, 5100);
-    rig_end(&r);
-}
-
-/* Though the power goes, by which each seed loses other writes. */
-static void a_page_that_was_refused_is_mended(void **state)
-{
-    (void)state;
-    for (uint64_t seed = 38; seed < 54; seed++)
-        mended(seed);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -792,12 +593,6 @@ int main(void)
         cmocka_unit_test(a_lost_root_shows),
         cmocka_unit_test(a_group_with_another_predecessor_is_not_the_next),
         cmocka_unit_test(a_rotten_log_page_says_everything),
-        cmocka_unit_test(a_refused_page_is_not_the_end_of_the_journal),
-        cmocka_unit_test(a_page_refused_now_and_then_is_read_again),
-        cmocka_unit_test(a_journal_that_is_misread_once_is_not_at_its_end),
-        cmocka_unit_test(a_refused_page_elsewhere_hinders_nobody),
-        cmocka_unit_test(a_refused_page_elsewhere_hinders_no_checkpoint),
-        cmocka_unit_test(a_page_that_was_refused_is_mended),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
