@@ -181,6 +181,8 @@ struct stage {
     struct stage_generation frozen;  /* what it writes                      */
 };
 
+#define CHUNKS_SPARE 512u /* a chunk may be staged without a block (an unmap, a stamp) */
+
 must_check enum err stage_open(struct stage *st, uint64_t bytes);
 void stage_close(struct stage *st);
 /* Of the current generation: what changes go into. */

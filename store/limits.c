@@ -40,10 +40,11 @@ static uint64_t map_memory(const struct store_limits *l)
 static uint64_t stage_memory(const struct store_limits *l)
 {
     uint64_t stage = max_u64(l->stage_bytes, STAGE_LEAST), blocks = stage / BLOCK_BYTES;
-    /* the chunk, its place in both pools' stacks, and its turn in the checkpoint */
-    uint64_t each = sizeof(struct staged_chunk) + 3 * sizeof(void *) + 2 * sizeof(struct chunk_key);
+    uint64_t chunks = blocks + CHUNKS_SPARE;
+    /* the chunk, its place in the pool's stack and in the checkpoint, and its turn there */
+    uint64_t each = sizeof(struct staged_chunk) + 2 * sizeof(void *) + 2 * sizeof(struct chunk_key);
 
-    return stage + blocks * each + 2 * map_slots(blocks);
+    return stage + blocks * sizeof(void *) + chunks * each + 2 * map_slots(chunks);
 }
 
 static uint64_t cache_memory(uint64_t pages)
@@ -68,7 +69,9 @@ uint64_t store_limits_bytes(const struct store_limits *l)
 {
     return map_memory(l) + stage_memory(l) + cache_memory(l->checksum_pages) +
            disk_memory(l->device_bytes) + (uint64_t)l->replicas_max * sizeof(struct store_replica) +
-           open_writes_of(l) * sizeof(struct open_write) +
+           open_writes_of(l) * (sizeof(struct open_write) + sizeof(void *)) +
+           (OPEN_EXTENTS_MAX + 1) * sizeof(struct extent) +
+           REDIRECTS * (sizeof(struct redirect) + sizeof(void *)) +
            HOME_READS * ((uint64_t)CHUNK_BYTES + sizeof(struct home_read)) +
            HOME_WRITES * sizeof(struct home_write) +
            PAGE_JOBS * (PAGE_BYTES + sizeof(struct page_job)) +

@@ -11,9 +11,6 @@
  */
 #include "store/inside.h"
 
-/* A chunk may be staged without a block (an unmap, a stamp): room for a few of these. */
-#define CHUNKS_SPARE 512u
-
 enum err stage_open(struct stage *st, uint64_t bytes)
 {
     uint32_t blocks = (uint32_t)(bytes / BLOCK_BYTES), chunks = blocks + CHUNKS_SPARE;
