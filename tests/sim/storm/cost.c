@@ -4,7 +4,7 @@
  *
  *   a chunk's bytes       the blocks that lie there
  *   a checksum page       the blocks of the chunks that it describes, in either of its places
- *   a map page            the replicas that it names: damaged; while the store runs, all
+ *   a map page            the replicas that it names, in either of its places: damaged
  *   an index page         all that the pages it names would cost
  *   a read of a map or an index page that goes wrong once: nothing, for opening reads it again
  *   a log page            nothing that a read shows
@@ -114,12 +114,12 @@ static void cost_of_blocks(struct storm *s, const struct owner *owners, uint64_t
         model_stray_fault(&s->p->model);
 }
 
-/* While it is opened, whom the page named in one of its places.  While the store runs, everybody:
- * the page is made anew from memory, without what was freed since the checkpoint began. */
+/* Whom the page named in one of its places.  A running store makes it anew from memory, without
+ * what was freed since the checkpoint began: the place that is not written yet names that. */
 static void cost_of_map(struct storm *s, uint64_t page)
 {
     for (uint32_t slot = 0; slot < MODEL_REPLICAS; slot++)
-        if (s->settled || ((s->mapped[0][page] | s->mapped[1][page]) & 1u << slot))
+        if ((s->mapped[0][page] | s->mapped[1][page]) & 1u << slot)
             model_may_be_damaged(&s->p->model, slot);
 }
 

@@ -169,7 +169,10 @@ static bool stop(struct storm *s)
 {
     if (sim_dead(s->p->env) || store_space(s->p->store).read_only)
         return false;
-    if (!player_settle_down(s->p) || sim_dead(s->p->env) || !player_stop(s->p))
+    if (!player_settle_down(s->p) || sim_dead(s->p->env))
+        return false;
+    state_when_quiet(s);
+    if (!player_stop(s->p))
         return false;
     tell(s, TALLY_STOPS);
     return true;

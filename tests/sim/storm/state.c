@@ -6,6 +6,9 @@
 #include "store/scrub.h"
 #include "tests/sim/storm/storm.h"
 
+#include <assert.h>
+#include <stdlib.h>
+
 /* ---- at a root ---- */
 
 /* The one behind it is waited for by the opening itself. */
@@ -76,6 +79,48 @@ void state_when_open(struct storm *s)
 {
     for_each_replica(r, s->p->store)
         s->tally.count[TALLY_LOG_OVER] += r->everything;
+}
+
+/* ---- a store that is quiet ---- */
+
+static bool is_in(const uint64_t *bits, uint64_t chunk)
+{
+    return bits[chunk / 64] >> chunk % 64 & 1;
+}
+
+/* Allocated = reachable, in memory: of a chunk, whether a map has it, and whether it counts as one
+ * that somebody has. */
+static void expect_taken(struct storm *s, uint64_t chunk, bool owned)
+{
+    const struct allocator *a = &s->p->store->allocator;
+    bool taken = is_in(a->taken, chunk) && !is_in(a->freed, chunk) && !is_in(a->settling, chunk);
+
+    if (taken != owned)
+        (void)model_wrong(&s->p->model, "chunk %lu is %s, and counts as %s", (unsigned long)chunk,
+                          owned ? "in a map" : "in no map", taken ? "taken" : "free");
+}
+
+void state_when_quiet(struct storm *s)
+{
+    struct store *store = s->p->store;
+    bool *owned = calloc(s->geo.chunks, sizeof *owned);
+    uint64_t promised = 0;
+
+    assert(owned);
+    for_each_replica(r, store)
+        for (uint32_t i = 0; i < div_up(r->size_blocks, CHUNK_BLOCKS); i++) {
+            uint64_t entry = map_entry(r, i);
+
+            promised += entry && !(entry & ENTRY_PLACED);
+            if (entry & ENTRY_PLACED)
+                owned[entry & ENTRY_CHUNK] = true;
+        }
+    for (uint64_t chunk = 0; chunk < s->geo.chunks; chunk++)
+        expect_taken(s, chunk, owned[chunk]);
+    if (promised != store->allocator.promised)
+        (void)model_wrong(&s->p->model, "%lu chunks are promised to maps, of %lu that are promised",
+                          (unsigned long)promised, (unsigned long)store->allocator.promised);
+    free(owned);
 }
 
 /* ---- scrub ---- */

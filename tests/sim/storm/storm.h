@@ -188,6 +188,7 @@ void cost_note_page(struct storm *s, uint64_t offset, const uint8_t *bytes);
 void state_at_root(struct storm *s, uint32_t copy);      /* it is about to be written */
 void state_at_read(struct storm *s, struct disk_io *io); /* it is about to be asked for */
 void state_when_open(struct storm *s);                   /* it was just recovered       */
+void state_when_quiet(struct storm *s);                  /* everything is answered      */
 void state_scrub(struct storm *s);                       /* the scrub begins …          */
 bool state_scrubs(const struct storm *s);                /* it is in the middle of a round */
 void state_of_scrub(struct storm *s); /* … and what it found is held against the model */
