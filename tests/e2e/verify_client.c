@@ -75,7 +75,7 @@ struct client {
     int lun;
     struct slot slots[SLOTS];
     struct command commands[IN_FLIGHT];
-    uint32_t in_flight, writes, acknowledged, reads, repeats;
+    uint32_t in_flight, writes, acknowledged, reads, repeats, busy;
     time_t last_answer;
     bool ending; /* no more writes: verify every slot */
     bool failed;
@@ -182,6 +182,7 @@ static void answered(struct iscsi_context *iscsi, int status, void *data, void *
     scsi_free_scsi_task(task);
     if (again && !c->failed) {
         c->repeats++;
+        c->busy += status == SCSI_STATUS_BUSY;
         issue(c, cmd);
         return;
     }
@@ -303,8 +304,8 @@ int main(int argc, char **argv)
     if (c->failed)
         return 1;
     printf("verified %d slots after %" PRIu32 " writes and %" PRIu32 " reads, %" PRIu32
-           " commands repeated\n",
-           SLOTS, c->acknowledged, c->reads, c->repeats);
+           " commands repeated (%" PRIu32 " told BUSY)\n",
+           SLOTS, c->acknowledged, c->reads, c->repeats, c->busy);
     iscsi_logout_sync(c->iscsi);
     iscsi_destroy_context(c->iscsi);
     return 0;
