@@ -371,9 +371,9 @@ static void what_is_no_disk_is_refused(void **state)
     assert_int_equal(rmdir(path), 0);
 }
 
-static uint64_t end_of(const char *path)
+static uint64_t end_of(const char *device)
 {
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    int file = open(device, O_RDONLY | O_CLOEXEC);
     off_t end = lseek(file, 0, SEEK_END);
 
     assert_true(end > 0);
