@@ -7,7 +7,7 @@
 
 #define SIZE 2000u
 
-/* A disk with blocks 0 to 99 written and home, and the store closed. */
+/* A disk with blocks 0 to 99 written and home, and the store opened anew. */
 static inline struct rig at_rest(uint64_t seed)
 {
     struct rig r = rig_begin(seed, SIZE);

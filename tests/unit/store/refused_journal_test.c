@@ -5,50 +5,16 @@
  */
 #include "tests/unit/store/at_rest.h"
 
-/* A disk in front of the disk that refuses to read one of its pages. */
-struct refusing {
-    struct disk disk;
-    struct disk *below;
-    uint64_t page;
-    uint32_t times; /* so often */
-    void (*done)(struct disk_io *, enum err);
-};
-static struct refusing refusing;
-
-static void refused(struct disk_io *io, enum err err)
+/* Opens what three_groups() left, on a disk that refuses the page at `position` so often; 0: for
+ * good, until sim_disk_calm(). */
+static enum err open_refusing(struct rig *r, uint64_t position, uint32_t times)
 {
-    (void)err;
-    refusing.done(io, E_DISK);
-}
-
-static void refusing_submit(struct disk *d, struct disk_io *io)
-{
-    uint64_t bytes = 0;
-
-    (void)d;
-    for (uint32_t i = 0; i < io->piece_count; i++)
-        bytes += io->pieces[i].iov_len;
-    if (io->op == DISK_READ && refusing.times > 0 && io->offset <= refusing.page &&
-        refusing.page < io->offset + bytes) {
-        refusing.times--;
-        refusing.done = io->done;
-        io->done = refused;
-    }
-    disk_submit(refusing.below, io);
-}
-
-/* Opens what three_groups() left, on a disk that refuses `page`, seen from the groups. */
-static enum err open_refusing(struct rig *r, uint64_t at, uint32_t times)
-{
-    static const struct disk_ops ops = {.submit = refusing_submit};
-
-    refusing.page = journal_at(r, at);
-    refusing.times = times;
+    sim_disk_fault(r->medium, (struct sim_fault_rule){.kind = FAULT_EIO,
+                                                      .per_million = EACH,
+                                                      .ops = FAULT_ON(DISK_READ),
+                                                      .times = times,
+                                                      .bytes = {journal_at(r, position), 512}});
     rig_crash(r, SIM_POWER_LOST);
-    refusing.below = r->disk;
-    refusing.disk = *r->disk;
-    refusing.disk.ops = &ops;
-    r->disk = &refusing.disk;
     return rig_open(r);
 }
 
@@ -60,9 +26,9 @@ static void a_refused_page_is_not_the_end_of_the_journal(void **state)
         uint64_t begin[3];
         struct rig r = three_groups(33, begin);
 
-        assert_int_equal(open_refusing(&r, begin[2] + page * PAGE_BYTES, UINT32_MAX), E_DISK);
+        assert_int_equal(open_refusing(&r, begin[2] + page * PAGE_BYTES, 0), E_DISK);
         assert_non_null(strstr(r.why, "refuses to read the end of its journal"));
-        refusing.times = 0; /* it reads again */
+        sim_disk_calm(r.medium);
         assert_int_equal(rig_open(&r), E_OK);
         expect_blocks(&r, 10, 2, 5100);
         expect_blocks(&r, 20, 2, 5200);
@@ -115,12 +81,12 @@ static void a_refused_page_elsewhere_hinders_nobody(void **state)
     struct rig r = three_groups(35, begin);
 
     (void)state;
-    assert_int_equal(open_refusing(&r, begin[1], UINT32_MAX), E_OK); /* the next one names it */
+    assert_int_equal(open_refusing(&r, begin[1], 0), E_OK); /* the next one names it */
     expect_medium(&r, 10);
     expect_blocks(&r, 20, 2, 5200);
     rig_end(&r);
     r = three_groups(36, begin);
-    assert_int_equal(open_refusing(&r, r.store->journal.head + 5 * PAGE_BYTES, UINT32_MAX), E_OK);
+    assert_int_equal(open_refusing(&r, r.store->journal.head + 5 * PAGE_BYTES, 0), E_OK);
     expect_blocks(&r, 20, 2, 5200);
     rig_end(&r);
 }
@@ -134,18 +100,17 @@ static void a_refused_page_elsewhere_hinders_no_checkpoint(void **state)
 
     (void)state;
     rig_rot(&r, page_place(&r, 0, true) + 200);
-    assert_int_equal(open_refusing(&r, r.store->journal.head + 20 * PAGE_BYTES, UINT32_MAX), E_OK);
+    assert_int_equal(open_refusing(&r, r.store->journal.head + 20 * PAGE_BYTES, 0), E_OK);
     assert_true(rig_facts(&r).damaged);
     expect_blocks(&r, 20, 2, 5200);
     rig_end(&r);
     r = three_groups(36, begin);
     rig_rot(&r, page_place(&r, 0, true) + 200);
-    assert_int_equal(open_refusing(&r, r.store->journal.head, UINT32_MAX), E_DISK);
+    assert_int_equal(open_refusing(&r, r.store->journal.head, 0), E_DISK);
     rig_end(&r);
 }
 
-/* Wherever it ends: its free pages are readable again, or it would look as if a group were there.
- */
+/* Wherever the journal ends: a free page that is refused would look like a group. */
 static void mended(uint64_t seed)
 {
     struct rig r = at_rest(seed);
