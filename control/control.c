@@ -187,6 +187,7 @@ enum err control_open(const struct control_config *config, struct log *log, stru
     c->config = *config;
     c->log = log;
     board_init(&c->board);
+    trouble_init(&c->trouble);
     pthread_mutex_init(&c->placing, NULL);
     err = parts_open(c, why);
     if (err) {
@@ -212,6 +213,7 @@ void control_close(struct control *c)
     controller_join(c);
     keeper_close(c->keeper);
     board_done(&c->board);
+    trouble_done(&c->trouble);
     pthread_mutex_destroy(&c->placing);
     record_list_free(&c->records);
     free(c->changes);

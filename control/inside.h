@@ -8,6 +8,7 @@
 #include "control/controller/controller.h"
 #include "control/http/router.h"
 #include "control/json.h"
+#include "control/trouble.h"
 #include "metadata/keeper.h"
 
 #include <stdatomic.h>
@@ -29,6 +30,7 @@ struct control {
     struct log *log;
     struct keeper *keeper;
     struct board board;
+    struct trouble trouble;
     struct http_handler handler;
     struct http_server *http;
     pthread_t controller;

@@ -137,14 +137,31 @@ bool body_flag(const json_t *b, const char *name, bool *ret, struct problem *p)
     return true;
 }
 
+/* As answer_problem() would say it, of memory that is there before. */
+static void answer_no_memory(struct http_answer *a)
+{
+    static const char text[] =
+        "{\"type\":\"/problems/no-memory\",\"title\":\"memory for it was not set aside\","
+        "\"status\":503,\"detail\":\"no memory for the answer\"}";
+
+    a->status = 503;
+    a->body = strdup(text);
+    a->body_bytes = a->body ? sizeof text - 1 : 0;
+    a->type = "application/problem+json";
+}
+
 void answer_json(struct http_answer *a, unsigned status, json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_COMPACT) : NULL;
 
     json_decref(value);
-    a->status = text ? status : 503;
+    if (!text) {
+        answer_no_memory(a);
+        return;
+    }
+    a->status = status;
     a->body = text;
-    a->body_bytes = text ? strlen(text) : 0;
+    a->body_bytes = strlen(text);
     a->type = "application/json";
 }
 

@@ -40,7 +40,7 @@ bool body_text_maybe(const json_t *b, const char *name, const char **ret, struct
 bool body_u32_maybe(const json_t *b, const char *name, uint32_t *ret, struct problem *p);
 bool body_flag(const json_t *b, const char *name, bool *ret, struct problem *p);
 
-/* Takes the value; NULL (no memory) becomes a bare 503. */
+/* Takes the value; NULL (no memory) becomes a 503 that says so. */
 void answer_json(struct http_answer *a, unsigned status, json_t *value);
 
 json_t *json_identity(struct identity id); /* none: null */

@@ -71,7 +71,10 @@ static enum err records_refresh(struct control *c)
             return E_OK;
     }
     record_list_free(&c->records);
-    return keeper_range(c->keeper, "", &c->records);
+    err = keeper_range(c->keeper, "", &c->records);
+    if (!err)
+        trouble_look(&c->trouble, &c->records, c->log);
+    return err;
 }
 
 /* True: something was changed, look again at once. */

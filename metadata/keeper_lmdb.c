@@ -14,6 +14,7 @@
  *   the folder is in use    a lock on keeper.lock says so: two processes would not see one
  *                           another's wakes
  *   the file is damaged     LMDB refuses it; nothing is repaired by guess
+ *   a record is damaged     it is shown as a text that no reader takes: it costs what it is about
  *   the disk is full        E_NO_SPACE, nothing changed
  *   the sync failed         E_IN_DOUBT: LMDB itself cannot say
  */
@@ -118,18 +119,22 @@ static int meta_put(struct lmdb *k, MDB_txn *txn, const char *name, uint64_t num
 
 /* ---- records ---- */
 
-/* Also checks what will be copied out of the map. */
-static int record_split(const MDB_val *value, uint64_t *ret_revision, const char **ret_text)
+/* Also checks what will be copied out of the map.  One that cannot be split is an empty text, which
+ * no reader takes, at a revision that every later reading gives it again. */
+static void record_split(const MDB_val *value, uint64_t *ret_revision, const char **ret_text)
 {
     le64 revision;
     const char *bytes = value->mv_data;
 
+    *ret_revision = KEEPER_FIRST_REVISION;
+    *ret_text = "";
     if (value->mv_size <= sizeof revision || bytes[value->mv_size - 1] != '\0')
-        return MDB_CORRUPTED;
+        return;
     memcpy(&revision, bytes, sizeof revision);
+    if (le64_get(revision) == 0 || le64_get(revision) > INT64_MAX)
+        return;
     *ret_revision = le64_get(revision);
     *ret_text = bytes + sizeof revision;
-    return 0;
 }
 
 static int record_revision(struct lmdb *k, MDB_txn *txn, const char *name, uint64_t *ret)
@@ -142,7 +147,9 @@ static int record_revision(struct lmdb *k, MDB_txn *txn, const char *name, uint6
         *ret = 0;
         return 0;
     }
-    return rc ? rc : record_split(&value, ret, &text);
+    if (!rc)
+        record_split(&value, ret, &text);
+    return rc;
 }
 
 static int list_add(struct record_list *list, const MDB_val *key, uint64_t revision,
@@ -179,9 +186,8 @@ static int range_in(struct lmdb *k, MDB_txn *txn, const char *prefix, struct rec
 
         if (!begins_with(&key, prefix))
             break;
-        rc = record_split(&value, &revision, &text);
-        if (!rc)
-            rc = list_add(list, &key, revision, text);
+        record_split(&value, &revision, &text);
+        rc = list_add(list, &key, revision, text);
         if (rc)
             break;
     }
@@ -379,11 +385,10 @@ static int change_show(struct lmdb *k, MDB_txn *txn, MDB_val *key, uint64_t revi
 
     if (rc == MDB_NOTFOUND)
         return listed(list, key) ? 0 : list_add(list, key, revision, NULL);
-    if (!rc)
-        rc = record_split(&value, &newest, &text);
-    if (rc || newest != revision)
+    if (rc)
         return rc;
-    return list_add(list, key, revision, text);
+    record_split(&value, &newest, &text);
+    return newest == revision ? list_add(list, key, revision, text) : 0;
 }
 
 /* From the cursor's first change after list->revision on; leaves there how far it went: to `now`

@@ -190,8 +190,11 @@ char *grave_write(const struct grave_record *r, const char *former);
 struct record {
     char key[RECORD_KEY_MAX];
     uint64_t revision; /* of its last change */
-    char *value;       /* JSON; NULL in a watch: deleted */
+    char *value;       /* JSON, if it is not damaged; NULL in a watch: deleted */
 };
+/* E_DAMAGED, E_UNSUPPORTED: as its reader says, or its key is not the one that its value belongs
+ * under; E_NOT_FOUND: of no kind that this version knows. */
+enum err record_check(const struct record *r);
 
 /* Owned by the call that it came in, until record_list_free(). */
 struct record_list {

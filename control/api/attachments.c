@@ -103,6 +103,20 @@ static uint32_t list_sorted(const struct record_list *list, const struct paging 
     return count;
 }
 
+/* One whose volume is going, or cannot be read, is left out. */
+static bool list_add(struct control *c, const struct attachment_record *r,
+                     const struct heartbeat_set *set, json_t *items, struct problem *p)
+{
+    struct volume_view v;
+    enum err err = view_load(c, identity_show(r->volume).text, &v, p);
+
+    if (err)
+        return err == E_NOT_FOUND || err == E_DAMAGED || err == E_UNSUPPORTED;
+    json_array_append_new(items, attachment_json(c, r, &v, set, false));
+    view_done(&v);
+    return true;
+}
+
 static void list_answer(struct control *c, const struct record_list *list,
                         const struct paging *page, struct http_answer *a)
 {
@@ -116,14 +130,8 @@ static void list_answer(struct control *c, const struct record_list *list,
 
     if (!board_snapshot(&c->board, &set))
         set = (struct heartbeat_set){0};
-    for (uint32_t i = 0; i < shown && ok; i++) {
-        json_t *item = attachment_load_json(c, &sorted[i], &set, false, &p);
-
-        if (item)
-            json_array_append_new(items, item);
-        else
-            ok = p.status == 404;
-    }
+    for (uint32_t i = 0; i < shown && ok; i++)
+        ok = list_add(c, &sorted[i], &set, items, &p);
     board_release(&set);
     if (ok) {
         paging_answer(a, items,

@@ -46,10 +46,8 @@ static void look_at_nodes(struct health *h, const struct record_list *nodes,
         struct node_record r;
 
         h->nodes++;
-        if (node_read(nodes->records[i].value, &r) != E_OK) {
-            health_say(h, json_sprintf("the record %s cannot be read", nodes->records[i].key));
+        if (node_read(nodes->records[i].value, &r) != E_OK)
             continue;
-        }
         alive = heartbeats_alive(set, r.node);
         if (!alive) {
             h->nodes_silent++;
@@ -143,6 +141,17 @@ static void look_for_disks(struct health *h, const struct record_list *disks,
     }
 }
 
+static void say_unreadable(struct control *c, struct health *h)
+{
+    char keys[TROUBLE_KEYS_BYTES];
+    uint32_t count = trouble_unreadable(&c->trouble, keys);
+
+    if (count > 0)
+        health_say(h, json_sprintf("%u of the records cannot be read, and what they are about is "
+                                   "left alone: %s%s",
+                                   count, keys, count > TROUBLE_KEYS_SHOWN ? ", …" : ""));
+}
+
 static void look(struct control *c, struct health *h, const struct record_list lists[LISTS],
                  struct http_answer *a)
 {
@@ -153,6 +162,7 @@ static void look(struct control *c, struct health *h, const struct record_list l
     if (atomic_load(&c->held))
         health_say(h, json_string("a node has seen a newer revision than the keeper holds: "
                                   "nothing is changed"));
+    say_unreadable(c, h);
     look_at_nodes(h, &lists[0], &set);
     look_at_disks(h, &set);
     look_for_disks(h, &lists[3], &set);

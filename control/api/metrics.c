@@ -163,7 +163,11 @@ void metrics_show(struct control *c, const struct http_request *r, struct http_a
     FILE *to = NULL;
 
     (void)r;
-    if (control_range(c, "node/", &nodes, &p) && board_snapshot(&c->board, &set))
+    if (!control_range(c, "node/", &nodes, &p)) {
+        answer_problem(a, &p);
+        return;
+    }
+    if (board_snapshot(&c->board, &set))
         to = open_memstream(&a->body, &a->body_bytes);
     if (!to) {
         record_list_free(&nodes);

@@ -104,6 +104,51 @@ enum err view_load(struct control *c, const char *id_or_name, struct volume_view
     return E_OK;
 }
 
+/* The name whose record leads to the volume. */
+static bool name_of(struct control *c, struct identity volume, char ret[RECORD_NAME_MAX + 1],
+                    struct problem *p)
+{
+    struct record_list names;
+    bool found = false;
+
+    if (!control_range(c, "volume-name/", &names, p))
+        return false;
+    for (uint32_t i = 0; i < names.count && !found; i++) {
+        struct identity id;
+
+        found = record_check(&names.records[i]) == E_OK &&
+                volume_name_read(names.records[i].value, &id) == E_OK && identity_equal(id, volume);
+        if (found)
+            snprintf(ret, RECORD_NAME_MAX + 1, "%s", strchr(names.records[i].key, '/') + 1);
+    }
+    record_list_free(&names);
+    return found || problem(p, E_DAMAGED, "volume %s has no name", identity_show(volume).text);
+}
+
+enum err view_load_damaged(struct control *c, const char *id_or_name, struct volume_view *ret,
+                           struct problem *p)
+{
+    struct volume_view v = {0};
+    struct volume_record as_it_was = {
+        .bytes = 4096, .logical_block_bytes = 4096, .copies = 1, .min_copies = 1};
+    bool ok = identity_of(c, id_or_name, &as_it_was.volume, p);
+
+    if (ok && view_take(c, as_it_was.volume, &v, p) == E_DAMAGED && v.volume_json)
+        ok = head_read(v.head_json, &v.head) == E_OK &&
+             name_of(c, as_it_was.volume, as_it_was.name, p);
+    else
+        ok = false;
+    if (!ok) {
+        view_done(&v);
+        return E_DAMAGED;
+    }
+    free(v.volume_json);
+    v.volume_json = NULL;
+    v.volume = as_it_was;
+    *ret = v;
+    return E_OK;
+}
+
 bool view_of_records(const struct record_list *volumes, const struct record_list *heads,
                      uint32_t place, struct volume_view *ret)
 {

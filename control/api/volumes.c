@@ -359,6 +359,8 @@ static enum err mark_deleting(struct control *c, const char *id_or_name, struct 
         struct volume_view v;
 
         err = view_load(c, id_or_name, &v, p);
+        if (err == E_DAMAGED) /* its owner may delete it all the same */
+            err = view_load_damaged(c, id_or_name, &v, p);
         if (err)
             break;
         *ret = v.volume.volume;

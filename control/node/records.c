@@ -2,6 +2,9 @@
 /*
  * control/node/records.c — GET /node/v1/range and /node/v1/watch: records as they are kept.
  *
+ * One that is damaged costs what it is about and nothing else: a value that is no document goes as
+ * an empty one, which no reader takes, for it has no version; one whose key is no text is left out.
+ *
  * A watch is a long poll: it holds its connection's thread, at most WAIT_MS, and only while fewer
  * than WATCHES_MAX others wait; beyond that it is told to come back (503).
  */
@@ -10,12 +13,35 @@
 
 #include <string.h>
 
+/* NULL: no memory. */
+static json_t *value_json(const char *text)
+{
+    json_error_t error;
+    json_t *value;
+    bool damaged;
+
+    if (!text)
+        return json_null(); /* deleted */
+    value = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    if (json_is_object(value))
+        return value;
+    damaged = value || (json_error_code(&error) != json_error_unknown &&
+                        json_error_code(&error) != json_error_out_of_memory);
+    json_decref(value);
+    return damaged ? json_object() : NULL;
+}
+
 static json_t *record_json(const struct record *r)
 {
-    json_t *value = r->value ? json_loads(r->value, 0, NULL) : json_null();
-
     return json_pack("{ss sI so}", "key", r->key, "revision", (json_int_t)r->revision, "value",
-                     value);
+                     value_json(r->value));
+}
+
+static bool key_is_text(const char *key)
+{
+    while (*key > ' ' && *key <= '~')
+        key++;
+    return *key == '\0';
 }
 
 static void list_answer(const struct record_list *list, struct http_answer *a)
@@ -23,6 +49,8 @@ static void list_answer(const struct record_list *list, struct http_answer *a)
     json_t *records = json_array();
 
     for (uint32_t i = 0; i < list->count; i++) {
+        if (!key_is_text(list->records[i].key))
+            continue;
         if (json_array_append_new(records, record_json(&list->records[i])) != 0) {
             json_decref(records);
             answer_json(a, 503, NULL);

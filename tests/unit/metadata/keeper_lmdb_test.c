@@ -128,6 +128,66 @@ static void a_damaged_file_is_refused_by_name(void **state)
     assert_non_null(strstr(why, "data.mdb"));
 }
 
+/* Wherever `text` and its NUL stand in the file: old pages hold it, too. */
+static void file_patch(const char *text, size_t at, char byte)
+{
+    static char bytes[1 << 20];
+    char path[96];
+    ssize_t length;
+    int fd;
+
+    snprintf(path, sizeof path, "%s/data.mdb", dir);
+    fd = open(path, O_RDWR);
+    length = read(fd, bytes, sizeof bytes);
+    assert_true(length > 0);
+    for (char *c = bytes; (c = memmem(c, (size_t)(bytes + length - c), text, strlen(text) + 1));
+         c++)
+        assert_int_equal(pwrite(fd, &byte, 1, c + at - bytes), 1);
+    close(fd);
+}
+
+/* Its end, its revision: it is shown as nothing that a reader takes, and so are all others. */
+static void a_damaged_record_is_one_record(void **state)
+{
+    static const char value[] = "{\"version\":1,\"damaged\":1}";
+    static const struct {
+        long at;
+        char byte;
+    } rows[] = {{sizeof value - 1, 0x40}, {-1, (char)0x80}, {-8, 0}};
+    struct record_transaction t;
+    struct keeper *k;
+    uint64_t revision;
+
+    (void)state;
+    for (size_t i = 0; i < array_length(rows); i++) {
+        struct record_list l;
+
+        k = keeper_here(5);
+        for (uint32_t n = 0; n < 3; n++)
+            assert_int_equal(put_number(k, n), E_OK);
+        transaction_init(&t);
+        transaction_put(&t, key_number(1), strdup(value));
+        assert_int_equal(keeper_transact(k, &t, &revision), E_OK);
+        transaction_done(&t);
+        keeper_close(k);
+        file_patch(value, (size_t)rows[i].at, rows[i].byte);
+        k = keeper_here(5);
+        assert_int_equal(keeper_range(k, "", &l), E_OK);
+        assert_int_equal(l.count, 3);
+        assert_string_equal(l.records[1].value, "");
+        assert_true(l.records[1].revision > 0 && l.records[1].revision <= l.revision);
+        transaction_init(&t);
+        transaction_compare(&t, key_number(1), l.records[1].revision);
+        transaction_delete(&t, key_number(1));
+        record_list_free(&l);
+        assert_int_equal(keeper_transact(k, &t, &revision), E_OK);
+        transaction_done(&t);
+        assert_int_equal(keeper_watch(k, "", 1, 0, &l), E_OK);
+        record_list_free(&l);
+        keeper_close(k);
+    }
+}
+
 static void a_folder_that_cannot_be_made_is_named(void **state)
 {
     struct keeper *k = NULL;
@@ -623,6 +683,7 @@ int main(void)
         TEST(a_restart_keeps_records_revision_lineage_and_changes),
         TEST(a_second_process_is_refused),
         TEST(a_damaged_file_is_refused_by_name),
+        TEST(a_damaged_record_is_one_record),
         TEST(a_folder_that_cannot_be_made_is_named),
         TEST(a_commit_wakes_every_watch),
         TEST(a_stop_ends_a_watch_with_an_empty_list),

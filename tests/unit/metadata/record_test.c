@@ -377,6 +377,62 @@ static void initiators_are_checked(void **state)
     assert_true(record_initiator_valid(longest));
 }
 
+static enum err check_as(const char *key, const char *json)
+{
+    struct record r = {.value = (char *)(uintptr_t)json};
+
+    snprintf(r.key, sizeof r.key, "%s", key);
+    return record_check(&r);
+}
+
+static void a_record_stands_under_its_own_key(void **state)
+{
+    static const struct {
+        const char *key, *value;
+    } rows[] = {
+        {"node/00000000000000a1",
+         "{\"version\":1,\"node\":\"00000000000000a1\",\"name\":\"n\",\"rack\":\"r\"}"},
+        {"disk/00000000000000a1",
+         "{\"version\":1,\"disk\":\"00000000000000a1\",\"node\":\"00000000000000b1\",\"bytes\":1}"},
+        {"volume/00000000000000a1",
+         "{\"version\":1,\"volume\":\"00000000000000a1\",\"name\":\"v\",\"bytes\":4096,"
+         "\"logical_block_bytes\":512,\"copies\":1,\"min_copies\":1}"},
+        {"volume-name/v", "{\"version\":1,\"volume\":\"00000000000000a1\"}"},
+        {"head/00000000000000a1",
+         "{\"version\":1,\"volume\":\"00000000000000a1\",\"epoch\":1,\"generation\":0,"
+         "\"snapshot\":0,\"nonce\":\"0000000000000000\"}"},
+        {"page/00000000000000a1/0002",
+         "{\"version\":1,\"volume\":\"00000000000000a1\",\"index\":2,\"disks\":"
+         "[[\"00000000000000d1\",\"00000000000000b1\"]],\"shards\":[{\"replicas\":"
+         "[[\"00000000000000c1\",0]]}]}"},
+        {"attachment/00000000000000a1/00000000000000b1",
+         "{\"version\":1,\"attachment\":\"00000000000000b1\",\"volume\":\"00000000000000a1\","
+         "\"initiator\":\"iqn.x\"}"},
+        {"grave/00000000000000b1/00000000000000c1",
+         "{\"version\":1,\"replica\":\"00000000000000c1\",\"node\":\"00000000000000b1\","
+         "\"disk\":\"00000000000000d1\"}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < array_length(rows); i++) {
+        assert_int_equal(check_as(rows[i].key, rows[i].value), E_OK);
+        assert_int_equal(check_as(rows[i].key, "{\"version\":1,\"bytes\":01}"), E_DAMAGED);
+        assert_int_equal(check_as(rows[i].key, ""), E_DAMAGED);
+        for (size_t c = 0; rows[i].key[c]; c++) { /* one flipped bit of it */
+            char key[RECORD_KEY_MAX];
+
+            if (strcmp(rows[i].key, "volume-name/v") == 0 && c > 11)
+                continue; /* nothing else knows the name */
+            snprintf(key, sizeof key, "%s", rows[i].key);
+            key[c] ^= 1;
+            assert_int_not_equal(check_as(key, rows[i].value), E_OK);
+        }
+    }
+    assert_int_equal(check_as("volume-name/V", "{\"version\":1,\"volume\":\"00000000000000a1\"}"),
+                     E_DAMAGED);
+    assert_int_equal(check_as("snapshot/00000000000000a1", "{\"version\":1}"), E_NOT_FOUND);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -396,6 +452,7 @@ int main(void)
         cmocka_unit_test(a_head_with_half_a_process_is_damaged),
         cmocka_unit_test(names_are_checked),
         cmocka_unit_test(initiators_are_checked),
+        cmocka_unit_test(a_record_stands_under_its_own_key),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
