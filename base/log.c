@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* base/log.c — lines to stderr, each in one write. */
+/* base/log.c — lines to stderr, each in one write, and how often one is said. */
 #include "base/log.h"
 
 #include <stdarg.h>
@@ -54,6 +54,18 @@ void log_event(struct log *log, enum log_level level, const char *subject, const
         va_end(args);
     }
     log->write(log, level, line);
+}
+
+uint64_t log_pace(struct log_pace *p, uint32_t burst, uint64_t now_us)
+{
+    uint64_t count = p->unsaid + 1;
+
+    p->unsaid = count;
+    if (p->forgiven_us > now_us + (burst - 1) * LOG_PACE_US)
+        return 0;
+    p->forgiven_us = max_u64(p->forgiven_us, now_us) + LOG_PACE_US;
+    p->unsaid = 0;
+    return count;
 }
 
 void log_flush(struct log *log)

@@ -33,6 +33,17 @@ extern struct log log_stderr;
 void log_event(struct log *log, enum log_level level, const char *subject, const char *event,
                const char *details, ...) printf_like(5, 6);
 
+/* How often a thing is said that may happen at any rate; zeroed: nothing was. */
+struct log_pace {
+    uint64_t forgiven_us; /* when the whole burst may be said again */
+    uint64_t unsaid;      /* since the last line */
+};
+#define LOG_PACE_US (UINT64_C(60) * 1000 * 1000)
+
+/* It happened: 0: no line now; else there is one, and of so many, this one included.  `burst` lines
+ * at once, then one in LOG_PACE_US. */
+uint64_t log_pace(struct log_pace *p, uint32_t burst, uint64_t now_us);
+
 /* Before the process ends: returns when what was logged before is out, or after LOG_FLUSH_MS.  Any
  * thread; no signal handler. */
 void log_flush(struct log *log);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * store/broken.c — what a store says when its disk refuses.
+ * store/broken.c — what a store says when its disk refuses, or gives other bytes.
  *
  * A refused write is the last one: what is on the disk now is not known, so the store takes no more
  * changes until it is opened again, and reads go on.  A refused read costs its blocks alone and may
- * pass; a disk that reads nothing would say so for every request, hence one line a minute.
+ * pass; a disk that reads nothing would say so for every request, hence one line a minute.  So does
+ * a read that met a block which cannot be proved: its initiator gets a medium error, and a human
+ * the place of the first such block; whoever reads on asks a rotten disk often.
  */
 #include "store/inside.h"
 
 #include <inttypes.h>
-
-#define SAID_EVERY_US (UINT64_C(60) * 1000 * 1000)
 
 static const char *path_of(const struct store *s)
 {
@@ -30,16 +30,28 @@ void store_break(struct store *s, const char *what)
 
 void store_read_refused(struct store *s)
 {
-    struct refused_reads *r = &s->refused_reads;
-    uint64_t now = now_us(&s->env->clock);
+    uint64_t count = log_pace(&s->refused_reads, 1, now_us(&s->env->clock));
 
-    r->count++;
     metric_add(&s->metrics.refused_reads, 1);
-    if (r->said > 0 && now - r->said_us < SAID_EVERY_US)
-        return;
-    log_event(s->env->log, LOG_LEVEL_ERROR, "store", "reads_refused",
-              "disk=%s path=%s it does not read %" PRIu64 " blocks or pages that were asked for",
-              identity_show(s->identity).text, path_of(s), r->count - r->said);
-    r->said = r->count;
-    r->said_us = now;
+    if (count > 0)
+        log_event(s->env->log, LOG_LEVEL_ERROR, "store", "reads_refused",
+                  "disk=%s path=%s it does not read %" PRIu64
+                  " blocks or pages that were asked for",
+                  identity_show(s->identity).text, path_of(s), count);
+}
+
+void store_read_unproved(struct store *s, const struct store_read *r)
+{
+    uint64_t count = log_pace(&s->unproved_reads, 1, now_us(&s->env->clock));
+
+    if (count > 0)
+        log_event(s->env->log, LOG_LEVEL_ERROR, "store", "reads_unproved",
+                  "disk=%s path=%s volume=%s shard=%" PRIu32 " block=%" PRIu64 " offset=%" PRIu64
+                  " %s; reads that met such: %" PRIu64,
+                  identity_show(s->identity).text, path_of(s),
+                  identity_show(r->replica->volume).text, r->replica->shard, r->bad_block,
+                  replica_volume_block(r->replica, r->bad_block) * BLOCK_BYTES,
+                  r->witness_called ? "the disk does not read it"
+                                    : "it cannot be proved to be what was written",
+                  count);
 }

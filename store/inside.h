@@ -52,10 +52,6 @@ void reads_close(struct reads *r);
 
 /* ---- the store ---- */
 
-struct refused_reads { /* of clients' blocks, of table pages; of the journal */
-    uint64_t count, said, said_us;
-};
-
 struct store {
     struct env *env;
     struct disk *disk;
@@ -83,9 +79,10 @@ struct store {
     struct journal journal;
     struct checkpoint checkpoint;
     struct reads reads;
-    struct extent *sorted; /* scratch of store_open_writes() */
-    struct scrub *scrub;   /* NULL: was never started */
-    struct refused_reads refused_reads;
+    struct extent *sorted;         /* scratch of store_open_writes() */
+    struct scrub *scrub;           /* NULL: was never started */
+    struct log_pace refused_reads; /* of clients' blocks, of table pages; of the journal */
+    struct log_pace unproved_reads;
     struct store_metrics metrics;
 };
 
@@ -96,6 +93,7 @@ static inline bool takes_changes(const struct store *s)
 /* The disk refused to `what`: no more changes; said once. */
 void store_break(struct store *s, const char *what);
 void store_read_refused(struct store *s);
+void store_read_unproved(struct store *s, const struct store_read *r); /* one that is E_MEDIUM */
 static inline uint32_t durable_flag(const struct store *s)
 {
     return s->disk->write_through ? 0 : DISK_DSYNC;

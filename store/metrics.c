@@ -31,8 +31,10 @@ void metrics_read(struct store *s, const struct store_read *r)
 
     metric_record(&m->read_seconds, now_us(&s->env->clock) - r->task.started_us);
     metric_add(&m->read_bytes, r->extent.count * BLOCK_BYTES);
-    if (r->task.err == E_MEDIUM)
+    if (r->task.err == E_MEDIUM) {
         metric_add(&m->medium_errors, 1);
+        store_read_unproved(s, r);
+    }
 }
 
 void metrics_change(struct store *s, const struct store_change *c)

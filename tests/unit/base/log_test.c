@@ -60,11 +60,32 @@ static void a_long_line_is_cut_not_overrun(void **state)
     }
 }
 
+static void a_burst_is_said_then_one_a_minute_with_the_count(void **state)
+{
+    struct log_pace p = {0};
+    uint64_t now = 5;
+
+    (void)state;
+    for (uint32_t i = 0; i < 3; i++)
+        assert_int_equal(log_pace(&p, 3, now), 1);
+    for (uint32_t i = 0; i < 100; i++)
+        assert_int_equal(log_pace(&p, 3, now + LOG_PACE_US - 1), 0);
+    now += LOG_PACE_US;
+    assert_int_equal(log_pace(&p, 3, now), 101);
+    assert_int_equal(log_pace(&p, 3, now), 0);
+    now += 10 * LOG_PACE_US; /* quiet is not saved up beyond the burst */
+    assert_int_equal(log_pace(&p, 3, now), 2);
+    assert_int_equal(log_pace(&p, 3, now), 1);
+    assert_int_equal(log_pace(&p, 3, now), 1);
+    assert_int_equal(log_pace(&p, 3, now), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_event_is_subject_event_details),
         cmocka_unit_test(a_long_line_is_cut_not_overrun),
+        cmocka_unit_test(a_burst_is_said_then_one_a_minute_with_the_count),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

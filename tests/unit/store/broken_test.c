@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/unit/store/broken_test.c — a disk that fails under an open store: what is said, what goes
- * on, and that all of what was answered is there when the store is opened again.
+ * tests/unit/store/broken_test.c — a disk that fails, or rots, under an open store: what is said,
+ * what goes on, and that all of what was answered is there when the store is opened again.
  */
 #include "env/faulty_disk.h"
 #include "tests/unit/store/rig_io.h"
+
+#include <inttypes.h>
 
 #define MINUTE_US (UINT64_C(60) * 1000 * 1000)
 
@@ -126,6 +128,19 @@ static void refused_reads_are_said_once_a_minute(void **state)
     end(&r);
 }
 
+/* Line `index` is of a read that met `block`, with its place in the volume, and says `what`. */
+static void expect_unproved(const struct rig *r, uint32_t index, uint64_t block, const char *what)
+{
+    char place[200];
+
+    snprintf(place, sizeof place,
+             "store reads_unproved disk=d15c000000000001 path=disk volume=%s shard=%" PRIu32
+             " block=%" PRIu64 " offset=%" PRIu64 " %s",
+             identity_show(r->replica->volume).text, r->replica->shard, block,
+             (r->replica->shard * SHARD_BLOCKS + block) * BLOCK_BYTES, what);
+    assert_non_null(strstr(lines[index], place));
+}
+
 static void a_block_is_bad_only_where_the_disk_reads_others(void **state)
 {
     struct rig r = failing(6);
@@ -138,6 +153,39 @@ static void a_block_is_bad_only_where_the_disk_reads_others(void **state)
                                                      .bytes = {home_of(&r, 7), BLOCK_BYTES}});
     expect_medium(&r, 7);
     expect_blocks(&r, 8, 20, 1008);
+    assert_int_equal(line_count, 2);
+    assert_non_null(strstr(lines[0], "reads_refused"));
+    expect_unproved(&r, 1, 7, "the disk does not read it");
+    end(&r);
+}
+
+static void rot(const struct rig *r, uint64_t block)
+{
+    uint8_t byte;
+
+    sim_disk_peek(r->medium, home_of(r, block) + 77, &byte, 1);
+    byte ^= 16;
+    sim_disk_poke(r->medium, home_of(r, block) + 77, &byte, 1);
+}
+
+static void a_read_that_meets_rot_names_the_place_once_a_minute(void **state)
+{
+    struct rig r = failing(7);
+
+    (void)state;
+    rot(&r, 7);
+    rot(&r, 30);
+    for (uint32_t i = 0; i < 4; i++)
+        expect_medium(&r, 7);
+    expect_medium(&r, 30);
+    expect_blocks(&r, 8, 20, 1008);
+    assert_int_equal(line_count, 1);
+    expect_unproved(&r, 0, 7, "it cannot be proved to be what was written; reads that met such: 1");
+    sim_run_for(r.sim, MINUTE_US);
+    expect_medium(&r, 30);
+    assert_int_equal(line_count, 2);
+    expect_unproved(&r, 1, 30,
+                    "it cannot be proved to be what was written; reads that met such: 5");
     end(&r);
 }
 
@@ -225,6 +273,7 @@ int main(void)
         cmocka_unit_test(a_checkpoint_that_is_refused_is_said),
         cmocka_unit_test(refused_reads_are_said_once_a_minute),
         cmocka_unit_test(a_block_is_bad_only_where_the_disk_reads_others),
+        cmocka_unit_test(a_read_that_meets_rot_names_the_place_once_a_minute),
         cmocka_unit_test(what_vanished_and_is_back_has_everything),
         cmocka_unit_test(a_disk_that_answers_after_a_minute_is_only_slow),
         cmocka_unit_test(a_disk_that_fails_leaves_what_is_staged_readable),
