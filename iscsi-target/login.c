@@ -70,6 +70,7 @@ static void refuse(struct connection *c, enum login_status status)
 {
     c->login.status = status;
     metrics_login(c->target, status);
+    login_refused(c, status);
     if (c->text && status != LOGIN_MOVED_TEMPORARILY)
         c->text->out_bytes = c->text->out_sent = 0;
     answer(c, 0, c->text ? c->text->out_bytes : 0);

@@ -12,6 +12,9 @@ enum login_status login_directory(struct connection *c, struct directory_answer 
 /* Goes on with one that another target has handed over, as if `request` had been received here. */
 void login_arrived(struct connection *c, const struct login *l, const struct text *request);
 
+/* refused.c: says so, with who, from where and why, as often as a log bears. */
+void login_refused(struct connection *c, enum login_status status);
+
 bool session_has_tsih(const struct iscsi_target *t, uint16_t tsih);
 
 #endif

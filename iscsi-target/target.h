@@ -38,6 +38,7 @@ struct iscsi_target {
     uint32_t busy; /* sessions that have SCSI commands */
     uint16_t last_tsih;
     struct failures failures; /* of CHAP */
+    struct log_pace refusals; /* of logins */
     struct iscsi_metrics metrics;
 
     uint32_t slots_sure; /* of every live session */

@@ -148,6 +148,81 @@ static void answers_every_attempt_with_its_status(void **state)
         attempt_once(&attempts[n]);
 }
 
+/* ---- what is said of it ---- */
+
+static char said_lines[16][700];
+static uint32_t said_count;
+
+static void keep_line(struct log *l, enum log_level level, const char *line)
+{
+    (void)l;
+    assert_int_equal(level, LOG_LEVEL_WARN);
+    assert_true(said_count < array_length(said_lines));
+    snprintf(said_lines[said_count++], sizeof said_lines[0], "%s", line);
+}
+
+static struct log said = {.write = keep_line, .least = LOG_LEVEL_INFO};
+
+static void lab_begin_heard(struct lab *w)
+{
+    lab_begin(w);
+    w->target_env->log = w->home_env->log = &said;
+    said_count = 0;
+}
+
+static void refuse_one(struct lab *w, const char *name, const char *target, uint16_t status)
+{
+    struct initiator *i =
+        lab_connect(w, &(struct initiator_config){.name = name, .target = target, .isid = {0x80}});
+
+    assert_int_equal(i->login_status, status);
+    lab_part(w, i);
+}
+
+static void a_refused_login_is_said_with_who_and_where_to_and_why(void **state)
+{
+    struct lab w;
+
+    (void)state;
+    lab_begin_heard(&w);
+    refuse_one(&w, "iqn.stranger", "iqn.nowhere", 0x0203);
+    w.directory.answer.where = DIRECTORY_FORBIDDEN;
+    refuse_one(&w, "iqn.a\xe2\x80\xa8\x1b[2J b\r", LAB_TARGET, 0x0202);
+    w.directory.answer.where = DIRECTORY_STARTING;
+    refuse_one(&w, "iqn.a", LAB_TARGET, 0x0301); /* it comes again by itself */
+    w.directory.answer.where = DIRECTORY_HERE;
+    snprintf(w.directory.answer.chap.user, ISCSI_CHAP_MAX, "user");
+    snprintf(w.directory.answer.chap.secret, ISCSI_CHAP_MAX, "a secret of ours");
+    refuse_one(&w, "iqn.a", LAB_TARGET, 0x0201);
+    assert_int_equal(said_count, 3);
+    assert_non_null(strstr(said_lines[0], "iscsi login_refused initiator=iqn.stranger address="));
+    assert_non_null(strstr(said_lines[0],
+                           " target=iqn.nowhere status=0203 there is no such target; "
+                           "refused since"));
+    assert_non_null(strstr(said_lines[1], "initiator=iqn.a????[2j?b? address="));
+    assert_non_null(strstr(said_lines[1], " target=" LAB_TARGET " status=0202 no attachment lets"));
+    assert_non_null(strstr(said_lines[2], " status=0201 it did not prove who it is"));
+    assert_null(strstr(said_lines[2], "secret of ours"));
+    lab_close(&w);
+}
+
+static void who_knocks_at_every_door_fills_no_log(void **state)
+{
+    struct lab w;
+
+    (void)state;
+    lab_begin_heard(&w);
+    for (uint32_t n = 0; n < 40; n++)
+        refuse_one(&w, "iqn.scanner", "iqn.nowhere", 0x0203);
+    assert_int_equal(said_count, 10);
+    sim_run_for(w.sim, LOG_PACE_US);
+    refuse_one(&w, "iqn.scanner", "iqn.nowhere", 0x0203);
+    refuse_one(&w, "iqn.scanner", "iqn.nowhere", 0x0203);
+    assert_int_equal(said_count, 11);
+    assert_non_null(strstr(said_lines[10], "refused since the last line: 31"));
+    lab_close(&w);
+}
+
 static void a_name_may_have_223_bytes_and_no_more(void **state)
 {
     struct lab w;
@@ -520,6 +595,8 @@ int main(void)
         cmocka_unit_test(logs_in_through_either_stage),
         cmocka_unit_test(offers_fast_defaults),
         cmocka_unit_test(answers_every_attempt_with_its_status),
+        cmocka_unit_test(a_refused_login_is_said_with_who_and_where_to_and_why),
+        cmocka_unit_test(who_knocks_at_every_door_fills_no_log),
         cmocka_unit_test(a_name_may_have_223_bytes_and_no_more),
         cmocka_unit_test(text_may_come_in_several_pdus),
         cmocka_unit_test(a_long_text_is_whole),
