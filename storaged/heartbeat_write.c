@@ -49,10 +49,9 @@ static json_t *disk_json(const struct disk_report *d)
 
     return json_pack("{s:o, s:s, s:I, s:I, s:I, s:I, s:b, s:o}", "disk", identity_json(d->disk),
                      "path", d->path, "bytes", (json_int_t)d->bytes, "chunks",
-                     (json_int_t)space->chunks, "chunks_free",
-                     (json_int_t)(space->chunks_free + space->chunks_freed), "replicas_max",
-                     (json_int_t)space->replicas_max, "read_only", space->read_only, "scrub",
-                     scrub_json(&d->scrub));
+                     (json_int_t)space->chunks, "chunks_free", (json_int_t)space->chunks_writable,
+                     "replicas_max", (json_int_t)space->replicas_max, "read_only", space->read_only,
+                     "scrub", scrub_json(&d->scrub));
 }
 
 static json_t *disks_json(const struct agent *a)

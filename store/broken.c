@@ -7,10 +7,15 @@
  * pass; a disk that reads nothing would say so for every request, hence one line a minute.  So does
  * a read that met a block which cannot be proved: its initiator gets a medium error, and a human
  * the place of the first such block; whoever reads on asks a rotten disk often.
+ *
+ * A disk is full from the first write that finds no space until there is as much for writes again
+ * as is kept from them: who writes and discards at the edge would else fill a log.
  */
 #include "store/inside.h"
 
 #include <inttypes.h>
+
+#define FULLS_AT_ONCE 10u
 
 static const char *path_of(const struct store *s)
 {
@@ -54,4 +59,30 @@ void store_read_unproved(struct store *s, const struct store_read *r)
                   r->witness_called ? "the disk does not read it"
                                     : "it cannot be proved to be what was written",
                   count);
+}
+
+void store_full(struct store *s)
+{
+    const char *what = chunks_writable(s) < WRITE_BLOCKS_MAX / CHUNK_BLOCKS
+                           ? "no free space is left but for the reserve"
+                           : "no memory is left for the map";
+
+    if (s->full)
+        return;
+    s->full = true;
+    log_event(s->env->log, LOG_LEVEL_WARN, "store", "disk_full",
+              "disk=%s path=%s writes to new places are refused: %s",
+              identity_show(s->identity).text, path_of(s), what);
+}
+
+void store_full_look(struct store *s)
+{
+    if (!s->full || chunks_writable(s) < max_u64(reserve_chunks(s), 1) ||
+        s->leaves.free_count < 2 * reserve_leaves(s) ||
+        log_pace(&s->fulls, FULLS_AT_ONCE, now_us(&s->env->clock)) == 0)
+        return;
+    s->full = false;
+    log_event(s->env->log, LOG_LEVEL_INFO, "store", "disk_has_room",
+              "disk=%s path=%s writes to new places go on", identity_show(s->identity).text,
+              path_of(s));
 }

@@ -60,6 +60,7 @@ struct store {
     struct store_limits limits;
     bool read_only; /* opened so, or a ro_compat feature */
     bool broken;    /* the disk refused a write: no more changes */
+    bool full;      /* a write to a new place was refused, and there was little room since */
     uint64_t root_number;
 
     struct store_replica *replicas;
@@ -83,6 +84,7 @@ struct store {
     struct scrub *scrub;           /* NULL: was never started */
     struct log_pace refused_reads; /* of clients' blocks, of table pages; of the journal */
     struct log_pace unproved_reads;
+    struct log_pace fulls; /* how often it had room again */
     struct store_metrics metrics;
 };
 
@@ -93,6 +95,8 @@ static inline bool takes_changes(const struct store *s)
 /* The disk refused to `what`: no more changes; said once. */
 void store_break(struct store *s, const char *what);
 void store_read_refused(struct store *s);
+void store_full(struct store *s);      /* a write to a new place is refused: said once … */
+void store_full_look(struct store *s); /* … until there is room again                    */
 void store_read_unproved(struct store *s, const struct store_read *r); /* one that is E_MEDIUM */
 static inline uint32_t durable_flag(const struct store *s)
 {
@@ -105,6 +109,13 @@ static inline uint64_t chunk_offset(const struct store *s, uint64_t chunk)
 static inline uint64_t reserve_chunks(const struct store *s)
 {
     return min_u64(s->geo.chunks / 32, 640); /* one window: 32 MiB in 256 writes, and a little */
+}
+/* What writes may take: with what the next checkpoint settles, without the reserve. */
+static inline uint64_t chunks_writable(const struct store *s)
+{
+    uint64_t all = allocator_left(&s->allocator) + allocator_freed(&s->allocator);
+
+    return all - min_u64(all, reserve_chunks(s));
 }
 static inline uint64_t reserve_leaves(const struct store *s)
 {

@@ -17,12 +17,13 @@ void metrics_look(struct store *s)
     metric_set(&m->journal_size, s->geo.journal_bytes);
     metric_set(&m->staged_blocks, s->stage.blocks.count - s->stage.blocks.free_count);
     metric_set(&m->stage_size, s->stage.blocks.count);
-    metric_set(&m->free_bytes, allocator_left(&s->allocator) * CHUNK_BYTES);
+    metric_set(&m->free_bytes, chunks_writable(s) * CHUNK_BYTES);
     metric_set(&m->size_bytes, s->allocator.chunks * CHUNK_BYTES);
     metric_set(&m->map_used_bytes,
                pool_bytes(&s->leaves) - s->leaves.free_count * s->leaves.item_bytes);
     metric_set(&m->map_size_bytes, pool_bytes(&s->leaves));
     metric_set(&m->broken, s->broken);
+    store_full_look(s);
 }
 
 void metrics_read(struct store *s, const struct store_read *r)

@@ -22,7 +22,7 @@
     X(GAUGE,     journal_size,       "Bytes of the journal.")                                     \
     X(GAUGE,     staged_blocks,      "Blocks in memory that are not home yet.")                   \
     X(GAUGE,     stage_size,         "Blocks for which there is memory.")                         \
-    X(GAUGE,     free_bytes,         "Chunks that may be taken now.")                             \
+    X(GAUGE,     free_bytes,         "Chunks that writes may take: what is left but for the reserve, and what is being freed.") \
     X(GAUGE,     size_bytes,         "All chunks.")                                               \
     X(GAUGE,     map_used_bytes,     "Memory of the chunk maps in use: 1 KiB for each 8 MiB of a volume that hold anything.") \
     X(GAUGE,     map_size_bytes,     "Memory for chunk maps.")                                    \

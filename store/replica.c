@@ -115,6 +115,7 @@ struct store_space store_space(const struct store *s)
     return (struct store_space){
         .chunks = s->geo.chunks,
         .chunks_free = allocator_left(&s->allocator),
+        .chunks_writable = chunks_writable(s),
         .chunks_freed = allocator_freed(&s->allocator),
         .chunks_reserved = reserve_chunks(s),
         .replicas_max = s->replicas_max,
@@ -130,6 +131,9 @@ bool store_fits(const struct store_replica *r, struct extent blocks)
     if (missing == 0)
         return true;
     /* what the next checkpoint settles is as good as free: a write waits for it */
-    return checkpoint_makes_room(s, missing + reserve_chunks(s),
-                                 leaves ? leaves + reserve_leaves(s) : 0);
+    if (checkpoint_makes_room(s, missing + reserve_chunks(s),
+                              leaves ? leaves + reserve_leaves(s) : 0))
+        return true;
+    store_full(s);
+    return false;
 }

@@ -116,6 +116,7 @@ struct env *store_env(const struct store *s); /* its home, for good; asked on an
 
 struct store_space {
     uint64_t chunks, chunks_free; /* free: may be taken now                              */
+    uint64_t chunks_writable;     /* by writes, which wait for a checkpoint: see store_fits() */
     uint64_t chunks_freed;        /* with the next checkpoint, which a write waits for   */
     uint64_t chunks_reserved;     /* not handed to writes: deletes and repair need them  */
     uint32_t replicas_max;        /* it holds no more at once                            */

@@ -90,7 +90,7 @@ static uint64_t volume_bytes(const struct heartbeat_volume *v)
 /* clang-format off */
 static const struct disk_metric disk_metrics[] = {
     {"dolmen_disk_bytes", METRIC_GAUGE, "Size of the device.", disk_bytes},
-    {"dolmen_disk_free_bytes", METRIC_GAUGE, "Chunks that may be taken now, in bytes.", disk_free},
+    {"dolmen_disk_free_bytes", METRIC_GAUGE, "What writes may take; the reserve of 1/32, at most 40 MiB, is not in it.", disk_free},
     {"dolmen_disk_read_only", METRIC_GAUGE, "1: the disk takes no more changes.", disk_read_only},
     {"dolmen_scrub_rounds_total", METRIC_COUNTER, "Whole rounds of the scrub since the disk was opened.", scrub_passes},
     {"dolmen_scrub_done_bytes", METRIC_GAUGE, "Read by the scrub in this round.", scrub_done},

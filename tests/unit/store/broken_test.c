@@ -20,7 +20,7 @@ static void keep_line(struct log *l, enum log_level level, const char *line)
     snprintf(lines[line_count++], sizeof lines[0], "%s", line);
 }
 
-static struct log said = {.write = keep_line, .least = LOG_LEVEL_WARN};
+static struct log said = {.write = keep_line, .least = LOG_LEVEL_INFO};
 
 /* A store with 100 blocks at home, on a disk that can be made to fail. */
 static struct rig failing(uint64_t seed)
@@ -189,6 +189,39 @@ static void a_read_that_meets_rot_names_the_place_once_a_minute(void **state)
     end(&r);
 }
 
+/* As replication does: a write is asked whether it fits before it is handed on. */
+static bool wrote(struct rig *r, uint64_t chunk)
+{
+    if (!store_fits(r->replica, (struct extent){chunk * CHUNK_BLOCKS, 1}))
+        return false;
+    assert_int_equal(rig_write(r, chunk * CHUNK_BLOCKS, 1, chunk + 1), E_OK);
+    return true;
+}
+
+static void a_full_disk_is_said_once_and_once_that_it_has_room(void **state)
+{
+    struct rig r = rig_begin(8, 100000);
+    uint64_t chunks = 0, reserve = store_space(r.store).chunks_reserved;
+
+    (void)state;
+    line_count = 0;
+    r.env->log = &said;
+    while (wrote(&r, chunks))
+        chunks++;
+    assert_false(wrote(&r, chunks + 1));
+    assert_int_equal(line_count, 1);
+    assert_non_null(strstr(lines[0], "store disk_full disk=d15c000000000001 path=disk writes to "
+                                     "new places are refused: no free space is left"));
+    assert_int_equal(rig_unmap(&r, 0, CHUNK_BLOCKS), E_OK);
+    assert_true(wrote(&r, chunks)); /* one may: it is full all the same */
+    assert_false(wrote(&r, chunks + 1));
+    assert_int_equal(line_count, 1);
+    assert_int_equal(rig_unmap(&r, CHUNK_BLOCKS, reserve * CHUNK_BLOCKS), E_OK);
+    assert_int_equal(line_count, 2);
+    assert_non_null(strstr(lines[1], "store disk_has_room disk=d15c000000000001 path=disk "));
+    rig_end(&r);
+}
+
 static void what_vanished_and_is_back_has_everything(void **state)
 {
     struct rig r = failing(4);
@@ -274,6 +307,7 @@ int main(void)
         cmocka_unit_test(refused_reads_are_said_once_a_minute),
         cmocka_unit_test(a_block_is_bad_only_where_the_disk_reads_others),
         cmocka_unit_test(a_read_that_meets_rot_names_the_place_once_a_minute),
+        cmocka_unit_test(a_full_disk_is_said_once_and_once_that_it_has_room),
         cmocka_unit_test(what_vanished_and_is_back_has_everything),
         cmocka_unit_test(a_disk_that_answers_after_a_minute_is_only_slow),
         cmocka_unit_test(a_disk_that_fails_leaves_what_is_staged_readable),

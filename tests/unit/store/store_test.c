@@ -277,6 +277,9 @@ static void the_reserve_is_not_for_new_writes(void **state)
     while (store_fits(r.replica, (struct extent){chunks * CHUNK_BLOCKS, 1}))
         assert_int_equal(rig_write(&r, chunks++ * CHUNK_BLOCKS, 1, 1), E_OK);
     assert_int_equal(chunks, space.chunks_free - space.chunks_reserved);
+    assert_int_equal(chunks, space.chunks_writable);
+    assert_int_equal(store_space(r.store).chunks_writable, 0);
+    assert_int_equal(metric_get(&store_metrics(r.store)->free_bytes), 0);
     rig_end(&r);
 }
 
