@@ -15,7 +15,7 @@
  *                           another's wakes
  *   the file is damaged     LMDB refuses it; nothing is repaired by guess
  *   a record is damaged     it is shown as a text that no reader takes: it costs what it is about
- *   the disk is full        E_NO_SPACE, nothing changed
+ *   the disk is full        E_NO_SPACE, nothing changed; lock.mdb, which LMDB maps, has its room
  *   the sync failed         E_IN_DOUBT: LMDB itself cannot say
  */
 #include "metadata/keeper_lmdb.h"
@@ -37,6 +37,7 @@
 
 #define FORMAT      1u
 #define READERS_MAX 512u
+#define LOCK_BYTES  (READERS_MAX * 64u + 4096u) /* a line of the cache each, and what LMDB adds */
 
 struct lmdb {
     struct keeper keeper;
@@ -603,6 +604,20 @@ static int tables_begin(struct lmdb *k, MDB_txn *txn, struct identity fresh)
     return rc ? rc : meta_get(k, txn, "lineage", &k->keeper.lineage.bits);
 }
 
+int keeper_lock_reserve(const char *path)
+{
+    char file[PATH_MAX];
+    int fd, rc;
+
+    snprintf(file, sizeof file, "%s/lock.mdb", path);
+    fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return 0;
+    rc = posix_fallocate(fd, 0, LOCK_BYTES);
+    close(fd);
+    return rc;
+}
+
 static int env_open(struct lmdb *k, const char *path)
 {
     int rc = mdb_env_create(&k->env);
@@ -619,8 +634,13 @@ static int env_open(struct lmdb *k, const char *path)
 static enum err lmdb_begin(struct lmdb *k, const char *path, struct identity fresh, char why[160])
 {
     MDB_txn *txn = NULL;
-    int rc = env_open(k, path);
+    int rc = keeper_lock_reserve(path);
 
+    if (rc) {
+        snprintf(why, 160, "%s/lock.mdb: %s", path, strerror(rc));
+        return err_of_errno(rc);
+    }
+    rc = env_open(k, path);
     if (!rc)
         rc = mdb_txn_begin(k->env, NULL, 0, &txn);
     if (!rc)

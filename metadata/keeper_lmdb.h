@@ -11,6 +11,11 @@ enum err keeper_err_of_lmdb(int rc);
  * with *ret_fd.  *ret_fd may be open after a failure, too. */
 enum err keeper_folder_lock(const char *path, int *ret_fd, char why[160]);
 
+/* The room of lock.mdb in folder `path`, before LMDB maps it: a store to a page that a full file
+ * system cannot give is a SIGBUS.  0, or an errno; 0 too where it cannot be opened: LMDB says why.
+ */
+int keeper_lock_reserve(const char *path);
+
 /* A keeper of keeper_lmdb_open gets another lineage, on stable media when this returns. */
 enum err keeper_lmdb_renew(struct keeper *k, struct identity lineage);
 

@@ -89,8 +89,10 @@ static int env_look(const char *path, MDB_env **ret)
 static enum err copy_to(const char *path, int fd, char why[160])
 {
     MDB_env *env = NULL;
-    int dead, rc = env_look(path, &env);
+    int dead, rc = keeper_lock_reserve(path);
 
+    if (!rc)
+        rc = env_look(path, &env);
     if (!rc)
         rc = mdb_reader_check(env, &dead); /* one that was killed would hold pages for ever */
     if (!rc)
