@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { OPTION_KEEPER, OPTION_KEEP_ATTACHMENTS };
 
@@ -32,6 +33,13 @@ static bool folder(struct cli *cli, const struct arguments *a, char ret[CLUSTER_
 
 /* ---- backup ---- */
 
+static bool no_keeper(const char *path)
+{
+    char data[CLUSTER_PATH_MAX];
+
+    return path_join(data, path, "data.mdb") && access(data, F_OK) != 0;
+}
+
 enum cli_exit keeper_backup(struct cli *cli, const struct arguments *a)
 {
     char path[CLUSTER_PATH_MAX], why[160];
@@ -43,7 +51,7 @@ enum cli_exit keeper_backup(struct cli *cli, const struct arguments *a)
     err = keeper_lmdb_backup(path, a->words[0], why);
     if (err) {
         fprintf(cli->err, "dolmen: %s%s\n", why,
-                err == E_NOT_FOUND && !a->options[OPTION_KEEPER]
+                no_keeper(path) && !a->options[OPTION_KEEPER]
                     ? "; --keeper says where metad's folder is"
                     : "");
         return CLI_FAILED;
@@ -139,6 +147,35 @@ static void print_attachments(FILE *to, const json_t *all, bool kept)
     }
 }
 
+static json_t *records_json(const struct record_census *census)
+{
+    json_t *all = json_object();
+
+    for (uint32_t i = 0; i < RECORD_KINDS; i++)
+        json_object_set_new(all, record_kinds[i], json_integer(census->counts[i]));
+    json_object_set_new(all, "unreadable", json_integer(census->unreadable));
+    return all;
+}
+
+static void print_records(struct cli *cli, const struct record_census *census)
+{
+    fprintf(cli->out, "they are:");
+    for (uint32_t i = 0; i < RECORD_KINDS; i++)
+        fprintf(cli->out, "%s %u %s", i ? "," : "", census->counts[i], record_kinds[i]);
+    fprintf(cli->out, "\n");
+}
+
+/* Whoever checks a backup by a script reads it, too. */
+static void warn_of_unreadable(struct cli *cli, const struct record_census *census)
+{
+    if (census->unreadable > 0)
+        fprintf(cli->err,
+                "dolmen: %u of the records were damaged before the backup, or are of a newer "
+                "version; they are kept as they are: %s%s\n",
+                census->unreadable, census->keys,
+                census->unreadable > CENSUS_KEYS_SHOWN ? ", …" : "");
+}
+
 static void print_restored(struct cli *cli, const char *path, const struct keeper_restored *r,
                            const struct keeper_restore *how)
 {
@@ -146,16 +183,17 @@ static void print_restored(struct cli *cli, const char *path, const struct keepe
     struct identity_text lineage = identity_show(how->lineage);
 
     if (cli->json) {
-        json_t *all =
-            json_pack("{sI sI ss sO sb}", "volumes", (json_int_t)r->volumes.count, "revision",
-                      (json_int_t)r->revision, "lineage", lineage.text, "attachments", attachments,
-                      "attachments_kept", how->keep_attachments);
+        json_t *all = json_pack("{sI sI ss so sO sb}", "volumes", (json_int_t)r->volumes.count,
+                                "revision", (json_int_t)r->revision, "lineage", lineage.text,
+                                "records", records_json(&r->census), "attachments", attachments,
+                                "attachments_kept", how->keep_attachments);
 
         api_print(cli, all);
         json_decref(all);
     } else {
         fprintf(cli->out, "%s holds the records of revision %" PRIu64 ": %u volumes\n", path,
                 r->revision, r->volumes.count);
+        print_records(cli, &r->census);
         fprintf(cli->out,
                 "its lineage is %s, no more %s: start metad, then start every storaged again\n",
                 lineage.text, identity_show(r->former).text);
@@ -193,6 +231,7 @@ enum cli_exit keeper_restore(struct cli *cli, const struct arguments *a)
         return CLI_FAILED;
     }
     print_restored(cli, path, &restored, &how);
+    warn_of_unreadable(cli, &restored.census);
     record_list_free(&restored.volumes);
     record_list_free(&restored.attachments);
     return CLI_OK;

@@ -2,7 +2,6 @@
 /* control/trouble.c — see trouble.h. */
 #include "control/trouble.h"
 
-#include <stdio.h>
 #include <string.h>
 
 void trouble_init(struct trouble *t)
@@ -16,54 +15,26 @@ void trouble_done(struct trouble *t)
     pthread_mutex_destroy(&t->lock);
 }
 
-/* A key may be damaged, too: what is not plain ASCII becomes a question mark. */
-static void key_add(char keys[TROUBLE_KEYS_BYTES], const char *key)
-{
-    size_t at = strlen(keys), from = at;
-
-    snprintf(keys + at, TROUBLE_KEYS_BYTES - at, "%s%s", at ? ", " : "", key);
-    for (char *c = keys + from; *c; c++) {
-        if (*c < ' ' || *c > '~' || *c == '"')
-            *c = '?';
-    }
-}
-
-/* One of a kind that nobody knows, too: its key may be what is damaged. */
-static uint32_t unreadable(const struct record_list *all, char ret_keys[TROUBLE_KEYS_BYTES])
-{
-    uint32_t count = 0;
-
-    ret_keys[0] = '\0';
-    for (uint32_t i = 0; i < all->count; i++) {
-        if (record_check(&all->records[i]) == E_OK)
-            continue;
-        if (count++ < TROUBLE_KEYS_SHOWN)
-            key_add(ret_keys, all->records[i].key);
-    }
-    return count;
-}
-
 void trouble_look(struct trouble *t, const struct record_list *all, struct log *log)
 {
-    char keys[TROUBLE_KEYS_BYTES];
-    uint32_t count = unreadable(all, keys);
+    struct record_census now;
 
+    record_census(all, &now);
     pthread_mutex_lock(&t->lock);
-    if (count > 0 && (count != t->unreadable || strcmp(keys, t->keys) != 0))
+    if (now.unreadable > 0 &&
+        (now.unreadable != t->census.unreadable || strcmp(now.keys, t->census.keys) != 0))
         log_event(log, LOG_LEVEL_ERROR, "metad", "records_unreadable", "count=%u keys=\"%s\"",
-                  count, keys);
-    t->unreadable = count;
-    memcpy(t->keys, keys, sizeof keys);
+                  now.unreadable, now.keys);
+    t->census = now;
     pthread_mutex_unlock(&t->lock);
 }
 
-uint32_t trouble_unreadable(struct trouble *t, char ret_keys[TROUBLE_KEYS_BYTES])
+struct record_census trouble_census(struct trouble *t)
 {
-    uint32_t count;
+    struct record_census census;
 
     pthread_mutex_lock(&t->lock);
-    count = t->unreadable;
-    memcpy(ret_keys, t->keys, TROUBLE_KEYS_BYTES);
+    census = t->census;
     pthread_mutex_unlock(&t->lock);
-    return count;
+    return census;
 }

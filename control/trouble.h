@@ -13,13 +13,9 @@
 
 #include <pthread.h>
 
-#define TROUBLE_KEYS_SHOWN 3u
-#define TROUBLE_KEYS_BYTES 256u /* three of the longest, and more */
-
 struct trouble {
     pthread_mutex_t lock;
-    uint32_t unreadable;           /* records that no reader takes: what they are about waits */
-    char keys[TROUBLE_KEYS_BYTES]; /* of the first of them: "volume/…, page/…" */
+    struct record_census census; /* what a record that cannot be read is about waits */
 };
 
 void trouble_init(struct trouble *t);
@@ -28,7 +24,7 @@ void trouble_done(struct trouble *t);
 /* Judges all records, of every kind; says so in the log where it is not as it was. */
 void trouble_look(struct trouble *t, const struct record_list *all, struct log *log);
 
-/* How many cannot be read, and the first of them. */
-uint32_t trouble_unreadable(struct trouble *t, char ret_keys[TROUBLE_KEYS_BYTES]);
+/* As of the last look. */
+struct record_census trouble_census(struct trouble *t);
 
 #endif

@@ -3,6 +3,7 @@
  */
 #include "metadata/records.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* The key under which what `json` says belongs. */
@@ -82,30 +83,60 @@ static enum err name_check(const struct record *r)
     return volume_name_read(r->value, &volume);
 }
 
-static const struct {
-    const char *prefix;
-    key_of *key_of; /* NULL: name_check() */
-} kinds[] = {{"attachment/", attachment_key_of},
-             {"disk/", disk_key_of},
-             {"grave/", grave_key_of},
-             {"head/", head_key_of},
-             {"node/", node_key_of},
-             {"page/", page_key_of},
-             {"volume-name/", NULL},
-             {"volume/", volume_key_of}};
+const char *const record_kinds[RECORD_KINDS] = {"attachment", "disk", "grave",  "head",
+                                                "node",       "page", "volume", "volume-name"};
+
+/* In the order of record_kinds; NULL: name_check(). */
+static key_of *const keys_of[RECORD_KINDS] = {attachment_key_of, disk_key_of, grave_key_of,
+                                              head_key_of,       node_key_of, page_key_of,
+                                              volume_key_of,     NULL};
+
+/* Its place in record_kinds; RECORD_KINDS: none of ours. */
+static uint32_t kind_of(const struct record *r)
+{
+    size_t length = strcspn(r->key, "/");
+    uint32_t kind = 0;
+
+    while (kind < RECORD_KINDS && (strncmp(r->key, record_kinds[kind], length) != 0 ||
+                                   record_kinds[kind][length] || !r->key[length]))
+        kind++;
+    return kind;
+}
 
 enum err record_check(const struct record *r)
 {
-    for (size_t i = 0; i < array_length(kinds); i++) {
-        struct record_key key;
-        enum err err;
+    uint32_t kind = kind_of(r);
+    struct record_key key;
+    enum err err;
 
-        if (strncmp(r->key, kinds[i].prefix, strlen(kinds[i].prefix)) != 0)
-            continue;
-        if (!kinds[i].key_of)
-            return name_check(r);
-        err = kinds[i].key_of(r->value, &key);
-        return err || strcmp(key.text, r->key) == 0 ? err : E_DAMAGED;
+    if (kind == RECORD_KINDS)
+        return E_NOT_FOUND;
+    if (!keys_of[kind])
+        return name_check(r);
+    err = keys_of[kind](r->value, &key);
+    return err || strcmp(key.text, r->key) == 0 ? err : E_DAMAGED;
+}
+
+/* A key may be damaged, too: what is not plain ASCII becomes a question mark. */
+static void key_add(char keys[CENSUS_KEYS_BYTES], const char *key)
+{
+    size_t at = strlen(keys);
+
+    snprintf(keys + at, CENSUS_KEYS_BYTES - at, "%s%s", at ? ", " : "", key);
+    for (char *c = keys + at; *c; c++) {
+        if (*c < ' ' || *c > '~' || *c == '"')
+            *c = '?';
     }
-    return E_NOT_FOUND;
+}
+
+/* One of a kind that nobody knows cannot be read either: its key may be what is damaged. */
+void record_census(const struct record_list *all, struct record_census *ret)
+{
+    *ret = (struct record_census){0};
+    for (uint32_t i = 0; i < all->count; i++) {
+        if (record_check(&all->records[i]) == E_OK)
+            ret->counts[kind_of(&all->records[i])]++;
+        else if (ret->unreadable++ < CENSUS_KEYS_SHOWN)
+            key_add(ret->keys, all->records[i].key);
+    }
 }

@@ -89,6 +89,7 @@ struct keeper_restore {
 struct keeper_restored {                     /* what the backup held */
     struct identity former;                  /* its lineage               */
     uint64_t revision;                       /* at which the backup stood */
+    struct record_census census;             /* of all its records        */
     struct record_list volumes, attachments; /* the caller's to free      */
 };
 #define KEEPER_RESTORE_EPOCHS (UINT64_C(1) << 20) /* that every head goes on at the least */
@@ -96,7 +97,8 @@ struct keeper_restored {                     /* what the backup held */
 /*
  * A backup becomes the keeper of folder `path`, which has none: with the lineage given, without
  * attachments where they are not kept, and with later epochs (see keeper_lmdb_copy.c).  *ret is set
- * on success.  E_EXISTS, E_BUSY: there is one, or a process uses the folder; nothing changed.
+ * on success.  E_EXISTS, E_BUSY: there is one, or a process uses the folder; E_DAMAGED: the backup
+ * does not prove itself; nothing changed.
  */
 must_check enum err keeper_lmdb_restore(const char *file, const char *path,
                                         const struct keeper_restore *how,

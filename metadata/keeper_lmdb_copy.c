@@ -3,8 +3,9 @@
  * metadata/keeper_lmdb_copy.c — a keeper's backup, and a keeper out of a backup.
  *
  * A backup is LMDB's own compacted copy: one moment of the keeper, read beside the metad that
- * writes it.  It is made under a name that nobody had (it holds secrets, and two may be under way),
- * synced, and then takes its own.
+ * writes it; and behind it a trailer with its checksum, which a restore demands.  It is made under
+ * a name that nobody had (it holds secrets, and two may be under way), synced, and then takes its
+ * own.
  *
  * A restore is made in a folder of its own, "restoring" in the keeper's, and moves to its place
  * when it is whole:
@@ -24,10 +25,13 @@
  *   there is a keeper already   E_EXISTS: nothing is overwritten (P10)
  *   a metad runs on the folder  E_BUSY
  *   the file is no backup       E_DAMAGED, E_UNSUPPORTED; the folder stays as it was
+ *   a record was damaged before it is kept as it is and told: nobody reads it (a head of a newer
+ *                               version, whose epoch cannot go on, ends the restore)
  *   it is killed in the middle  "restoring" is made anew by the next one
  */
 #include "base/util.h"
 #include "metadata/keeper_lmdb.h"
+#include "metadata/keeper_trailer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -86,35 +90,46 @@ static int env_look(const char *path, MDB_env **ret)
     return rc ? rc : mdb_env_open(*ret, path, MDB_RDONLY | MDB_NOTLS, 0600);
 }
 
-static enum err copy_to(const char *path, int fd, char why[160])
+/* What the system answers to a copy is about `file`, which is written; the keeper is mapped. */
+static enum err copy_to(const char *path, int fd, const char *file, char why[160])
 {
     MDB_env *env = NULL;
+    bool writes = false;
     int dead, rc = keeper_lock_reserve(path);
 
     if (!rc)
         rc = env_look(path, &env);
     if (!rc)
         rc = mdb_reader_check(env, &dead); /* one that was killed would hold pages for ever */
-    if (!rc)
+    if (!rc) {
         rc = mdb_env_copyfd2(env, fd, MDB_CP_COMPACT);
+        writes = rc > 0;
+    }
     if (env)
         mdb_env_close(env);
+    if (writes)
+        return says(why, file, "cannot be written", rc);
     if (rc)
-        snprintf(why, 160, "%.90s: cannot be copied: %.40s", path, mdb_strerror(rc));
+        snprintf(why, 160, "%.80s: cannot be copied: %.50s", path, mdb_strerror(rc));
     return keeper_err_of_lmdb(rc);
 }
 
-/* `part` ends with XXXXXX, which becomes the name. */
-static enum err backup_write(const char *path, char *part, char why[160])
+/* `part` ends with XXXXXX, which becomes the name; who reads of it knows it as `file`. */
+static enum err backup_write(const char *path, char *part, const char *file, char why[160])
 {
     int fd = mkostemp(part, O_CLOEXEC); /* 0600 */
     enum err err;
 
     if (fd < 0)
-        return says(why, part, "cannot be made", errno);
-    err = copy_to(path, fd, why);
+        return says(why, file, "cannot be made", errno);
+    err = copy_to(path, fd, file, why);
+    if (!err) {
+        err = keeper_trailer_write(fd);
+        if (err)
+            snprintf(why, 160, "%.80s: cannot be written: %.50s", file, err_text(err));
+    }
     if (!err && fsync(fd) != 0)
-        err = says(why, part, "cannot be synced", errno);
+        err = says(why, file, "cannot be synced", errno);
     close(fd);
     return err;
 }
@@ -134,7 +149,7 @@ enum err keeper_lmdb_backup(const char *path, const char *file, char why[160])
         return says(why, data, "there is no keeper", errno);
     if (access(file, F_OK) == 0)
         return says(why, file, "it is left as it is", EEXIST);
-    err = backup_write(path, part, why);
+    err = backup_write(path, part, file, why);
     if (!err)
         err = put_in_place(part, file, why);
     if (err)
@@ -144,36 +159,52 @@ enum err keeper_lmdb_backup(const char *path, const char *file, char why[160])
 
 /* ---- restore ---- */
 
-static enum err bytes_copy(int from, int to, char why[160])
+static enum err bytes_copy(int from, uint64_t length, int to, char why[160])
 {
     static char bytes[1 << 16];
-    ssize_t count, written;
 
-    while ((count = read(from, bytes, sizeof bytes)) > 0) {
+    while (length > 0) {
+        size_t wanted = length < sizeof bytes ? (size_t)length : sizeof bytes;
+        ssize_t count = read(from, bytes, wanted), written;
+
+        if (count <= 0)
+            return says(why, "the backup", "cannot be read", count < 0 ? errno : EIO);
         written = write(to, bytes, (size_t)count);
         if (written != count)
             return says(why, "restoring/data.mdb", "cannot be written",
                         written < 0 ? errno : ENOSPC);
+        length -= (uint64_t)count;
     }
-    if (count < 0)
-        return says(why, "the backup", "cannot be read", errno);
     return fsync(to) == 0 ? E_OK : says(why, "restoring/data.mdb", "cannot be synced", errno);
+}
+
+static enum err proved_copy(int from, const char *file, const char *data, char why[160])
+{
+    const char *what = "";
+    uint64_t length = 0;
+    enum err err = keeper_trailer_check(from, &length, &what);
+    int to;
+
+    if (err) {
+        snprintf(why, 160, "%.90s: %.60s", file, what);
+        return err;
+    }
+    to = open(data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (to < 0)
+        return says(why, data, "cannot be made", errno);
+    err = bytes_copy(from, length, to, why);
+    close(to);
+    return err;
 }
 
 static enum err file_copy(const char *file, const char *data, char why[160])
 {
-    int from = open(file, O_RDONLY | O_CLOEXEC), to;
+    int from = open(file, O_RDONLY | O_CLOEXEC);
     enum err err;
 
     if (from < 0)
         return says(why, file, "cannot be read", errno);
-    to = open(data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (to < 0)
-        err = says(why, data, "cannot be made", errno);
-    else
-        err = bytes_copy(from, to, why);
-    if (to >= 0)
-        close(to);
+    err = proved_copy(from, file, data, why);
     close(from);
     return err;
 }
@@ -188,8 +219,8 @@ static enum err head_go_on(struct record_transaction *t, const struct record *at
     struct head_record head;
     enum err err = head_read(at->value, &head);
 
-    if (err)
-        return err;
+    if (err) /* a damaged one names no primary to anybody */
+        return err == E_DAMAGED ? E_OK : err;
     head.epoch = max_u64(head.epoch + KEEPER_RESTORE_EPOCHS, how->now_us);
     head.primary = head.incarnation = (struct identity){0};
     head.nonce ^= how->lineage.bits;
@@ -228,11 +259,15 @@ static enum err each(struct keeper *k, const struct record_list *list, record_ch
 static enum err history_begin(struct keeper *k, const struct keeper_restore *how,
                               struct keeper_restored *ret)
 {
-    struct record_list heads = {0};
-    enum err err = keeper_range(k, "head/", &heads);
+    struct record_list heads = {0}, all = {0};
+    enum err err = keeper_range(k, "", &all);
 
+    record_census(&all, &ret->census);
     ret->former = k->lineage;
-    ret->revision = heads.revision;
+    ret->revision = all.revision;
+    record_list_free(&all);
+    if (!err)
+        err = keeper_range(k, "head/", &heads);
     if (!err)
         err = keeper_range(k, "volume/", &ret->volumes);
     if (!err)

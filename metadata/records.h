@@ -196,6 +196,20 @@ struct record {
  * under; E_NOT_FOUND: of no kind that this version knows. */
 enum err record_check(const struct record *r);
 
+#define RECORD_KINDS      8u
+#define CENSUS_KEYS_SHOWN 3u
+#define CENSUS_KEYS_BYTES 256u /* three of the longest, and more */
+extern const char
+    *const record_kinds[RECORD_KINDS]; /* "attachment", …: what their keys begin with */
+
+/* How many there are of each kind, and those that record_check() refuses; the first of their keys,
+ * as plain ASCII: "volume/…, page/…". */
+struct record_census {
+    uint32_t counts[RECORD_KINDS];
+    uint32_t unreadable;
+    char keys[CENSUS_KEYS_BYTES];
+};
+
 /* Owned by the call that it came in, until record_list_free(). */
 struct record_list {
     struct record *records;
@@ -203,6 +217,7 @@ struct record_list {
     uint64_t revision; /* of the keeper, when it was read */
 };
 void record_list_free(struct record_list *l);
+void record_census(const struct record_list *all, struct record_census *ret);
 must_check enum err record_list_add(struct record_list *l, const char *key, uint64_t revision,
                                     const char *value);
 /* In a list that a range gave, by key: the record (NULL: not there); and those whose keys begin

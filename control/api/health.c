@@ -143,13 +143,13 @@ static void look_for_disks(struct health *h, const struct record_list *disks,
 
 static void say_unreadable(struct control *c, struct health *h)
 {
-    char keys[TROUBLE_KEYS_BYTES];
-    uint32_t count = trouble_unreadable(&c->trouble, keys);
+    struct record_census census = trouble_census(&c->trouble);
 
-    if (count > 0)
+    if (census.unreadable > 0)
         health_say(h, json_sprintf("%u of the records cannot be read, and what they are about is "
                                    "left alone: %s%s",
-                                   count, keys, count > TROUBLE_KEYS_SHOWN ? ", …" : ""));
+                                   census.unreadable, census.keys,
+                                   census.unreadable > CENSUS_KEYS_SHOWN ? ", …" : ""));
 }
 
 static void look(struct control *c, struct health *h, const struct record_list lists[LISTS],

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -674,6 +675,89 @@ static void what_is_no_backup_is_refused(void **state)
     }
 }
 
+static void a_backup_that_was_damaged_is_refused(void **state)
+{
+    static char bytes[1 << 20];
+    struct keeper *k = keeper_here(5);
+    struct keeper_restored restored;
+    char why[160] = "", data[128];
+    ssize_t length;
+    int fd;
+
+    (void)state;
+    put_volume(k, (struct identity){1}, (struct head_record){.epoch = 3});
+    keeper_close(k);
+    assert_int_equal(keeper_lmdb_backup(dir, copy, why), E_OK);
+    fd = open(copy, O_RDWR);
+    length = read(fd, bytes, sizeof bytes);
+    snprintf(data, sizeof data, "%s/data.mdb", elsewhere);
+    for (char *c = bytes; (c = memmem(c, (size_t)(bytes + length - c), "volume/", 7)); c++) {
+        assert_int_equal(pwrite(fd, "l", 1, c + 4 - bytes), 1); /* one bit of what LMDB takes */
+        assert_int_equal(keeper_lmdb_restore(copy, elsewhere, &as_6, &restored, why), E_DAMAGED);
+        assert_non_null(strstr(why, "its checksum says so"));
+        assert_int_not_equal(access(data, F_OK), 0);
+        assert_int_equal(pwrite(fd, c + 4, 1, c + 4 - bytes), 1);
+    }
+    assert_int_equal(ftruncate(fd, length - 64), 0); /* LMDB's whole copy */
+    assert_int_equal(keeper_lmdb_restore(copy, elsewhere, &as_6, &restored, why), E_DAMAGED);
+    assert_non_null(strstr(why, "its end is missing"));
+    close(fd);
+}
+
+/* It is still the only one there is: what can be read comes back. */
+static void a_record_that_was_damaged_before_the_backup_is_kept_and_told(void **state)
+{
+    struct keeper *k = keeper_here(5);
+    struct keeper_restored restored;
+    struct record_list l;
+    char why[160] = "";
+
+    (void)state;
+    for (uint64_t n = 1; n <= 3; n++)
+        put_volume(k, (struct identity){n}, (struct head_record){.epoch = n});
+    put(k, head_key((struct identity){2}), strdup("{\"version\":1,\"epoch\":02}"));
+    assert_int_equal(put_number(k, 1), E_OK);
+    keeper_close(k);
+    assert_int_equal(keeper_lmdb_backup(dir, copy, why), E_OK);
+    assert_int_equal(keeper_lmdb_restore(copy, elsewhere, &as_6, &restored, why), E_OK);
+    assert_int_equal(restored.census.unreadable, 2);
+    assert_string_equal(restored.census.keys, "head/0000000000000002, k/00000001");
+    assert_string_equal(record_kinds[3], "head");
+    assert_int_equal(restored.census.counts[3], 2);
+    restored_done(&restored);
+
+    k = restored_here(77);
+    assert_int_equal(keeper_range(k, "head/", &l), E_OK);
+    assert_int_equal(l.count, 3);
+    assert_non_null(strstr(l.records[1].value, "02}"));
+    record_list_free(&l);
+    keeper_close(k);
+}
+
+static void a_backup_that_cannot_be_written_names_itself(void **state)
+{
+    struct rlimit before, little = {.rlim_cur = 8192};
+    struct keeper *k = keeper_here(5);
+    char why[160] = "", nowhere[128], expected[192];
+
+    (void)state;
+    keeper_close(k);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    little.rlim_max = before.rlim_max;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+    assert_int_not_equal(keeper_lmdb_backup(dir, copy, why), E_OK);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    snprintf(expected, sizeof expected, "%s: cannot be written: File too large", copy);
+    assert_string_equal(why, expected);
+    assert_int_not_equal(access(copy, F_OK), 0);
+
+    snprintf(nowhere, sizeof nowhere, "%s/none/backup", dir);
+    assert_int_equal(keeper_lmdb_backup(dir, nowhere, why), E_NOT_FOUND);
+    snprintf(expected, sizeof expected, "%s: cannot be made: No such file or directory", nowhere);
+    assert_string_equal(why, expected);
+}
+
 #define TEST(t)      cmocka_unit_test_setup_teardown(t, setup, teardown)
 #define TEST_COPY(t) cmocka_unit_test_setup_teardown(t, setup_copy, teardown_copy)
 
@@ -697,6 +781,9 @@ int main(void)
         TEST_COPY(a_backup_overwrites_nothing),
         TEST_COPY(a_restore_overwrites_nothing),
         TEST_COPY(what_is_no_backup_is_refused),
+        TEST_COPY(a_backup_that_was_damaged_is_refused),
+        TEST_COPY(a_record_that_was_damaged_before_the_backup_is_kept_and_told),
+        TEST_COPY(a_backup_that_cannot_be_written_names_itself),
         TEST(a_watch_older_than_the_kept_changes_is_told_so),
         TEST(a_killed_writer_loses_nothing_that_was_answered),
     };
