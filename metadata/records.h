@@ -28,6 +28,7 @@
 #define RECORD_CHAP_MAX       128u
 #define RECORD_SECRET_LEAST   12u /* RFC 7143 9.2.1: 96 bits */
 #define RECORD_VERSION        1u
+#define RECORDS_WHY_MAX       160u
 #define NODE_PORTALS_MAX      4u
 #define PAGE_SHARDS           64u
 #define PAGE_REPLICAS_MAX     8u
@@ -270,7 +271,8 @@ struct records_call {
     void (*done)(struct records_call *, enum err);
 
     struct record_list list;
-    struct list link; /* the implementation's */
+    char why[RECORDS_WHY_MAX]; /* of an error, in the other side's words; empty: it said nothing */
+    struct list link;          /* the implementation's */
     void *below;
 };
 

@@ -15,6 +15,15 @@
 
 struct operation;
 
+#define SAID_MAX (RECORDS_WHY_MAX + 40u)
+
+/* A failure that the log has: it is not said again while it stays the same. */
+struct said {
+    struct action action;
+    char text[SAID_MAX]; /* "": none */
+    uint64_t at_us;      /* when it was there last */
+};
+
 struct agent {
     struct env *env;
     struct records *records;
@@ -47,6 +56,7 @@ struct agent {
     uint32_t pause_ms;
     struct pool operations;
     struct list under_way; /* struct operation: living, or failed and waiting to be tried again */
+    struct said said[64];
 };
 
 /* The members above "its own" are the caller's to fill; the view is empty and ready for lookups. */

@@ -2,9 +2,11 @@
 /* storaged/operation.c — replicas made, grown and deleted; the node's own records. */
 #include "storaged/operation.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#define AGAIN_US 5000000u /* a failure is tried again after so long */
+#define AGAIN_US 5000000u  /* a failure is tried again after so long */
+#define SAID_US  60000000u /* one that stayed away for so long is said again */
 
 static bool same(const struct action *a, const struct action *b)
 {
@@ -79,12 +81,56 @@ static const char *const action_names[] = {
     [ACTION_KNOW] = "know attachment",
 };
 
-static void say_failure(const struct agent *a, const struct action *action, enum err err)
+/* The same again, by a minute at most; else it is noted, in the place of the oldest. */
+static bool said(struct agent *a, const struct action *action, const char *text)
 {
-    log_event(a->env->log, LOG_LEVEL_WARN, "storaged", "action_failed",
-              "action=\"%s\" volume=%s replica=%s error=%s (%s)", action_names[action->kind],
-              identity_show(action->volume).text, identity_show(action->replica).text,
-              err_name(err), err_text(err));
+    uint64_t now = now_us(&a->env->clock);
+    struct said *place = &a->said[0];
+
+    for (uint32_t i = 0; i < array_length(a->said); i++) {
+        struct said *s = &a->said[i];
+
+        if (*s->text && same(&s->action, action)) {
+            place = s;
+            break;
+        }
+        if (s->at_us < place->at_us)
+            place = s;
+    }
+    if (same(&place->action, action) && strcmp(place->text, text) == 0 &&
+        now - place->at_us <= SAID_US) {
+        place->at_us = now;
+        return true;
+    }
+    *place = (struct said){.action = *action, .at_us = now};
+    snprintf(place->text, sizeof place->text, "%s", text);
+    return false;
+}
+
+static void name_of(char *line, size_t room, const char *what, struct identity id)
+{
+    size_t length = strlen(line);
+
+    if (!identity_none(id))
+        snprintf(line + length, room - length, " %s=%s", what, identity_show(id).text);
+}
+
+/* Once, and again when the reason changes: what fails is tried again every few seconds.  `why` is
+ * what the other side said of it; empty: nothing. */
+static void say_failure(struct agent *a, const struct action *action, enum err err,
+                        const char *why)
+{
+    char text[SAID_MAX], names[160] = "";
+
+    snprintf(text, sizeof text, "error=%s (%s)", err_name(err), *why ? why : err_text(err));
+    if (said(a, action, text))
+        return;
+    name_of(names, sizeof names, "volume", action->volume);
+    name_of(names, sizeof names, "replica", action->replica);
+    name_of(names, sizeof names, "attachment", action->attachment);
+    name_of(names, sizeof names, "disk", action->disk);
+    log_event(a->env->log, LOG_LEVEL_WARN, "storaged", "action_failed", "action=\"%s\"%s %s",
+              action_names[action->kind], names, text);
 }
 
 static void pause_operation(struct operation *o, enum err err)
@@ -102,7 +148,7 @@ static void operation_ended(struct operation *o, enum err err)
     if (!err || err == E_CONFLICT || a->stopping) {
         operation_gone(o);
     } else {
-        say_failure(a, &o->action, err);
+        say_failure(a, &o->action, err, o->call.why);
         transaction_done(&o->transaction);
         pause_operation(o, err);
     }
@@ -115,7 +161,7 @@ bool operation_failed(struct agent *a, const struct action *action, enum err err
 
     if (!o)
         return false;
-    say_failure(a, action, err);
+    say_failure(a, action, err, "");
     pause_operation(o, err);
     return true;
 }

@@ -159,10 +159,15 @@ static enum err heartbeat_answer(const struct lane *l)
     return err;
 }
 
-static enum err decode(struct lane *l)
+static enum err decode(struct lane *l, long status)
 {
     const char *bytes = l->bytes ? l->bytes : "";
+    enum err err = err_of_status(l, status);
 
+    if (err && l->call)
+        records_problem_read(bytes, l->length, l->call->why);
+    if (err)
+        return err;
     if (l->post)
         return heartbeat_answer(l);
     if (l->call->op != RECORDS_TRANSACT)
@@ -183,9 +188,7 @@ static void lane_run(struct work *work)
     l->err = err_of_curl(l, curl_easy_perform(l->curl));
     curl_easy_getinfo(l->curl, CURLINFO_RESPONSE_CODE, &status);
     if (!l->err)
-        l->err = err_of_status(l, status);
-    if (!l->err)
-        l->err = decode(l);
+        l->err = decode(l, status);
     if (l->err && atomic_load(&l->metad->stopping))
         l->err = E_CLOSED;
 }

@@ -76,6 +76,18 @@ enum err records_revision_read(const char *json, size_t length, uint64_t *ret)
     return E_OK;
 }
 
+void records_problem_read(const char *json, size_t length, char ret[RECORDS_WHY_MAX])
+{
+    json_t *answer = json_loadb(json, length, JSON_REJECT_DUPLICATES, NULL);
+    const char *detail = json_string_value(json_object_get(answer, "detail"));
+    size_t i = 0;
+
+    for (; detail && detail[i] && i < RECORDS_WHY_MAX - 1; i++)
+        ret[i] = (char)(detail[i] < ' ' || detail[i] > '~' ? '?' : detail[i]);
+    ret[i] = '\0';
+    json_decref(answer);
+}
+
 /* NULL where one is missing: what it says may only happen as a whole. */
 static json_t *whole(json_t *list, uint32_t count)
 {

@@ -43,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
         struct input line = input_until(&in, '\n');
         uint8_t *json = input_copy(&line);
         struct record_list list = {0};
+        char why[RECORDS_WHY_MAX];
         uint64_t revision;
 
         if (records_list_read((const char *)json, line.left, &list) == E_OK) {
@@ -52,6 +53,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t length)
             assert(!list.records && list.count == 0);
         }
         (void)records_revision_read((const char *)json, line.left, &revision);
+        records_problem_read((const char *)json, line.left, why);
         free(json);
     }
     view_done(&v);

@@ -265,6 +265,30 @@ static void each_answer_is_an_error_to_act_on(void **state)
     }
 }
 
+/* Its words are foreign bytes: they come out printable, or not at all. */
+static void a_refusal_says_why(void **state)
+{
+    static const struct {
+        const char *answer, *why;
+    } cases[] = {
+        {"403\n{\"detail\":\"disk 7 is listed by node n1\"}", "disk 7 is listed by node n1"},
+        {"403\n{\"detail\":\"a\\nb\\u00e4\"}", "a?b??"},
+        {"403\n{\"detail\":7}", ""},
+        {"403\nnonsense", ""},
+        {"200\n{\"revision\":1,\"detail\":\"x\"}", ""},
+    };
+    struct scene *s;
+
+    for (size_t i = 0; i < array_length(cases); i++) {
+        answer_once(*state, cases[i].answer);
+        s = *state;
+        (void)call(s, RECORDS_TRANSACT);
+        assert_string_equal(s->call.why, cases[i].why);
+        each_done(state);
+        each_new(state);
+    }
+}
+
 static void nobody_there_is_unreachable(void **state)
 {
     struct scene *s = *state;
@@ -431,6 +455,7 @@ int main(void)
         each(a_watch_tells_revision_and_deletions),
         each(a_transaction_is_sent_whole),
         each(each_answer_is_an_error_to_act_on),
+        each(a_refusal_says_why),
         each(nobody_there_is_unreachable),
         each(a_transaction_is_sent_once),
         each(a_heartbeat_learns_the_lineage),

@@ -10,6 +10,43 @@
 
 #include "tests/unit/storaged/scene_records.h"
 
+/* ---- what it says ---- */
+
+/* Lines that tell of a failed action; the simulated log is the process's own. */
+struct failure_log {
+    struct log log;
+    struct log *former;
+    const char *what;
+    uint32_t failures;
+};
+
+static inline void failure_seen(struct log *l, enum log_level level, const char *line)
+{
+    struct failure_log *f = container_of(l, struct failure_log, log);
+
+    f->failures += strstr(line, f->what) != NULL;
+    if (level >= f->former->least)
+        f->former->write(f->former, level, line);
+}
+
+/* How often something failed in that time. */
+static inline uint32_t tries_in(struct scene *s, uint64_t us)
+{
+    uint64_t last = 0;
+    uint32_t tries = 0;
+
+    for (uint64_t ran = 0; ran < us; ran += 10000) {
+        sim_run_for(s->sim, 10000);
+        list_for_each(link, &s->agent.under_way) {
+            const struct operation *o = container_of(link, struct operation, link);
+
+            tries += !o->living && o->again_at_us > last;
+            last = o->living ? last : max_u64(last, o->again_at_us);
+        }
+    }
+    return tries;
+}
+
 /* ---- the node ---- */
 
 static void volumes_changed(struct node_volumes *vs)
@@ -165,7 +202,7 @@ static int each_new(void **state)
     return each_new_of(state, 1);
 }
 
-static int each_new_with_two_disks(void **state)
+static inline int each_new_with_two_disks(void **state)
 {
     return each_new_of(state, 2);
 }

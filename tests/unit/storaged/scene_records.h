@@ -34,6 +34,7 @@ struct scene {
     struct records *inner;
     struct records records; /* what the node is given: `inner`, unless metad is away */
     bool away, mute;        /* mute: for transactions only */
+    const char *refuses;    /* to change disk records, and why; NULL: it does not */
     struct list lost;
     struct timer timer;
 
@@ -69,7 +70,16 @@ static void lost_now(struct timer *t)
 
     if (!list_empty(&s->lost))
         timer_start(&s->env->clock, &s->timer, 100, lost_now);
-    c->done(c, E_UNREACHABLE);
+    c->done(c, *c->why ? E_FORBIDDEN : E_UNREACHABLE);
+}
+
+static bool refused(const struct scene *s, struct records_call *c)
+{
+    if (!s->refuses || c->op != RECORDS_TRANSACT ||
+        strncmp(c->transaction->puts[0].key, "disk/", 5) != 0)
+        return false;
+    snprintf(c->why, sizeof c->why, "%s", s->refuses);
+    return true;
 }
 
 static void called(struct records *r, struct records_call *c)
@@ -77,7 +87,7 @@ static void called(struct records *r, struct records_call *c)
     struct scene *s = container_of(r, struct scene, records);
 
     s->calls++;
-    if (!s->away && !(s->mute && c->op == RECORDS_TRANSACT)) {
+    if (!s->away && !(s->mute && c->op == RECORDS_TRANSACT) && !refused(s, c)) {
         s->inner->call(s->inner, c);
         return;
     }
@@ -121,7 +131,7 @@ static void put_volume(struct scene *s, uint64_t bytes, bool deleting)
 }
 
 /* As POST /v1/volumes leaves it. */
-static void create_volume(struct scene *s)
+static inline void create_volume(struct scene *s)
 {
     struct page_record page = cluster_page(NODE, s->disk, 1);
 
@@ -143,7 +153,7 @@ static void put_pages(struct scene *s, uint32_t first, uint32_t end)
 }
 
 /* A new one of so many full pages on the first disk, and after it one shard on the other disk. */
-static void create_volume_of_pages_and_another(struct scene *s, uint32_t pages)
+static inline void create_volume_of_pages_and_another(struct scene *s, uint32_t pages)
 {
     struct page_record page = cluster_page(NODE, s->other_disk, 1);
     struct volume_record other = cluster_volume(64 * MIB);
