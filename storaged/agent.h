@@ -11,6 +11,7 @@
 #define STORAGED_AGENT_H
 
 #include "storaged/census.h"
+#include "storaged/rivals.h"
 #include "storaged/volumes.h"
 
 struct operation;
@@ -57,6 +58,7 @@ struct agent {
     struct pool operations;
     struct list under_way; /* struct operation: living, or failed and waiting to be tried again */
     struct said said[64];
+    struct rivals rivals;
 };
 
 /* The members above "its own" are the caller's to fill; the view is empty and ready for lookups. */

@@ -30,10 +30,12 @@ static bool gather_home(struct agent *a, const struct home_report *r)
     if (!replica_room(a, a->facts.replica_count + r->replica_count))
         return false;
     for (uint32_t i = 0; i < r->disk_count; i++)
-        a->facts.disks[a->facts.disk_count++] =
-            (struct fact_disk){r->disks[i].disk, r->disks[i].bytes};
+        if (!rivals_aside(&a->rivals, r->disks[i].disk))
+            a->facts.disks[a->facts.disk_count++] =
+                (struct fact_disk){r->disks[i].disk, r->disks[i].bytes};
     for (uint32_t i = 0; i < r->replica_count; i++)
-        a->facts.replicas[a->facts.replica_count++] = r->replicas[i];
+        if (!rivals_aside(&a->rivals, r->replicas[i].disk))
+            a->facts.replicas[a->facts.replica_count++] = r->replicas[i];
     return true;
 }
 

@@ -62,7 +62,24 @@ static json_t *disks_json(const struct agent *a)
         const struct home_report *r = &a->census->asked[i].told;
 
         for (uint32_t j = 0; j < r->disk_count; j++)
-            json_array_append_new(list, disk_json(&r->disks[j]));
+            if (!rivals_aside(&a->rivals, r->disks[j].disk))
+                json_array_append_new(list, disk_json(&r->disks[j]));
+    }
+    return list;
+}
+
+/* Left aside, for another node has them. */
+static json_t *rivals_json(const struct agent *a)
+{
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < a->rivals.count; i++) {
+        const struct rival *r = &a->rivals.list[i];
+        const struct disk_report *disk = census_disk(a->census, r->disk);
+
+        if (r->aside)
+            json_array_append_new(list, json_pack("{s:o, s:s, s:s}", "disk", identity_json(r->disk),
+                                                  "path", disk ? disk->path : "", "why", r->why));
     }
     return list;
 }
@@ -200,6 +217,8 @@ char *heartbeat_write(const struct heartbeat *h)
                   (json_int_t)a->limits->attachments_max);
     char *text;
 
+    if (a->rivals.count > 0)
+        json_object_set_new(body, "rivals", rivals_json(a));
     if (*a->strange)
         json_object_set_new(body, "held", json_string(a->strange));
     if (h->status && *h->status)

@@ -117,8 +117,7 @@ static void name_of(char *line, size_t room, const char *what, struct identity i
 
 /* Once, and again when the reason changes: what fails is tried again every few seconds.  `why` is
  * what the other side said of it; empty: nothing. */
-static void say_failure(struct agent *a, const struct action *action, enum err err,
-                        const char *why)
+static void say_failure(struct agent *a, const struct action *action, enum err err, const char *why)
 {
     char text[SAID_MAX], names[160] = "";
 
@@ -133,11 +132,18 @@ static void say_failure(struct agent *a, const struct action *action, enum err e
               action_names[action->kind], names, text);
 }
 
+/* A disk that metad did not give to us. */
+static bool refused_disk(const struct action *action, enum err err)
+{
+    return action->kind == ACTION_REGISTER_DISK && err == E_FORBIDDEN;
+}
+
 static void pause_operation(struct operation *o, enum err err)
 {
     o->living = false;
     o->err = err;
-    o->again_at_us = now_us(&o->agent->env->clock) + AGAIN_US;
+    o->again_at_us =
+        now_us(&o->agent->env->clock) + (refused_disk(&o->action, err) ? RIVAL_AGAIN_US : AGAIN_US);
 }
 
 /* A record that changed meanwhile is no failure: the watch brings it, and the plan looks again. */
@@ -263,7 +269,13 @@ static enum err change_begin(struct operation *o, enum store_change_kind kind)
 
 static void record_done(struct records_call *call, enum err err)
 {
-    operation_ended(container_of(call, struct operation, call), err);
+    struct operation *o = container_of(call, struct operation, call);
+
+    if (refused_disk(&o->action, err))
+        rivals_refused(o->agent, o->action.disk, call->why);
+    else if (o->action.kind == ACTION_REGISTER_DISK && !err)
+        rivals_registered(o->agent, o->action.disk);
+    operation_ended(o, err);
 }
 
 static enum err record_begin(struct operation *o, struct record_key key, char *value)

@@ -79,13 +79,26 @@ static void look_at_disk(struct health *h, const struct heartbeat *node,
                                    (unsigned long long)s->bad_pages));
 }
 
+/* It was refused, whoever had it then has it or not: it takes a human to say which one counts. */
+static void say_aside(struct health *h, const struct heartbeat *node)
+{
+    for (uint32_t i = 0; i < node->aside_count; i++)
+        health_say(h,
+                   json_sprintf("node %s leaves its disk %s aside: %s; take it out of the disks "
+                                "of the node that must not have it, and start node %s again",
+                                node->name, node->asides[i].path, node->asides[i].why, node->name));
+}
+
 /* A disk that two nodes list, both speaking: a clone, or one that is plugged in twice (C9). */
 static void look_at_disks(struct health *h, const struct heartbeat_set *set)
 {
     for (uint32_t i = 0; i < set->count; i++) {
         const struct heartbeat *a = set->items[i], *b;
 
-        for (uint32_t d = 0; d < a->disk_count && heartbeats_alive(set, a->node); d++) {
+        if (!heartbeats_alive(set, a->node))
+            continue;
+        say_aside(h, a);
+        for (uint32_t d = 0; d < a->disk_count; d++) {
             look_at_disk(h, a, &a->disks[d]);
             b = heartbeats_rival(set, a->node, a->disks[d].disk);
             if (b && a->node.bits < b->node.bits)

@@ -26,6 +26,7 @@ void heartbeat_put(struct heartbeat *h)
         return;
     free(h->portals);
     free(h->disks);
+    free(h->asides);
     free(h->replicas);
     free(h->volumes);
     free(h->attachments);

@@ -33,6 +33,13 @@ struct heartbeat_disk {
     struct heartbeat_scrub scrub;
 };
 
+/* In the node's list and left aside there, for another node had it, and spoke (C9). */
+struct heartbeat_aside {
+    struct identity disk;
+    char path[HEARTBEAT_PATH_MAX];
+    char why[HEARTBEAT_WHY_MAX];
+};
+
 struct heartbeat_replica {
     struct identity replica, volume, disk;
     uint32_t shard;
@@ -64,8 +71,10 @@ struct heartbeat {
                         * nobody in; 0: of another lineage, or none */
     uint32_t volumes_max, attachments_max; /* it takes no more; UINT32_MAX: no cap known */
     uint32_t portal_count, disk_count, replica_count, volume_count, attachment_count, grave_count;
+    uint32_t aside_count;
     char (*portals)[64];
     struct heartbeat_disk *disks;
+    struct heartbeat_aside *asides; /* NULL: none */
     struct heartbeat_replica *replicas;
     struct heartbeat_volume *volumes;
     struct heartbeat_attachment *attachments;

@@ -133,6 +133,36 @@ static bool disks_take(const json_t *b, struct heartbeat *h, struct problem *p)
     return true;
 }
 
+static bool aside_take(const json_t *o, struct heartbeat_aside *d, struct problem *p)
+{
+    const char *path, *why;
+
+    if (!object_check(o, "a rival", "disk path why", p) || !body_identity(o, "disk", &d->disk, p) ||
+        !body_text(o, "path", &path, p) || !body_text(o, "why", &why, p))
+        return false;
+    text_take(d->path, sizeof d->path, path);
+    text_take(d->why, sizeof d->why, why);
+    return true;
+}
+
+static bool asides_take(const json_t *b, struct heartbeat *h, struct problem *p)
+{
+    json_t *list;
+
+    if (!json_object_get(b, "rivals"))
+        return true;
+    if (!body_array(b, "rivals", DISKS_MAX, &list, p))
+        return false;
+    h->asides = calloc(json_array_size(list) + 1, sizeof *h->asides);
+    if (!h->asides)
+        return problem(p, E_NO_MEMORY, "no memory for the heartbeat");
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        if (!aside_take(json_array_get(list, i), &h->asides[h->aside_count++], p))
+            return false;
+    }
+    return true;
+}
+
 static bool replica_take(const json_t *o, struct heartbeat_replica *r, struct problem *p)
 {
     r->named = true;
@@ -269,8 +299,9 @@ static bool heartbeat_read(struct control *c, const json_t *b, struct heartbeat 
            revision_take(c, b, h, p) && held_take(b, h, p) && status_take(b, h, p) &&
            body_u32_maybe(b, "volumes_max", &h->volumes_max, p) &&
            body_u32_maybe(b, "attachments_max", &h->attachments_max, p) && portals_take(b, h, p) &&
-           disks_take(b, h, p) && replicas_take(b, h, p) && volumes_take(b, h, p) &&
-           attachments_take(b, h, p) && graves_take(b, h, p) && lists_complete(h, p);
+           disks_take(b, h, p) && asides_take(b, h, p) && replicas_take(b, h, p) &&
+           volumes_take(b, h, p) && attachments_take(b, h, p) && graves_take(b, h, p) &&
+           lists_complete(h, p);
 }
 
 /* The keeper's revision now: nothing lies under a prefix that no key has. */
@@ -292,7 +323,7 @@ static bool heartbeat_take(struct control *c, const struct http_request *r, stru
 
     if (!body_read(r,
                    "node incarnation name rack revision lineage portals disks replicas volumes "
-                   "attachments graves held volumes_max attachments_max status_address",
+                   "attachments graves held volumes_max attachments_max status_address rivals",
                    &b, p))
         return false;
     h = heartbeat_new();

@@ -7,6 +7,7 @@
  * controller's.  The rights are judged on records read just before; that they still hold is what
  * the compare of the head's revision makes sure of.
  */
+#include "control/api/view.h"
 #include "control/inside.h"
 #include "control/node/node.h"
 #include "metadata/json_text.h"
@@ -129,8 +130,9 @@ static bool node_may(const struct request *q, const struct record_put *put, stru
     return true;
 }
 
-/* Two nodes that both list a disk would take it from each other for ever.  No conflict: that would
- * mean that the record has changed, and the node would ask again at once. */
+/* Two nodes that both list a disk would take it from each other for ever; and who has it may not
+ * have been heard yet, where all were started at once.  No conflict: that would mean that the
+ * record has changed, and the node would ask again at once. */
 static bool disk_free(struct control *c, const struct request *q, struct identity disk,
                       struct problem *p)
 {
@@ -141,8 +143,9 @@ static bool disk_free(struct control *c, const struct request *q, struct identit
     if (!board_snapshot(&c->board, &set))
         return problem(p, E_NO_MEMORY, "no memory for the heartbeats");
     rival = heartbeats_rival(&set, q->node, disk);
-    ok = !rival || problem(p, E_FORBIDDEN, "disk %s is listed by node %s, which speaks",
-                           identity_show(disk).text, rival->name);
+    ok = rival ? problem(p, E_FORBIDDEN, "disk %s is listed by node %s, which speaks",
+                         identity_show(disk).text, rival->name)
+               : nodes_heard(&set, p);
     board_release(&set);
     return ok;
 }

@@ -46,6 +46,7 @@ static void a_disk_is_taken_over_only_knowingly(void **state)
     struct reply r;
     char compare[96];
 
+    metad_listens_since(*state, 0);
     r = transact(*state, NODE, "", PUT("disk/00000000000000d1", DISK_RECORD(NODE)));
     assert_int_equal(r.status, 200);
     snprintf(compare, sizeof compare, "{\"key\":\"disk/00000000000000d1\",\"revision\":%lld}",
@@ -59,6 +60,11 @@ static void a_disk_is_taken_over_only_knowingly(void **state)
                    403, "forbidden", "names another node");
     expect_problem(transact(*state, NODE, "", PUT("disk/00000000000000d2", DISK_RECORD(NODE))), 403,
                    "forbidden", "another disk's");
+    metad_listens_since(*state, UINT64_MAX / 2); /* whose it is may speak, and was not heard yet */
+    expect_problem(
+        transact(*state, OTHER, compare, PUT("disk/00000000000000d1", DISK_RECORD(OTHER))), 503,
+        "not-ready", "just started");
+    metad_listens_since(*state, 0);
     expect_ok(transact(*state, OTHER, compare, PUT("disk/00000000000000d1", DISK_RECORD(OTHER))));
 }
 
@@ -402,6 +408,7 @@ static void garbage_heartbeats_are_refused_and_change_nothing(void **state)
               "\"chunks\":1,\"chunks_free\":1,\"replicas_max\":\"many\"}],\"volumes\":[],"
               "\"attachments\":[],\"graves\":[]"),
          "replicas_max"},
+        {BEAT(LISTS ",\"rivals\":[{\"disk\":\"" NODE "\"}]"), "\"path\""},
         {BEAT(",\"portals\":[],\"disks\":[],\"volumes\":[{}],\"attachments\":[],\"graves\":[]"),
          "\"volume\""},
         {BEAT(",\"portals\":[],\"disks\":[],\"volumes\":[],\"attachments\":[{\"attachment\":"

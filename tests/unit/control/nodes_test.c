@@ -305,6 +305,25 @@ static void a_disk_in_two_nodes_is_nobodys(void **state)
     node_stop(&b);
 }
 
+/* One of them does not have it any more: that is the state to be in, until a human has spoken. */
+static void a_disk_that_is_left_aside_is_reported(void **state)
+{
+    struct node n = {.metad = *state, .id = 0xa1, .incarnation = 0x20a1, .name = "n1", .chunks = 9};
+
+    node_register(&n);
+    node_beat(&n);
+    assert_true(is_well(*state));
+    n.aside = "disk 77 is listed by node n2, which speaks";
+    node_beat(&n);
+    assert_true(health_says(*state,
+                            "node n1 leaves its disk /dev/other aside: disk 77 is listed by "
+                            "node n2, which speaks; take it out"));
+    assert_false(is_well(*state));
+    n.aside = NULL;
+    node_beat(&n);
+    assert_true(is_well(*state));
+}
+
 /* Nothing is left out without a word. */
 static void more_reasons_than_are_told_are_counted(void **state)
 {
@@ -369,6 +388,7 @@ int main(void)
         TEST(a_node_says_where_its_status_port_is),
         TEST(a_held_node_is_reported),
         TEST(a_disk_in_two_nodes_is_nobodys),
+        TEST(a_disk_that_is_left_aside_is_reported),
         TEST(more_reasons_than_are_told_are_counted),
         TEST(lists_are_paged),
     };
