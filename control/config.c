@@ -14,6 +14,7 @@
 #include <libconfig.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct key {
     const char *name, *fallback; /* NULL: must be given */
@@ -127,6 +128,15 @@ static enum err settings_read(const char *path, config_t *file, struct control_c
     return E_OK;
 }
 
+/* Why libconfig could not read it: of a folder it does not tell. */
+static int file_error(const char *path)
+{
+    int error = errno;
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : error;
+}
+
 enum err control_config_read(const char *path, struct control_config *ret, char why[CONFIG_WHY])
 {
     config_t file;
@@ -137,7 +147,7 @@ enum err control_config_read(const char *path, struct control_config *ret, char 
         err = settings_read(path, &file, ret, why);
     } else if (config_error_type(&file) == CONFIG_ERR_FILE_IO) {
         err = E_NOT_FOUND;
-        snprintf(why, CONFIG_WHY, "%s: cannot be read: %s", path, strerror(errno));
+        snprintf(why, CONFIG_WHY, "%s: cannot be read: %s", path, strerror(file_error(path)));
     } else {
         err = E_CONFIG;
         snprintf(why, CONFIG_WHY, "%s:%d: %s", path, config_error_line(&file),

@@ -61,7 +61,7 @@ static uint32_t shards_of(const struct node_config *c)
     return (uint32_t)min_u64(shards, UINT32_MAX / 8);
 }
 
-static uint32_t homes_of(const struct node_config *c)
+uint32_t limits_homes(const struct node_config *c)
 {
     return max_u32(1, min_u32((uint32_t)c->reactors, c->disk_count));
 }
@@ -73,7 +73,7 @@ static uint32_t homes_of(const struct node_config *c)
 static struct iscsi_limits iscsi_of(const struct node_config *c)
 {
     struct iscsi_limits l = iscsi_limits_small();
-    uint32_t homes = homes_of(c);
+    uint32_t homes = limits_homes(c);
 
     l.sessions_max = (uint32_t)div_up(c->sessions, homes);
     l.commands_max = max_u32((uint32_t)div_up(c->commands, homes), 2 * l.sessions_max);
@@ -122,7 +122,7 @@ static uint32_t files_of(const struct limits *l, const struct node_config *c)
 struct limits limits_of(const struct node_config *c)
 {
     struct limits l = {
-        .homes = homes_of(c),
+        .homes = limits_homes(c),
         .reactor = reactor_config_default(),
         .volume = volume_limits_default(),
         .iscsi = iscsi_of(c),

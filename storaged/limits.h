@@ -29,6 +29,8 @@ struct limits {
     uint32_t files_max;               /* handles */
 };
 
+/* Reactors that are run, of those that are wished for: at most one for each disk. */
+uint32_t limits_homes(const struct node_config *c);
 /* Looks at the disks' sizes: blocking, for start. */
 struct limits limits_of(const struct node_config *c);
 struct store_limits limits_store(const struct node_config *c, uint64_t device_bytes);

@@ -8,6 +8,7 @@
 #include "storaged/settings.h"
 
 #include "base/size.h"
+#include "storaged/limits.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -167,7 +168,10 @@ void node_config_show(const struct node_config *c, FILE *to)
             show_text((const char *)c + s->place, to);
         else
             show_number(s, *setting_number(s, &copy), to);
-        fputs(";\n", to);
+        fputc(';', to);
+        if (s->place == PLACE(reactors) && c->reactors > limits_homes(c))
+            fprintf(to, " # %u run: at most one for each disk", limits_homes(c));
+        fputc('\n', to);
     }
 }
 

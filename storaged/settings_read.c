@@ -213,6 +213,17 @@ static bool address_any(const struct net_address *a)
     return strncmp(a->text, "0.0.0.0:", 8) == 0 || strncmp(a->text, "[::]:", 5) == 0;
 }
 
+/* Two that ask for a free port each (0) get two. */
+static bool stands_before(const struct net_address *portals, uint32_t index)
+{
+    const char *text = portals[index].text, *port = strrchr(text, ':');
+
+    for (uint32_t i = 0; i < index; i++)
+        if (strcmp(portals[i].text, text) == 0)
+            return !port || strcmp(port, ":0") != 0;
+    return false;
+}
+
 bool read_portals(struct config_reader *r, const config_setting_t *s)
 {
     uint32_t count = members_of(r, s, NODE_PORTALS_MAX);
@@ -228,6 +239,8 @@ bool read_portals(struct config_reader *r, const config_setting_t *s)
         if (address_any(&r->config->portals[i]))
             return config_wrong(r, line_of(s),
                                 "a portal is an address that initiators can reach, not %s", text);
+        if (stands_before(r->config->portals, i))
+            return config_wrong(r, line_of(s), "the portal %s stands there twice", text);
     }
     r->config->portal_count = count;
     return count > 0;

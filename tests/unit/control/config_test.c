@@ -115,7 +115,7 @@ static void the_example_is_a_configuration(void **state)
     free(text);
 }
 
-static void a_missing_file_is_named(void **state)
+static void a_file_that_is_none_is_named(void **state)
 {
     struct control_config c;
     char why[CONFIG_WHY];
@@ -123,6 +123,8 @@ static void a_missing_file_is_named(void **state)
     (void)state;
     assert_int_equal(control_config_read("/no/such/file", &c, why), E_NOT_FOUND);
     assert_non_null(strstr(why, "/no/such/file"));
+    assert_int_equal(control_config_read("/tmp", &c, why), E_NOT_FOUND);
+    assert_string_equal(why, "/tmp: cannot be read: Is a directory");
 }
 
 int main(void)
@@ -132,7 +134,7 @@ int main(void)
         cmocka_unit_test(each_mistake_is_one_line_with_its_place),
         cmocka_unit_test(what_is_shown_reads_back),
         cmocka_unit_test(the_example_is_a_configuration),
-        cmocka_unit_test(a_missing_file_is_named),
+        cmocka_unit_test(a_file_that_is_none_is_named),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

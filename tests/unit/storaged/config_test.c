@@ -112,6 +112,10 @@ static void a_mistake_is_one_line_with_its_place(void **state)
         {"portals = [\"0.0.0.0:3260\"];\n", ":1: a portal is an address that initiators can reach"},
         {"portals = [\"1.1.1.1:1\",\"1.1.1.1:2\",\"1.1.1.1:3\",\"1.1.1.1:4\",\"1.1.1.1:5\"];\n",
          ":1: portals has 1 to 4 members, not 5"},
+        {"portals = [\"127.0.0.1:3260\", \"127.0.0.1:3261\", \"127.0.0.1:3260\"];\n",
+         ":1: the portal 127.0.0.1:3260 stands there twice"},
+        {"portals = [\"[::1]:3260\", \"[0:0::1]:3260\"];\n",
+         ":1: the portal [0:0::1]:3260 stands there twice"},
         {"disks = (\"/d\");\n", ":1: a disk is a group"},
         {"disks = ({ size = \"20G\"; });\n", ":1: a disk without path"},
         {"disks = ({ path = \"/d\xe9\"; });\n", ":1: path is not UTF-8"},
@@ -179,6 +183,26 @@ static void what_is_shown_reads_back(void **state)
     free(second);
 }
 
+/* Fewer reactors run than are wished for: it says so, and reads back as the wish. */
+static void reactors_that_no_disk_is_for_are_shown_as_such(void **state)
+{
+    struct node_config c;
+    struct config_problem problem = {""};
+    char *text;
+
+    (void)state;
+    assert_int_equal(read_text(WHOLE "reactors = 3;\n", &c, &problem), E_OK);
+    text = printed(node_config_show, &c);
+    assert_non_null(strstr(text, "\nreactors = 3; # 2 run: at most one for each disk\n"));
+    assert_int_equal(read_text(text, &c, &problem), E_OK);
+    assert_int_equal(c.reactors, 3);
+    free(text);
+    c.reactors = 2;
+    text = printed(node_config_show, &c);
+    assert_non_null(strstr(text, "\nreactors = 2;\n"));
+    free(text);
+}
+
 static void example(const struct node_config *c, FILE *to)
 {
     (void)c;
@@ -219,6 +243,16 @@ static void a_file_that_is_not_there_is_said(void **state)
                         "/nonexistent/storaged.conf: it cannot be read: No such file or directory");
 }
 
+static void a_folder_is_no_file(void **state)
+{
+    struct node_config c;
+    struct config_problem problem;
+
+    (void)state;
+    assert_int_equal(node_config_read("/tmp", &c, &problem), E_CONFIG);
+    assert_string_equal(problem.text, "/tmp: it cannot be read: Is a directory");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -227,8 +261,10 @@ int main(void)
         cmocka_unit_test(a_mistake_is_one_line_with_its_place),
         cmocka_unit_test(the_profile_gives_what_is_not_given),
         cmocka_unit_test(what_is_shown_reads_back),
+        cmocka_unit_test(reactors_that_no_disk_is_for_are_shown_as_such),
         cmocka_unit_test(the_example_is_a_configuration),
         cmocka_unit_test(a_file_that_is_not_there_is_said),
+        cmocka_unit_test(a_folder_is_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
