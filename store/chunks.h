@@ -39,6 +39,15 @@ void superblock_encode(void *page, uint32_t copy, struct identity disk, const st
 enum err superblock_decode(const void *page, uint32_t copy, uint64_t device_bytes,
                            struct geometry *ret, struct identity *ret_disk);
 
+struct superblock {
+    uint32_t copy;
+    struct geometry geo;
+    struct identity disk;
+};
+/* Of both pages, read one behind the other: the one that a store is opened by.  E_UNSUPPORTED: one
+ * is of another version; else, without any: E_DAMAGED as soon as one has our magic, E_NOT_FOUND. */
+enum err superblock_choose(const uint8_t *pages, uint64_t device_bytes, struct superblock *ret);
+
 /* ---- which chunks are taken (allocator.c) ---- */
 
 struct allocator {

@@ -177,33 +177,25 @@ static enum task_next begin_load(struct store_open *o, const uint8_t *superblock
     return task_wait_in(&o->task, LOAD);
 }
 
-/* Either copy is enough; but where one is of another version, the other was not reached by it. */
 static enum task_next take_superblock(struct store_open *o)
 {
     struct opening *n = o->opening;
-    struct store *s = o->store;
-    struct geometry geo[2];
-    struct identity disk[2];
-    enum err err[2], worst = E_NOT_FOUND;
-    uint32_t copy;
+    struct superblock found;
+    enum err err = superblock_choose(n->pages, o->disk->size_bytes, &found);
 
-    for (copy = 0; copy < 2; copy++) {
-        err[copy] = superblock_decode(n->pages + (size_t)copy * PAGE_BYTES, copy,
-                                      o->disk->size_bytes, &geo[copy], &disk[copy]);
-        worst = err[copy] == E_DAMAGED ? E_DAMAGED : worst;
-    }
-    if (err[0] == E_UNSUPPORTED || err[1] == E_UNSUPPORTED)
+    if (err == E_UNSUPPORTED)
         return fail(
             o, E_UNSUPPORTED,
             "of a version, or with a feature, that this one does not know: use a newer one");
-    copy = err[0] ? 1 : 0;
-    if (err[copy] && n->io.refused > 0)
+    if (err && n->io.refused > 0)
         return fail(o, E_DISK, "the disk refuses to read its superblocks");
-    if (err[copy])
-        return fail(o, worst, superblocks_say(o, worst));
-    s->geo = geo[copy];
-    s->identity = disk[copy];
-    return begin_load(o, n->pages + (size_t)copy * PAGE_BYTES);
+    if (err)
+        return fail(o, err, superblocks_say(o, err));
+    if (o->only && !identity_equal(found.disk, *o->only))
+        return fail(o, E_FOREIGN, "it is another disk than the one that was looked at");
+    o->store->geo = found.geo;
+    o->store->identity = found.disk;
+    return begin_load(o, n->pages + (size_t)found.copy * PAGE_BYTES);
 }
 
 static enum task_next begin_replay(struct store_open *o)

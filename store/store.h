@@ -43,6 +43,8 @@ struct store_replica;
  * E_FOREIGN: *ret_text says what, e.g. "ext4 file system" (static text of at most 80 bytes).
  * E_EXISTS: a Dolmen store, or what is left of one.  E_DISK, E_SYSTEM: it cannot be told. */
 enum err store_probe(const char *path, char ret_text[80]);
+/* By which identity a store would be opened; none: by no one.  Blocking, for start. */
+struct identity store_identify(const char *path);
 
 struct store_format {
     struct env *env;
@@ -85,6 +87,7 @@ struct store_open {
     struct env *env;
     struct disk *disk;
     struct store_limits limits;
+    const struct identity *only; /* NULL: whichever it is */
     bool read_only; /* not a single write: no checkpoint, no changes; the journal stays staged */
     void (*done)(struct store_open *, enum err);
     struct store *store; /* when done with E_OK */
@@ -97,7 +100,8 @@ struct store_open {
 };
 
 /* Takes the disk on success; the caller closes it after store_close().  E_NOT_FOUND: no Dolmen
- * store here; E_UNSUPPORTED: an incompat feature; E_DAMAGED: both superblocks or both roots. */
+ * store here; E_UNSUPPORTED: an incompat feature; E_DAMAGED: both superblocks or both roots;
+ * E_FOREIGN: not `only` that disk's. */
 void store_open(struct store_open *o);
 
 struct store_close {

@@ -151,3 +151,22 @@ enum err superblock_decode(const void *page, uint32_t copy, uint64_t device_byte
     *ret_disk = disk;
     return E_OK;
 }
+
+/* Either copy is enough; but where one is of another version, the other was not reached by it. */
+enum err superblock_choose(const uint8_t *pages, uint64_t device_bytes, struct superblock *ret)
+{
+    struct superblock found[2];
+    enum err err[2];
+
+    for (uint32_t copy = 0; copy < 2; copy++) {
+        found[copy].copy = copy;
+        err[copy] = superblock_decode(pages + (size_t)copy * PAGE_BYTES, copy, device_bytes,
+                                      &found[copy].geo, &found[copy].disk);
+    }
+    if (err[0] == E_UNSUPPORTED || err[1] == E_UNSUPPORTED)
+        return E_UNSUPPORTED;
+    if (err[0] && err[1])
+        return err[0] == E_DAMAGED || err[1] == E_DAMAGED ? E_DAMAGED : E_NOT_FOUND;
+    *ret = found[err[0] ? 1 : 0];
+    return E_OK;
+}

@@ -8,13 +8,15 @@
 
 #define BYTES (UINT64_C(8) << 20)
 
-static uint64_t refused_from = UINT64_MAX; /* offsets that the disk does not read … */
-static uint64_t refused_to;                /* … up to here */
+static uint64_t refused_from = UINT64_MAX;  /* offsets that the disk does not read … */
+static uint64_t refused_to;                 /* … up to here … */
+static uint32_t refused_times = UINT32_MAX; /* … so often */
 
 /* In the place of the C library's: a disk with bad sectors. */
 ssize_t pread(int fd, void *buffer, size_t length, off_t offset)
 {
-    if ((uint64_t)offset >= refused_from && (uint64_t)offset < refused_to) {
+    if ((uint64_t)offset >= refused_from && (uint64_t)offset < refused_to && refused_times > 0) {
+        refused_times--;
         errno = EIO;
         return -1;
     }
@@ -109,6 +111,7 @@ static void our_own_is_known_by_either_superblock(void **state)
         put(superblock_offset(RIG_BYTES, copy), page, sizeof page);
         assert_int_equal(store_probe(path, text), E_EXISTS);
         assert_string_equal(text, "a Dolmen store");
+        assert_true(identity_equal(store_identify(path), DISK));
     }
 }
 
@@ -254,6 +257,34 @@ static void what_cannot_be_read_is_not_empty(void **state)
     assert_int_equal(store_probe("/", text), E_SYSTEM); /* has no size */
 }
 
+/* By which store_open() would take it. */
+static void a_store_has_the_identity_of_the_superblock_that_counts(void **state)
+{
+    uint8_t page[PAGE_BYTES] = {0};
+    struct geometry g;
+
+    (void)state;
+    formatted(&g);
+    superblock_encode(page, 1, VOLUME, &g);
+    put(superblock_offset(RIG_BYTES, 1), page, sizeof page);
+    assert_true(identity_equal(store_identify(path), DISK));
+    refused_from = 0;
+    refused_to = PAGE_BYTES;
+    refused_times = READ_TRIES - 1; /* an error may pass */
+    assert_true(identity_equal(store_identify(path), DISK));
+    refused_times = UINT32_MAX;
+    assert_true(identity_equal(store_identify(path), VOLUME));
+    refused_from = UINT64_MAX;
+    memset(page, 0, sizeof page);
+    put(superblock_offset(RIG_BYTES, 0), page, sizeof page);
+    put(superblock_offset(RIG_BYTES, 1), page, sizeof page);
+    assert_true(identity_none(store_identify(path)));
+    assert_int_equal(ftruncate(file, 100), 0);
+    assert_true(identity_none(store_identify(path)));
+    assert_true(identity_none(store_identify("/")));
+    assert_true(identity_none(store_identify("/nonexistent/disk")));
+}
+
 static void what_is_not_there_is_not_empty(void **state)
 {
     char text[80];
@@ -275,6 +306,7 @@ int main(void)
         cmocka_unit_test(a_root_alone_is_still_ours),
         cmocka_unit_test(a_table_or_the_second_root_alone_is_still_ours),
         cmocka_unit_test(what_cannot_be_read_is_not_empty),
+        cmocka_unit_test(a_store_has_the_identity_of_the_superblock_that_counts),
         cmocka_unit_test(what_is_not_there_is_not_empty),
     };
 

@@ -21,6 +21,34 @@ static void a_block_is_read_back(void **state)
     rig_end(&r);
 }
 
+/* Both superblocks are read, and nothing else is done. */
+static void another_disk_than_the_one_that_was_meant_is_left_alone(void **state)
+{
+    struct rig r = rig_begin(21, SIZE);
+    struct rig_wait w = {0};
+    struct store_open o = {.env = r.env,
+                           .disk = r.disk,
+                           .limits = rig_limits(),
+                           .only = &VOLUME,
+                           .done = rig_open_done,
+                           .own = &w};
+    uint64_t before;
+
+    (void)state;
+    rig_close(&r);
+    before = r.disk->submitted;
+    store_open(&o);
+    assert_int_equal(rig_await(&r, &w), E_FOREIGN);
+    assert_int_equal(r.disk->submitted - before, 2);
+    assert_null(o.store);
+    w = (struct rig_wait){0};
+    o.only = &DISK;
+    store_open(&o);
+    assert_int_equal(rig_await(&r, &w), E_OK);
+    r.store = o.store;
+    rig_end(&r);
+}
+
 static void writes_overlap(void **state)
 {
     struct rig r = rig_begin(2, SIZE);
@@ -524,6 +552,7 @@ int main(void)
         cmocka_unit_test(a_format_that_is_broken_off_leaves_no_store),
         cmocka_unit_test(a_file_is_written_in_full_and_a_device_is_not),
         cmocka_unit_test(a_block_is_read_back),
+        cmocka_unit_test(another_disk_than_the_one_that_was_meant_is_left_alone),
         cmocka_unit_test(writes_overlap),
         cmocka_unit_test(a_crash_keeps_what_was_answered),
         cmocka_unit_test(the_ring_goes_around),
