@@ -5,6 +5,7 @@
  *   blank, or a file that is not there and has a size   formatted, then opened
  *   a Dolmen store, whole or not                        opened, or refused: never formatted
  *   something else                                      refused: it is somebody's data
+ *   a copy of another disk of the node                  refused, both: same_disks.h
  *
  * With --allow-faults each disk is opened behind one that fails on purpose (env/faulty_disk.h).
  */
@@ -98,10 +99,11 @@ static void formatted(struct store_format *f, enum err err)
 
 static void format_begin(struct node_disks *d)
 {
+    current(d)->identity = chance_identity(d->env->chance);
     d->format = (struct store_format){
         .env = d->env,
         .disk = current(d)->disk,
-        .identity = chance_identity(d->env->chance),
+        .identity = current(d)->identity,
         .done = formatted,
     };
     log_event(d->env->log, LOG_LEVEL_INFO, "storaged", "format_begun", "disk=%s bytes=%" PRIu64,
@@ -124,10 +126,30 @@ static void open_begin(struct node_disks *d)
         .env = d->env,
         .disk = current(d)->disk,
         .limits = limits_store(d->config, current(d)->disk->size_bytes),
+        .only = current(d)->same ? &current(d)->identity : NULL,
         .done = opened,
     };
     d->busy = true;
     store_open(&d->open);
+}
+
+/* false: it is another disk of the node, or nobody knows which of them is the newer one (said). */
+static bool is_unique(struct node_disks *d)
+{
+    const struct same_disk *same = current(d)->same;
+    char why[CONFIG_PATH_MAX + 200];
+
+    if (!same || (!same->alias_of && !same->copy_of))
+        return true;
+    if (same->alias_of)
+        snprintf(why, sizeof why, "is the same disk as %s", same->alias_of);
+    else
+        snprintf(why, sizeof why,
+                 "and %s are copies of one disk, %s, and nobody can tell which is the newer one: "
+                 "neither is opened; take one of them out of the configuration",
+                 same->copy_of, identity_show(same->identity).text);
+    refused(d, why);
+    return false;
 }
 
 static void look_again(struct timer *t)
@@ -207,6 +229,8 @@ static enum task_next look(struct node_disks *d)
 
     if (d->at == d->count || d->stopping)
         return task_goto(&d->task, ALL);
+    if (!is_unique(d))
+        return task_goto(&d->task, NEXT);
     c = current(d)->config;
     content = disk_content(c->path, what);
     if (!content_allows(d, content, what))
@@ -372,9 +396,15 @@ void disks_open(struct node_disks *d, struct env *env, const struct node_config 
                 struct disks_share share, void (*done)(struct node_disks *))
 {
     *d = (struct node_disks){.env = env, .done = done, .config = config};
-    for (uint32_t i = share.first; i < config->disk_count; i += share.step)
-        d->disks[d->count++] =
-            (struct node_disk){.config = &config->disks[i], .path = config->disks[i].path};
+    for (uint32_t i = share.first; i < config->disk_count; i += share.step) {
+        struct node_disk *disk = &d->disks[d->count++];
+
+        *disk = (struct node_disk){.config = &config->disks[i], .path = config->disks[i].path};
+        if (share.same) {
+            disk->same = &share.same->disks[i];
+            disk->identity = disk->same->identity;
+        }
+    }
     task_start(&d->task, &disks_kind, &env->tasks, LOOK);
 }
 

@@ -10,11 +10,14 @@
 
 #include "storaged/config.h"
 #include "storaged/disk_watch.h"
+#include "storaged/same_disks.h"
 #include "store/store.h"
 
 struct node_disk {
     const struct node_disk_config *config;
     const char *path;
+    const struct same_disk *same; /* NULL: no other disk is looked at         */
+    struct identity identity;     /* what was compared, or given at its format */
     struct disk *disk;
     struct store *store; /* NULL: not open */
     struct disk_watch watch;
@@ -42,9 +45,11 @@ struct node_disks {
 /* Which of the configuration's: every `step`-th from `first` on. */
 struct disks_share {
     uint32_t first, step;
+    const struct same_disks *same; /* of all of them; NULL: in a simulated world */
 };
 
-/* Opens one after the other, then `done`.  config is the caller's, for good. */
+/* Opens one after the other, then `done`.  config and share.same are the
+ * caller's, for good. */
 void disks_open(struct node_disks *d, struct env *env, const struct node_config *config,
                 struct disks_share share, void (*done)(struct node_disks *));
 /* While they are being opened: looks at no further one, breaks off a format; `done` comes soon. */

@@ -108,7 +108,7 @@ static void fill_there(struct errand *e)
 {
     struct home *home = container_of(e, struct home, errand);
     uint32_t homes = home->all->count;
-    struct disks_share share = {(home->number + homes - 1) % homes, homes};
+    struct disks_share share = {(home->number + homes - 1) % homes, homes, &home->all->same};
 
     home->err = home->number > 0 ? target_open(home) : E_OK;
     disks_open(&home->disks, home->env, home->all->config, share, disks_done);
@@ -116,6 +116,7 @@ static void fill_there(struct errand *e)
 
 void homes_fill(struct homes *h, void (*done)(struct homes *))
 {
+    same_disks_find(h->config, &h->same);
     ask(h, 0, fill_there, done);
 }
 

@@ -18,6 +18,7 @@ struct homes {
     /* its own */
     const struct node_config *config;
     const struct limits *limits;
+    struct same_disks same; /* written before any home opens its disks */
     void (*done)(struct homes *);
     uint32_t to_come;
 };
@@ -32,7 +33,8 @@ uint64_t homes_bytes(const struct homes *h); /* of the reactors */
 /* Threads for those beside control; after that the rules of home.h. */
 must_check enum err homes_turn(struct homes *h);
 
-/* Each opens its disks, and beside control a target for the sessions of its volumes. */
+/* Blocks until it is known which disks are copies; then each opens its own, and beside control a
+ * target for the sessions of its volumes. */
 void homes_fill(struct homes *h, void (*done)(struct homes *));
 must_check enum err homes_err(const struct homes *h); /* after that: a target could not be opened */
 void homes_disks_stop(struct homes *h);               /* while they are being opened: once */

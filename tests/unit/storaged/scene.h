@@ -105,13 +105,14 @@ static bool disks_are(void *arg)
 static void open_disks(struct scene *s)
 {
     static const char *const paths[] = {DISK_PATH, OTHER_DISK_PATH};
+    struct disks_share share = {.first = 0, .step = 1};
 
     for (uint32_t i = 0; i < s->config.disk_count; i++) {
         sim_disk_make(s->sim, paths[i], DISK_BYTES);
         s->config.disks[i].bytes = DISK_BYTES;
         snprintf(s->config.disks[i].path, sizeof s->config.disks[i].path, "%s", paths[i]);
     }
-    disks_open(&s->home->disks, s->home->env, &s->config, (struct disks_share){0, 1}, disks_done);
+    disks_open(&s->home->disks, s->home->env, &s->config, share, disks_done);
     until(s, disks_are);
     assert_int_equal(disks_opened(&s->home->disks), s->config.disk_count);
     s->disk = store_identity(s->home->disks.disks[0].store);
