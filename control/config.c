@@ -36,12 +36,9 @@ static bool listen_valid(const char *value, char why[160])
     return http_listen_check(value, why) == E_OK;
 }
 
-/* RFC 7143 4.2.7: iqn.yyyy-mm.reversed.name; ours is lower case throughout. */
 static bool iqn_valid(const char *value, char why[160])
 {
-    size_t length = strspn(value, "abcdefghijklmnopqrstuvwxyz0123456789.-:");
-
-    if (strncmp(value, "iqn.", 4) == 0 && value[length] == '\0' && length > 12)
+    if (record_iqn_prefix_valid(value))
         return true;
     snprintf(why, 160, "\"%s\" must be iqn.yyyy-mm.name of a-z 0-9 . - :", value);
     return false;

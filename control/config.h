@@ -9,15 +9,16 @@
 #define CONTROL_CONFIG_H
 
 #include "base/err.h"
+#include "metadata/records.h"
 
 #include <stdio.h>
 
 #define CONFIG_WHY 320u
 
 struct control_config {
-    char dir[512];       /* the keeper's folder                */
-    char listen[64];     /* "127.0.0.1:7480"; loopback only    */
-    char iqn_prefix[80]; /* of every target's name             */
+    char dir[512];                              /* the keeper's folder                */
+    char listen[64];                            /* "127.0.0.1:7480"; loopback only    */
+    char iqn_prefix[RECORD_IQN_PREFIX_MAX + 1]; /* of every target's name             */
 };
 
 /* E_CONFIG, or E_NOT_FOUND …: `why` is one line, file:line: what, and the bound. */

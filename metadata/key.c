@@ -103,3 +103,26 @@ bool record_initiator_valid(const char *initiator)
     }
     return true;
 }
+
+/* 'd': a digit; anything else: itself. */
+static bool follows(const char *text, const char *form)
+{
+    for (; *form; form++, text++) {
+        if (*form == 'd' ? *text < '0' || *text > '9' : *text != *form)
+            return false;
+    }
+    return true;
+}
+
+bool record_iqn_prefix_valid(const char *prefix)
+{
+    const char *month, *name;
+
+    if (strlen(prefix) > RECORD_IQN_PREFIX_MAX || !follows(prefix, "iqn.dddd-dd."))
+        return false;
+    month = prefix + strlen("iqn.yyyy-");
+    name = month + strlen("mm.");
+    return strncmp(month, "00", 2) != 0 && strncmp(month, "12", 2) <= 0 &&
+           (islower((unsigned char)*name) || isdigit((unsigned char)*name)) &&
+           name[strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789.-:")] == '\0';
+}

@@ -25,6 +25,7 @@
 #define RECORD_VALUE_MAX      (64u << 10)
 #define RECORD_NAME_MAX       64u /* of volumes, nodes, racks: [a-z0-9][a-z0-9.-]* */
 #define RECORD_INITIATOR_MAX  224u
+#define RECORD_IQN_PREFIX_MAX 79u
 #define RECORD_CHAP_MAX       128u
 #define RECORD_SECRET_LEAST   12u /* RFC 7143 9.2.1: 96 bits */
 #define RECORD_VERSION        1u
@@ -135,6 +136,9 @@ struct grave_record {
 bool record_name_valid(const char *name);
 /* iqn., eui. or naa., then letters, digits and . : - _ ; shorter than RECORD_INITIATOR_MAX. */
 bool record_initiator_valid(const char *initiator);
+/* iqn.yyyy-mm.name (RFC 7143 4.2.7.4) of a-z 0-9 . - :, at most RECORD_IQN_PREFIX_MAX: what metad
+ * and every node begin a target's name with. */
+bool record_iqn_prefix_valid(const char *prefix);
 /* 1 to RECORD_CHAP_MAX of [A-Za-z0-9._~+/=:@-]: nothing that any initiator's form must quote. */
 bool record_chap_word_valid(const char *word);
 /* Users are words, secrets words of RECORD_SECRET_LEAST bytes and more; both directions differ. */

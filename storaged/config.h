@@ -27,7 +27,6 @@
 #define CONFIG_DISKS_MAX   24u
 #define HOMES_MAX          64u /* reactors */
 #define DISK_BYTES_LEAST   (UINT64_C(512) << 20)
-#define IQN_PREFIX_MAX     200u
 #define CONFIG_PROBLEM_MAX 700u
 
 struct node_disk_config {
@@ -41,7 +40,7 @@ struct node_config {
     char name[RECORD_NAME_MAX + 1];
     char rack[RECORD_NAME_MAX + 1];
     char metad[256];
-    char iqn_prefix[IQN_PREFIX_MAX];
+    char iqn_prefix[RECORD_IQN_PREFIX_MAX + 1];
     char profile[16];
     uint64_t lock_memory; /* 0 or 1 */
     uint64_t reactors;

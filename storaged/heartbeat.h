@@ -19,6 +19,7 @@ struct heartbeat {
     struct metad *metad;
     struct agent *agent;
     const char *status;                  /* address of the status port; "": there is none */
+    const char *iqn_prefix;              /* that it knows targets by */
     void (*stopped)(struct heartbeat *); /* after heartbeat_stop() */
 
     /* its own */

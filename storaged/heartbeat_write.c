@@ -221,6 +221,8 @@ char *heartbeat_write(const struct heartbeat *h)
         json_object_set_new(body, "rivals", rivals_json(a));
     if (*a->strange)
         json_object_set_new(body, "held", json_string(a->strange));
+    if (h->iqn_prefix)
+        json_object_set_new(body, "iqn_prefix", json_string(h->iqn_prefix));
     if (h->status && *h->status)
         json_object_set_new(body, "status_address", json_string(h->status));
     text = body ? json_dumps(body, JSON_COMPACT) : NULL;

@@ -362,6 +362,7 @@ static bool run(struct node *n)
         .metad = n->metad,
         .agent = &n->agent,
         .status = n->status ? status_address(n->status) : "",
+        .iqn_prefix = n->config->iqn_prefix,
         .stopped = heartbeat_stopped,
     };
     n->agent_running = true;

@@ -46,7 +46,7 @@ const struct setting settings[] = {
      .fallback = "127.0.0.1:7490", .read = read_status,
      .sentence = "Over HTTP: /metrics, /healthz, and what `dolmen top` reads."},
     {"iqn_prefix", SETTING_TEXT, PLACE(iqn_prefix), .unit = "text",
-     .bound = "iqn.yyyy-mm.name of a-z 0-9 . - :, to 199 bytes",
+     .bound = "iqn.yyyy-mm.name of a-z 0-9 . - :, to 79 bytes",
      .fallback = ISCSI_PREFIX, .read = read_iqn_prefix,
      .sentence = "Of every target's name: the same as metad's."},
     {"profile", SETTING_TEXT, PLACE(profile), .unit = "text", .bound = "\"small\" or \"node\"",

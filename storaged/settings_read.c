@@ -118,13 +118,9 @@ bool read_iqn_prefix(struct config_reader *r, const config_setting_t *s)
 
     if (!read_text(r, s, prefix, sizeof r->config->iqn_prefix))
         return false;
-    if (strncmp(prefix, "iqn.", 4) != 0)
-        return config_wrong(r, line_of(s), "iqn_prefix begins with \"iqn.\" (RFC 7143 4.2.7.4)");
-    for (const char *c = prefix; *c; c++)
-        if (!islower((unsigned char)*c) && !isdigit((unsigned char)*c) && !strchr(".-:", *c))
-            return config_wrong(
-                r, line_of(s), "iqn_prefix is lower-case letters, digits, dots, dashes and colons");
-    return true;
+    return record_iqn_prefix_valid(prefix) ||
+           config_wrong(r, line_of(s),
+                        "iqn_prefix is iqn.yyyy-mm.name of a-z 0-9 . - :, not \"%s\"", prefix);
 }
 
 bool read_profile(struct config_reader *r, const config_setting_t *s)

@@ -4,6 +4,7 @@
 #include "control/api/api.h"
 #include "control/api/view.h"
 
+#include <string.h>
 #include <unistd.h>
 
 #define WHY_MAX     16u
@@ -12,6 +13,7 @@
 
 struct health {
     uint32_t nodes, nodes_silent, volumes, volumes_waiting;
+    const char *iqn_prefix; /* of metad's configuration */
     json_t *why;
     uint32_t more; /* reasons that were left out */
 };
@@ -38,6 +40,15 @@ static void say_doubled(struct health *h, const struct heartbeat *node)
                             *node->before_portal ? node->before_portal : "no portal"));
 }
 
+/* It knows none of the names that are given to initiators. */
+static void look_at_prefix(struct health *h, const struct heartbeat *node)
+{
+    if (*node->iqn_prefix && strcmp(node->iqn_prefix, h->iqn_prefix) != 0)
+        health_say(h, json_sprintf("node %s has iqn_prefix %s and metad has %s: initiators do not "
+                                   "find its targets; make them the same and start it again",
+                                   node->name, node->iqn_prefix, h->iqn_prefix));
+}
+
 static void look_at_nodes(struct health *h, const struct record_list *nodes,
                           const struct heartbeat_set *set)
 {
@@ -49,6 +60,8 @@ static void look_at_nodes(struct health *h, const struct record_list *nodes,
         if (node_read(nodes->records[i].value, &r) != E_OK)
             continue;
         alive = heartbeats_alive(set, r.node);
+        if (alive)
+            look_at_prefix(h, alive);
         if (!alive) {
             h->nodes_silent++;
             health_say(h, json_sprintf("node %s is silent", r.name));
@@ -194,7 +207,7 @@ static void look(struct control *c, struct health *h, const struct record_list l
 void health_show(struct control *c, const struct http_request *r, struct http_answer *a)
 {
     struct record_list lists[LISTS] = {{0}};
-    struct health h = {0};
+    struct health h = {.iqn_prefix = c->config.iqn_prefix};
     struct problem p;
 
     (void)r;

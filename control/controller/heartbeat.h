@@ -65,8 +65,9 @@ struct heartbeat {
     uint64_t arrived_ms; /* on metad's clock */
     struct identity node, incarnation;
     char name[RECORD_NAME_MAX + 1], rack[RECORD_NAME_MAX + 1];
-    char status_address[64];      /* of its status port; empty: none */
-    char held[HEARTBEAT_WHY_MAX]; /* why it changes nothing now; empty: not held */
+    char status_address[64];                    /* of its status port; empty: none */
+    char iqn_prefix[RECORD_IQN_PREFIX_MAX + 1]; /* that it knows targets by; empty: not said */
+    char held[HEARTBEAT_WHY_MAX];               /* why it changes nothing now; empty: not held */
     uint64_t revision; /* of the keeper, seen: as of it, what is not listed is not open, and lets
                         * nobody in; 0: of another lineage, or none */
     uint32_t volumes_max, attachments_max; /* it takes no more; UINT32_MAX: no cap known */

@@ -282,6 +282,16 @@ static bool held_take(const json_t *b, struct heartbeat *h, struct problem *p)
     return true;
 }
 
+static bool prefix_take(const json_t *b, struct heartbeat *h, struct problem *p)
+{
+    const char *prefix = "";
+
+    if (!body_text_maybe(b, "iqn_prefix", &prefix, p))
+        return false;
+    text_take(h->iqn_prefix, sizeof h->iqn_prefix, prefix);
+    return true;
+}
+
 /* calloc's failures are found here: a list with members but without memory. */
 static bool lists_complete(const struct heartbeat *h, struct problem *p)
 {
@@ -296,8 +306,8 @@ static bool heartbeat_read(struct control *c, const json_t *b, struct heartbeat 
     return body_identity(b, "node", &h->node, p) &&
            body_identity(b, "incarnation", &h->incarnation, p) &&
            body_name(b, "name", h->name, p) && body_name(b, "rack", h->rack, p) &&
-           revision_take(c, b, h, p) && held_take(b, h, p) && status_take(b, h, p) &&
-           body_u32_maybe(b, "volumes_max", &h->volumes_max, p) &&
+           revision_take(c, b, h, p) && held_take(b, h, p) && prefix_take(b, h, p) &&
+           status_take(b, h, p) && body_u32_maybe(b, "volumes_max", &h->volumes_max, p) &&
            body_u32_maybe(b, "attachments_max", &h->attachments_max, p) && portals_take(b, h, p) &&
            disks_take(b, h, p) && asides_take(b, h, p) && replicas_take(b, h, p) &&
            volumes_take(b, h, p) && attachments_take(b, h, p) && graves_take(b, h, p) &&
@@ -321,10 +331,11 @@ static bool heartbeat_take(struct control *c, const struct http_request *r, stru
     AUTO_JSON *b = NULL;
     struct heartbeat *h;
 
-    if (!body_read(r,
-                   "node incarnation name rack revision lineage portals disks replicas volumes "
-                   "attachments graves held volumes_max attachments_max status_address rivals",
-                   &b, p))
+    if (!body_read(
+            r,
+            "node incarnation name rack revision lineage portals disks replicas volumes "
+            "attachments graves held volumes_max attachments_max status_address rivals iqn_prefix",
+            &b, p))
         return false;
     h = heartbeat_new();
     if (!h)

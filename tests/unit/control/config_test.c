@@ -58,6 +58,7 @@ static void each_mistake_is_one_line_with_its_place(void **state)
         {"dir = \"/x\";\nlisten = \"127.0.0.1:-1\";", "is no address"},
         {"dir = \"/x\";\n\nlsiten = \"127.0.0.1:1\";", ":3: lsiten: unknown key"},
         {"dir = \"/x\";\niqn_prefix = \"dolmen\";", ":2: iqn_prefix: \"dolmen\" must be iqn."},
+        {"dir = \"/x\";\niqn_prefix = \"iqn.abcde-fg.h\";", ":2: iqn_prefix:"},
         {"dir = \"/x\";\niqn_prefix = \"iqn.2026-11.Internal\";", ":2: iqn_prefix:"},
         {"dir = \"/x\"\nlisten = = 5;", ": syntax error"},
         {"dir = (\"/x\");", ":1: dir: must be a string"},

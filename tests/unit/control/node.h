@@ -31,6 +31,7 @@ struct node {
     json_int_t ahead; /* claims to have seen so much more */
     char lineage[20];
     const char *_Atomic held;  /* says so, and why             */
+    const char *prefix;        /* has this iqn_prefix; NULL: says nothing */
     const char *aside;         /* leaves disk 0x77 aside, and says why; NULL: does not */
     const char *status;        /* says where its status port is; NULL: it has none */
     atomic_bool damaged;       /* says so of every replica that was never salvaged     */
@@ -165,6 +166,8 @@ static inline void node_beat(struct node *n)
     if (n->places > 0)
         json_object_set_new(json_array_get(json_object_get(body, "disks"), 0), "replicas_max",
                             json_integer(n->places));
+    if (n->prefix)
+        json_object_set_new(body, "iqn_prefix", json_string(n->prefix));
     if (n->aside)
         json_object_set_new(
             body, "rivals",

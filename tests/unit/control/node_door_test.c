@@ -408,6 +408,7 @@ static void garbage_heartbeats_are_refused_and_change_nothing(void **state)
               "\"chunks\":1,\"chunks_free\":1,\"replicas_max\":\"many\"}],\"volumes\":[],"
               "\"attachments\":[],\"graves\":[]"),
          "replicas_max"},
+        {BEAT(LISTS ",\"iqn_prefix\":7"), "\"iqn_prefix\""},
         {BEAT(LISTS ",\"rivals\":[{\"disk\":\"" NODE "\"}]"), "\"path\""},
         {BEAT(",\"portals\":[],\"disks\":[],\"volumes\":[{}],\"attachments\":[],\"graves\":[]"),
          "\"volume\""},

@@ -324,6 +324,21 @@ static void a_disk_that_is_left_aside_is_reported(void **state)
     assert_true(is_well(*state));
 }
 
+static void a_node_with_other_names_of_targets_is_reported(void **state)
+{
+    struct node n = {.metad = *state, .id = 0xa1, .incarnation = 0x20a1, .name = "n1", .chunks = 9};
+
+    node_register(&n);
+    n.prefix = "iqn.2026-11.internal.dolmen";
+    node_beat(&n);
+    assert_true(is_well(*state));
+    n.prefix = "iqn.2026-11.internal.other";
+    node_beat(&n);
+    assert_true(health_says(*state, "node n1 has iqn_prefix iqn.2026-11.internal.other and metad "
+                                    "has iqn.2026-11.internal.dolmen"));
+    assert_false(is_well(*state));
+}
+
 /* Nothing is left out without a word. */
 static void more_reasons_than_are_told_are_counted(void **state)
 {
@@ -389,6 +404,7 @@ int main(void)
         TEST(a_held_node_is_reported),
         TEST(a_disk_in_two_nodes_is_nobodys),
         TEST(a_disk_that_is_left_aside_is_reported),
+        TEST(a_node_with_other_names_of_targets_is_reported),
         TEST(more_reasons_than_are_told_are_counted),
         TEST(lists_are_paged),
     };

@@ -358,6 +358,39 @@ static void names_are_checked(void **state)
     assert_true(record_name_valid(long_name));
 }
 
+static void prefixes_of_target_names_are_checked(void **state)
+{
+    static const char *const bad[] = {
+        "",
+        "iqn.bad",
+        "iqn.2026-11",
+        "iqn.2026-11.",
+        "iqn.2026-11.:a",
+        "iqn.2026-00.a",
+        "iqn.2026-13.a",
+        "iqn.26-11.example",
+        "iqn.2026-11-example",
+        "eui.2026-11.example",
+        "iqn.2026-11.Example",
+        "iqn.2026-11.a b",
+        "iqn.2026-11.a_b",
+    };
+    char longest[RECORD_IQN_PREFIX_MAX + 2];
+
+    (void)state;
+    assert_true(record_iqn_prefix_valid("iqn.2026-11.internal.dolmen"));
+    assert_true(record_iqn_prefix_valid("iqn.2001-04.com.example:storage"));
+    assert_true(record_iqn_prefix_valid("iqn.2026-12.a"));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_false(record_iqn_prefix_valid(bad[i]));
+    memset(longest, 'a', sizeof longest);
+    memcpy(longest, "iqn.2026-11.", 12);
+    longest[RECORD_IQN_PREFIX_MAX + 1] = '\0';
+    assert_false(record_iqn_prefix_valid(longest));
+    longest[RECORD_IQN_PREFIX_MAX] = '\0';
+    assert_true(record_iqn_prefix_valid(longest));
+}
+
 static void initiators_are_checked(void **state)
 {
     char longest[RECORD_INITIATOR_MAX + 1];
@@ -451,6 +484,7 @@ int main(void)
         cmocka_unit_test(a_document_beyond_the_limit_is_damaged),
         cmocka_unit_test(a_head_with_half_a_process_is_damaged),
         cmocka_unit_test(names_are_checked),
+        cmocka_unit_test(prefixes_of_target_names_are_checked),
         cmocka_unit_test(initiators_are_checked),
         cmocka_unit_test(a_record_stands_under_its_own_key),
     };

@@ -78,7 +78,10 @@ static bool metad_is_missed(void *arg)
 /* The heartbeat of this moment; the caller's. */
 static json_t *heartbeat_now_json(struct scene *s)
 {
-    const struct heartbeat h = {.agent = &s->agent, .lineage = ID(77), .status = "127.0.0.1:7490"};
+    const struct heartbeat h = {.agent = &s->agent,
+                                .lineage = ID(77),
+                                .status = "127.0.0.1:7490",
+                                .iqn_prefix = ISCSI_PREFIX};
     char *text;
     json_t *body;
 
@@ -208,6 +211,7 @@ static void a_node_registers_itself_and_its_disks(void **state)
     assert_string_equal(text(body, "name"), "n1");
     assert_string_equal(text(body, "lineage"), "000000000000004d");
     assert_string_equal(text(body, "status_address"), "127.0.0.1:7490");
+    assert_string_equal(text(body, "iqn_prefix"), ISCSI_PREFIX);
     assert_string_equal(json_string_value(first_of(body, "portals")), "127.0.0.1:3260");
     assert_string_equal(text(first_of(body, "disks"), "disk"), identity_show(s->disk).text);
     assert_int_equal(json_integer_value(json_object_get(first_of(body, "disks"), "bytes")),
