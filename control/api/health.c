@@ -4,6 +4,7 @@
 #include "control/api/api.h"
 #include "control/api/view.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,6 +39,49 @@ static void say_doubled(struct health *h, const struct heartbeat *node)
                             node->portal_count ? node->portals[0] : "no portal",
                             identity_show(node->before).text,
                             *node->before_portal ? node->before_portal : "no portal"));
+}
+
+struct name {
+    char text[RECORD_NAME_MAX + 1];
+    struct identity node;
+};
+
+static int name_order(const void *a, const void *b)
+{
+    return strcmp(((const struct name *)a)->text, ((const struct name *)b)->text);
+}
+
+static uint32_t names_take(const struct record_list *nodes, struct name *ret)
+{
+    uint32_t count = 0;
+
+    for (uint32_t i = 0; i < nodes->count; i++) {
+        struct node_record r;
+
+        if (node_read(nodes->records[i].value, &r) != E_OK)
+            continue;
+        ret[count].node = r.node;
+        memcpy(ret[count++].text, r.name, sizeof r.name);
+    }
+    return count;
+}
+
+/* Both are taken, for a node that lost its folder comes back as another one of its name. */
+static void look_at_names(struct health *h, const struct record_list *nodes)
+{
+    struct name *names = calloc(nodes->count + 1, sizeof *names);
+    uint32_t count = names ? names_take(nodes, names) : 0;
+
+    if (count > 1)
+        qsort(names, count, sizeof *names, name_order);
+    for (uint32_t i = 1; i < count; i++) {
+        if (strcmp(names[i - 1].text, names[i].text) == 0)
+            health_say(h, json_sprintf("two nodes are called %s: %s and %s; give one another name, "
+                                       "or remove the one that is gone by its identity",
+                                       names[i].text, identity_show(names[i - 1].node).text,
+                                       identity_show(names[i].node).text));
+    }
+    free(names);
 }
 
 /* It knows none of the names that are given to initiators. */
@@ -190,6 +234,7 @@ static void look(struct control *c, struct health *h, const struct record_list l
                                   "nothing is changed"));
     say_unreadable(c, h);
     look_at_nodes(h, &lists[0], &set);
+    look_at_names(h, &lists[0]);
     look_at_disks(h, &set);
     look_for_disks(h, &lists[3], &set);
     look_at_volumes(h, &lists[1], &lists[2], &set);

@@ -339,6 +339,29 @@ static void a_node_with_other_names_of_targets_is_reported(void **state)
     assert_false(is_well(*state));
 }
 
+static void two_nodes_of_one_name_are_reported(void **state)
+{
+    struct node a = {.metad = *state, .id = 0xa1, .incarnation = 0x20a1, .name = "n1", .chunks = 9};
+    struct node b = {.metad = *state, .id = 0xa2, .incarnation = 0x20a2, .name = "n2", .chunks = 9};
+    struct node c = {.metad = *state, .id = 0xa3, .incarnation = 0x20a3, .name = "n1", .chunks = 9};
+
+    node_register(&a);
+    node_register(&b);
+    node_beat(&a);
+    node_beat(&b);
+    assert_true(is_well(*state));
+    node_register(&c);
+    node_beat(&c);
+    assert_true(health_says(*state, "two nodes are called n1: "));
+    assert_true(health_says(*state, "00000000000000a1"));
+    assert_true(health_says(*state, "00000000000000a3"));
+    assert_false(health_says(*state, "called n2"));
+    c.name = "n3";
+    node_register(&c);
+    node_beat(&c);
+    assert_true(is_well(*state));
+}
+
 /* Nothing is left out without a word. */
 static void more_reasons_than_are_told_are_counted(void **state)
 {
@@ -405,6 +428,7 @@ int main(void)
         TEST(a_disk_in_two_nodes_is_nobodys),
         TEST(a_disk_that_is_left_aside_is_reported),
         TEST(a_node_with_other_names_of_targets_is_reported),
+        TEST(two_nodes_of_one_name_are_reported),
         TEST(more_reasons_than_are_told_are_counted),
         TEST(lists_are_paged),
     };
