@@ -42,6 +42,12 @@ bool control_range(struct control *c, const char *prefix, struct record_list *re
     return err ? problem(p, err, "the records cannot be read") : true;
 }
 
+/* What a compare, or a check of the transaction, refused says nothing about the keeper. */
+static bool keepers_own(enum err err)
+{
+    return err != E_CONFLICT && err != E_INVALID && err != E_TOO_LARGE;
+}
+
 enum err control_transact(struct control *c, const struct record_transaction *t,
                           uint64_t *ret_revision)
 {
@@ -49,7 +55,30 @@ enum err control_transact(struct control *c, const struct record_transaction *t,
 
     if (!err || err == E_IN_DOUBT)
         board_tell(&c->board);
+    if (err ? keepers_own(err) : t->put_count > 0)
+        trouble_stored(
+            &c->trouble,
+            &(struct trouble_stored){.err = err, .dir = c->config.dir, .now_ms = monotonic_ms()},
+            c->log);
     return err;
+}
+
+void control_refused(const struct control *c, enum err err, struct problem *p, const char *what,
+                     const char *name)
+{
+    const char *dir = c->config.dir;
+
+    if (!err || err == E_CONFLICT)
+        problem_fill(p, err, "%s %.80s changed meanwhile", what, name);
+    else if (err == E_NO_SPACE)
+        problem_fill(p, err,
+                     "the file system of metad's records, %.200s, is full: nothing was changed; "
+                     "make room there",
+                     dir);
+    else if (err == E_IN_DOUBT)
+        problem_fill(p, err, "the records in %.200s: nothing was changed, or all", dir);
+    else
+        problem_fill(p, err, "%s %.80s was not changed", what, name);
 }
 
 struct record_transaction *transaction_new(void)

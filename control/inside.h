@@ -43,11 +43,15 @@ struct control {
 
 struct identity control_identity(void);
 
-/* keeper_range / keeper_transact with the problem filled; a change wakes who waits. */
+/* keeper_range with the problem filled; keeper_transact: a change wakes who waits, and what the
+ * keeper itself refuses is logged. */
 bool control_range(struct control *c, const char *prefix, struct record_list *ret,
                    struct problem *p);
 enum err control_transact(struct control *c, const struct record_transaction *t,
                           uint64_t *ret_revision);
+/* Why a transaction about `what` ("volume") of that name was refused. */
+void control_refused(const struct control *c, enum err err, struct problem *p, const char *what,
+                     const char *name);
 
 /* A transaction, on the heap because it is large: as it is being built over a fresh read. */
 struct record_transaction *transaction_new(void);

@@ -39,9 +39,6 @@ static bool apply(struct control *c)
 
         if (!err)
             log_change(c, change);
-        else if (err != E_CONFLICT)
-            log_event(c->log, LOG_LEVEL_ERROR, "metad", "change_failed", "kind=%s why=\"%s\"",
-                      change_name(change->kind), err_text(err));
         changed = changed || !err;
     }
     return changed;

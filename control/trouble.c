@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define SAID_EVERY_MS 60000u
+
 void trouble_init(struct trouble *t)
 {
     *t = (struct trouble){0};
@@ -27,6 +29,33 @@ void trouble_look(struct trouble *t, const struct record_list *all, struct log *
                   now.unreadable, now.keys);
     t->census = now;
     pthread_mutex_unlock(&t->lock);
+}
+
+void trouble_stored(struct trouble *t, const struct trouble_stored *answer, struct log *log)
+{
+    enum err err = answer->err;
+    bool says;
+
+    pthread_mutex_lock(&t->lock);
+    t->refused = err;
+    says = err && (err != t->said || answer->now_ms - t->said_ms >= SAID_EVERY_MS);
+    if (says) {
+        t->said = err;
+        t->said_ms = answer->now_ms;
+        log_event(log, LOG_LEVEL_ERROR, "metad", "change_failed", "dir=\"%s\" why=\"%s\"",
+                  answer->dir, err_text(err));
+    }
+    pthread_mutex_unlock(&t->lock);
+}
+
+enum err trouble_refused(struct trouble *t)
+{
+    enum err err;
+
+    pthread_mutex_lock(&t->lock);
+    err = t->refused;
+    pthread_mutex_unlock(&t->lock);
+    return err;
 }
 
 struct record_census trouble_census(struct trouble *t)

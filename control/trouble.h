@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * control/trouble.h — what is wrong with the records: found by the controller, logged when it
- * changes, shown by /healthz.
+ * control/trouble.h — what is wrong with the records: found by the controller or by a change that
+ * the keeper refuses, logged when it changes, shown by /healthz.
  *
  * Any thread may call, but trouble_look(), which is the controller's.
  */
@@ -16,6 +16,9 @@
 struct trouble {
     pthread_mutex_t lock;
     struct record_census census; /* what a record that cannot be read is about waits */
+    enum err refused;            /* the keeper's answer to the last change; E_OK: it is stored */
+    enum err said;               /* the last that was logged, … */
+    uint64_t said_ms;            /* … and when              */
 };
 
 void trouble_init(struct trouble *t);
@@ -23,6 +26,15 @@ void trouble_done(struct trouble *t);
 
 /* Judges all records, of every kind; says so in the log where it is not as it was. */
 void trouble_look(struct trouble *t, const struct record_list *all, struct log *log);
+
+/* What the keeper, which is in `dir`, answered to a change.  Said once a minute while it is so. */
+struct trouble_stored {
+    enum err err;
+    const char *dir;
+    uint64_t now_ms;
+};
+void trouble_stored(struct trouble *t, const struct trouble_stored *answer, struct log *log);
+enum err trouble_refused(struct trouble *t); /* E_OK: the last change is stored */
 
 /* As of the last look. */
 struct record_census trouble_census(struct trouble *t);

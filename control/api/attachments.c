@@ -384,7 +384,7 @@ static enum err wish_store(struct control *c, const char *volume, struct attachm
         err = volume_allows(c, &v, wish, p) && node_allows(c, &v, p) ? E_OK : E_INVALID;
         if (!err) {
             err = wish_put(c, &v, wish);
-            problem_fill(p, err, "volume %s changed meanwhile", v.volume.name);
+            control_refused(c, err, p, "volume", v.volume.name);
         }
         view_done(&v);
     }
@@ -473,7 +473,7 @@ static enum err end_store(struct control *c, const char *id, struct problem *p)
         err = end_once(c, &f);
         free(f.json);
         if (err)
-            problem_fill(p, err, "attachment %.80s could not be changed", id);
+            control_refused(c, err, p, "attachment", id);
     }
     return err;
 }

@@ -110,7 +110,9 @@ static bool disk_mark(struct control *c, const char *id, struct identity *ret, s
         ok = nobody_has(c, *ret, p) && nothing_wanted(c, *ret, p);
     if (ok) {
         err = mark(c, at, &disk);
-        ok = !err || problem(p, err, "disk %s changed meanwhile", id);
+        ok = !err;
+        if (err)
+            control_refused(c, err, p, "disk", id);
     }
     record_list_free(&list);
     return ok;

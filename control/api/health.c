@@ -222,6 +222,15 @@ static void say_unreadable(struct control *c, struct health *h)
                                    census.unreadable > CENSUS_KEYS_SHOWN ? ", …" : ""));
 }
 
+static void say_refused(struct control *c, struct health *h)
+{
+    enum err err = trouble_refused(&c->trouble);
+
+    if (err)
+        health_say(h, json_sprintf("the last change of the records was not stored in %s: %s",
+                                   c->config.dir, err_text(err)));
+}
+
 static void look(struct control *c, struct health *h, const struct record_list lists[LISTS],
                  struct http_answer *a)
 {
@@ -233,6 +242,7 @@ static void look(struct control *c, struct health *h, const struct record_list l
         health_say(h, json_string("a node has seen a newer revision than the keeper holds: "
                                   "nothing is changed"));
     say_unreadable(c, h);
+    say_refused(c, h);
     look_at_nodes(h, &lists[0], &set);
     look_at_names(h, &lists[0]);
     look_at_disks(h, &set);

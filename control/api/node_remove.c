@@ -102,7 +102,9 @@ static bool forget(struct control *c, const struct record *at, struct identity n
     if (!err)
         err = control_transact(c, t, &revision);
     transaction_free(t);
-    return !err || problem(p, err, "node %s changed meanwhile", identity_show(node).text);
+    if (err)
+        control_refused(c, err, p, "node", identity_show(node).text);
+    return !err;
 }
 
 void node_remove(struct control *c, const struct http_request *r, struct http_answer *a)

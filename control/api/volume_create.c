@@ -87,8 +87,10 @@ static bool creation_commit(struct control *c, struct creation *n, struct record
 
     if (err == E_CONFLICT)
         return problem(p, E_EXISTS, "a volume has the name %s already", n->volume.name);
-    if (err)
-        return problem(p, err, "the volume's records could not be stored");
+    if (err) {
+        control_refused(c, err, p, "volume", n->volume.name);
+        return false;
+    }
     log_event(c->log, LOG_LEVEL_INFO, "metad", "volume_created", "volume=%s name=%s bytes=%llu",
               identity_show(n->volume.volume).text, n->volume.name,
               (unsigned long long)n->volume.bytes);

@@ -158,7 +158,7 @@ static enum err salvage_once(struct control *c, struct salvage *z, struct record
                      v.volume.name);
     err = ok && salvage_head(&v, z, t, p) ? control_transact(c, t, &revision) : E_INVALID;
     if (err != E_INVALID)
-        problem_fill(p, err, "volume %s changed meanwhile", v.volume.name);
+        control_refused(c, err, p, "volume", v.volume.name);
     board_release(&set);
     view_done(&v);
     return err;

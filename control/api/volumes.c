@@ -235,7 +235,7 @@ static enum err resize_once(struct control *c, struct resize *z, struct record_t
         err = E_INVALID;
     if (!err) {
         err = control_transact(c, t, &revision);
-        problem_fill(p, err, "volume %s changed meanwhile", v.volume.name);
+        control_refused(c, err, p, "volume", v.volume.name);
     }
     view_done(&v);
     return err;
@@ -346,7 +346,7 @@ static enum err mark_once(struct control *c, struct volume_view *v, struct probl
         err = control_transact(c, t, &revision);
     transaction_free(t);
     if (err)
-        problem_fill(p, err, "volume %s changed meanwhile", v->volume.name);
+        control_refused(c, err, p, "volume", v->volume.name);
     return err;
 }
 

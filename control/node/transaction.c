@@ -282,8 +282,9 @@ static bool request_run(struct control *c, const struct http_request *r, struct 
             return false;
     }
     err = control_transact(c, q->transaction, ret_revision);
-    return err ? problem(p, err, "nothing was changed%s", err == E_IN_DOUBT ? ", or all" : "")
-               : true;
+    if (err)
+        control_refused(c, err, p, "what was compared by node", identity_show(q->node).text);
+    return !err;
 }
 
 void node_transaction(struct control *c, const struct http_request *r, struct http_answer *a)

@@ -14,15 +14,18 @@ struct scene {
     struct stage *stage;
     const char *fails; /* the next read that begins so; NULL: none */
     bool fails_after_transact;
+    enum err stores; /* E_OK, or why it stores nothing */
 };
 
-static void log_nothing(struct log *log, enum log_level level, const char *line)
+static uint32_t failures; /* lines that say that a change failed */
+
+static void log_counts(struct log *log, enum log_level level, const char *line)
 {
     (void)log;
     (void)level;
-    (void)line;
+    failures += strstr(line, " change_failed dir=\"/srv/metad\" why=\"") != NULL;
 }
-static struct log quiet = {.write = log_nothing, .least = LOG_LEVEL_ERROR};
+static struct log quiet = {.write = log_counts, .least = LOG_LEVEL_ERROR};
 
 static enum err range(struct keeper *k, const char *prefix, struct record_list *ret)
 {
@@ -40,6 +43,8 @@ static enum err transact(struct keeper *k, const struct record_transaction *t,
 {
     struct scene *s = container_of(k, struct scene, keeper);
 
+    if (s->stores)
+        return s->stores;
     s->fails = s->fails_after_transact ? "head/" : NULL;
     return keeper_transact(s->stage->keeper, t, ret_revision);
 }
@@ -144,6 +149,40 @@ static void a_volume_that_cannot_be_read_is_not_deleted(void **state)
 
     s->fails_after_transact = true;
     expect_status(call(s, volume_delete, "v7", ""), 202);
+}
+
+static void expect_says(struct reply r, unsigned status, const char *text)
+{
+    if (r.status != status || !strstr(r.body ? r.body : "", text))
+        fail_msg("%u: %s", r.status, r.body ? r.body : "");
+    free(r.body);
+}
+
+static void what_the_keeper_cannot_store_is_said_with_its_folder(void **state)
+{
+    static const char attach[] = "{\"volume\":\"v7\",\"initiator\":\"iqn.2026-11.internal.x:a\"}";
+    struct scene *s = *state;
+
+    failures = 0;
+    trouble_init(&s->control.trouble);
+    snprintf(s->control.config.dir, sizeof s->control.config.dir, "/srv/metad");
+    expect_says(call(s, health_show, "", ""), 200, "\"why\":[\"node");
+    s->stores = E_NO_SPACE;
+    expect_says(call(s, volume_delete, "v7", ""), 507, "/srv/metad, is full");
+    expect_says(call(s, attachment_create, "", attach), 507, "/srv/metad, is full");
+    assert_int_equal(failures, 1); /* once a minute */
+    expect_says(call(s, health_show, "", ""), 200, "not stored in /srv/metad: no free space");
+    s->stores = E_IN_DOUBT;
+    expect_says(call(s, volume_delete, "v7", ""), 503, "nothing was changed, or all");
+    assert_int_equal(failures, 2);
+    s->stores = E_OK;
+    expect_status(call(s, attachment_create, "", attach), 202);
+    expect_says(call(s, health_show, "", ""), 200, "\"why\":[\"node");
+    s->stores = E_CONFLICT; /* somebody else's change is no fault of the keeper */
+    expect_says(call(s, volume_resize, "v7", "{\"size_bytes\":25769803776}"), 409, "");
+    expect_says(call(s, health_show, "", ""), 200, "\"why\":[\"node");
+    assert_int_equal(failures, 2);
+    trouble_done(&s->control.trouble);
 }
 
 static void nor_is_it_grown(void **state)
@@ -260,6 +299,7 @@ int main(void)
         TEST(a_copy_of_a_node_is_told_from_a_restart),
         TEST(metrics_show_each_node_until_it_is_removed),
         TEST(metrics_show_how_much_of_the_own_log_is_lost),
+        TEST(what_the_keeper_cannot_store_is_said_with_its_folder),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
