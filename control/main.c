@@ -111,31 +111,30 @@ static void asked_to_end(struct ending *e)
     sem_post(&container_of(e, struct serving, ending)->asked);
 }
 
+static int start_failed(const char *why)
+{
+    log_event(&log_stderr, LOG_LEVEL_ERROR, "metad", "start_failed", "%s", why);
+    log_flush(&log_stderr); /* it has the last word */
+    return 1;
+}
+
 static int serve(const struct control_config *config)
 {
     struct serving s = {.ending = {.log = &log_stderr, .subject = "metad", .asked = asked_to_end}};
     struct control *c;
     char why[CONFIG_WHY];
 
-    if (control_prepare(why) != E_OK) {
-        fprintf(stderr, "metad: %s\n", why);
-        return 1;
-    }
+    if (control_prepare(why) != E_OK)
+        return start_failed(why);
     signals_block();
-    if (log_writer_start()) {
-        fputs("metad: no thread that writes the log\n", stderr);
-        return 1;
-    }
+    if (log_writer_start())
+        return start_failed("no thread that writes the log");
     sem_init(&s.asked, 0, 0);
-    if (ending_start(&s.ending)) {
-        fputs("metad: cannot wait for signals: no thread, or no file handle\n", stderr);
-        return 1;
-    }
+    if (ending_start(&s.ending))
+        return start_failed("cannot wait for signals: no thread, or no file handle");
     if (control_open(config, &log_stderr, &c, why) != E_OK) {
-        log_flush(&log_stderr); /* it has the last word */
-        fprintf(stderr, "metad: %s\n", why);
         ending_done(&s.ending);
-        return 1;
+        return start_failed(why);
     }
     notify("READY=1\nSTATUS=serves %s", control_url(c));
     while (sem_wait(&s.asked) != 0)
