@@ -21,6 +21,12 @@ static const unsigned http_status_of[] = {
 };
 /* clang-format on */
 
+/* Of a cluster, this is also said where a count is reached, or a node is held. */
+static const char *title_of(enum err err)
+{
+    return err == E_NO_SPACE ? "there is no place for it now" : err_text(err);
+}
+
 static char slug_letter(char c)
 {
     if (c == '_')
@@ -51,7 +57,7 @@ void problem_fill(struct problem *p, enum err err, const char *detail, ...)
     va_list args;
 
     p->status = http_status_of[err];
-    p->title = err_text(err);
+    p->title = title_of(err);
     slug_write(p, err_name(err));
     va_start(args, detail);
     vsnprintf(p->detail, sizeof p->detail, detail, args);

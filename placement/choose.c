@@ -175,6 +175,7 @@ static void explain_full(const struct placement_spec *spec, char why[PLACEMENT_W
         first->volumes_max);
     if (full > 1)
         say(why, ", and %u more nodes are full", full - 1);
+    say(why, " (%s setting \"volumes\")", full > 1 ? "their" : "its");
 }
 
 /* … the nodes that are held, … */

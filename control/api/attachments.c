@@ -321,8 +321,10 @@ static bool node_allows(struct control *c, const struct volume_view *v, struct p
              control_range(c, "head/", &heads, p);
         count = attachments_at(&attachments, &heads, h->node);
         if (ok && count >= h->attachments_max)
-            ok = problem(p, E_NO_SPACE, "node %s has %u attachments and takes %u", h->name, count,
-                         h->attachments_max);
+            ok = problem(p, E_NO_SPACE,
+                         "node %s has %u attachments and takes %u (four for each of its setting "
+                         "\"volumes\")",
+                         h->name, count, h->attachments_max);
     }
     record_list_free(&attachments);
     record_list_free(&heads);

@@ -241,13 +241,12 @@ static void a_refusal_is_title_and_detail(void **state)
     (void)state;
     with(&r, &m,
          ANSWERS(
-             "507\n{\"type\":\"/problems/no-space\",\"title\":\"no free space is left\","
+             "507\n{\"type\":\"/problems/no-space\",\"title\":\"there is no place for it now\","
              "\"status\":507,\"detail\":\"asked for 2 TiB; the largest disk has 1.4 TiB free\"}"),
          "volume create web01 2T");
     assert_int_equal(r.result, CLI_FAILED);
-    assert_string_equal(
-        r.err,
-        "dolmen: no free space is left: asked for 2 TiB; the largest disk has 1.4 TiB free\n");
+    assert_string_equal(r.err, "dolmen: there is no place for it now: asked for 2 TiB; the largest "
+                               "disk has 1.4 TiB free\n");
     assert_string_equal(r.out, "");
 }
 

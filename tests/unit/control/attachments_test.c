@@ -168,8 +168,9 @@ static void a_node_takes_so_many_attachments(void **state)
     node_beat(&c->node);
     assert_int_equal(pthread_create(&c->node.thread, NULL, node_run, &c->node), 0);
     attached(attach(c, "iqn.2000-01.a:1", ",\"shared\":true"), id);
-    expect_problem(attach(c, "iqn.2000-01.a:2", ",\"shared\":true"), 507, "no-space",
-                   "node n1 has 1 attachments and takes 1");
+    expect_problem(
+        attach(c, "iqn.2000-01.a:2", ",\"shared\":true"), 507, "no-space",
+        "node n1 has 1 attachments and takes 1 (four for each of its setting \"volumes\")");
     r = on_id(c, "DELETE", id);
     assert_int_equal(r.status, 204);
     reply_done(&r);

@@ -170,7 +170,8 @@ static void a_node_full_of_volumes_is_passed_over(void **state)
     assert_int_equal(chosen[0], 1);
     nodes[1].volumes++;
     assert_int_equal(placement_choose(disks, 2, &spec, chosen, why), E_NO_SPACE);
-    assert_non_null(strstr(why, "node n1 has 64 volumes and takes 64, and 1 more nodes are full"));
+    assert_non_null(strstr(why, "node n1 has 64 volumes and takes 64, and 1 more nodes are full "
+                                "(their setting \"volumes\")"));
     nodes[0].volumes--;
     assert_int_equal(placement_choose(disks, 2, &spec, chosen, why), E_OK);
     assert_int_equal(chosen[0], 0);
