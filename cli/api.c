@@ -19,7 +19,14 @@ bool api_url(struct cli *cli, char ret[256])
     size_t length;
 
     if (!url || !*url) {
-        if (!cluster_dir(cli->dir, dir) || !cluster_read(dir, &cluster) || !*cluster.url) {
+        enum cluster_found found =
+            cluster_dir(cli->dir, dir) ? cluster_read(dir, &cluster) : CLUSTER_NONE;
+
+        if (found == CLUSTER_UNREADABLE || found == CLUSTER_LOST) {
+            cluster_say(found, dir, cli->err);
+            return false;
+        }
+        if (found == CLUSTER_NONE || !*cluster.url) {
             fprintf(cli->err,
                     "dolmen: no cluster is known here: say where metad answers with --url or "
                     "DOLMEN_URL (as a service: http://127.0.0.1:7480), or start one with `dolmen "

@@ -71,21 +71,11 @@ static void process_read(const json_t *object, struct cluster_process *ret)
     text_read(object, "log", ret->log, sizeof ret->log);
 }
 
-bool cluster_read(const char *dir, struct cluster *ret)
+static void members_read(const json_t *file, struct cluster *ret)
 {
-    char path[CLUSTER_PATH_MAX];
-    json_t *file, *node;
+    json_t *node;
     size_t i;
 
-    memset(ret, 0, sizeof *ret);
-    snprintf(ret->dir, sizeof ret->dir, "%s", dir);
-    if (!path_join(path, dir, "cluster.json"))
-        return false;
-    file = json_load_file(path, 0, NULL);
-    if (!json_is_object(file)) {
-        json_decref(file);
-        return false;
-    }
     text_read(file, "url", ret->url, sizeof ret->url);
     process_read(json_object_get(file, "metad"), &ret->metad);
     json_array_foreach(json_object_get(file, "nodes"), i, node)
@@ -98,21 +88,81 @@ bool cluster_read(const char *dir, struct cluster *ret)
         process_read(node, &ret->nodes[i].process);
         ret->node_count++;
     }
-    json_decref(file);
-    return true;
 }
 
-bool cluster_there(const char *dir)
+/* A daemon that runs holds a lock in its own folder. */
+static bool is_locked(const char *dir, const char *name)
 {
     char path[CLUSTER_PATH_MAX];
+    bool locked;
+    int fd;
 
-    return path_join(path, dir, "cluster.json") && access(path, F_OK) == 0;
+    if (!path_join(path, dir, name))
+        return false;
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    locked = flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    close(fd);
+    return locked;
+}
+
+/* Daemons that `up` started: where it never was, they are somebody else's. */
+static bool daemons_run(const char *dir)
+{
+    char name[24], lock[CLUSTER_PATH_MAX];
+
+    if (!path_join(lock, dir, "cluster.lock") || access(lock, F_OK) != 0)
+        return false;
+    for (uint32_t i = 1; i <= CLUSTER_NODES_MAX; i++) {
+        snprintf(name, sizeof name, "n%u/lock", i);
+        if (is_locked(dir, name))
+            return true;
+    }
+    return is_locked(dir, "metad/keeper.lock");
 }
 
 bool cluster_of_services(const char *dir)
 {
+    char path[CLUSTER_PATH_MAX];
+
     return strcmp(dir, CLUSTER_DIR_OF_ROOT) == 0 && access("/etc/dolmen/metad.conf", F_OK) == 0 &&
-           !cluster_there(dir);
+           path_join(path, dir, "cluster.json") && access(path, F_OK) != 0;
+}
+
+enum cluster_found cluster_read(const char *dir, struct cluster *ret)
+{
+    char path[CLUSTER_PATH_MAX];
+    enum cluster_found found = CLUSTER_UNREADABLE;
+    json_t *file;
+
+    memset(ret, 0, sizeof *ret);
+    snprintf(ret->dir, sizeof ret->dir, "%s", dir);
+    if (!path_join(path, dir, "cluster.json"))
+        return CLUSTER_NONE;
+    if (access(path, F_OK) != 0 && (errno == ENOENT || errno == ENOTDIR))
+        return !cluster_of_services(dir) && daemons_run(dir) ? CLUSTER_LOST : CLUSTER_NONE;
+    file = json_load_file(path, 0, NULL);
+    if (json_is_object(file)) {
+        members_read(file, ret);
+        found = CLUSTER_KNOWN;
+    }
+    json_decref(file);
+    return found;
+}
+
+void cluster_say(enum cluster_found found, const char *dir, FILE *to)
+{
+    if (found == CLUSTER_LOST)
+        fprintf(to,
+                "dolmen: %s/cluster.json is gone, and daemons run that it named; put it back as it "
+                "was, or end them yourself (`pgrep -af %s/` shows them) and start them anew\n",
+                dir, dir);
+    else
+        fprintf(to,
+                "dolmen: %s/cluster.json cannot be read; put it back as it was, or move it away to "
+                "start the same folder anew\n",
+                dir);
 }
 
 static json_t *process_json(const struct cluster_process *p)

@@ -11,6 +11,7 @@
 #include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define CLUSTER_PATH_MAX  512u
 #define CLUSTER_NODES_MAX 32u
@@ -40,9 +41,16 @@ struct cluster {
 /* --dir, DOLMEN_DIR, or the default of this user; false: the path is too long. */
 bool cluster_dir(const char *option, char ret[CLUSTER_PATH_MAX]);
 
-/* False: there is no readable cluster.json in `dir`, be it there or not. */
-bool cluster_read(const char *dir, struct cluster *ret);
-bool cluster_there(const char *dir);
+enum cluster_found {
+    CLUSTER_KNOWN,
+    CLUSTER_NONE,       /* there is no cluster.json in `dir` …                              */
+    CLUSTER_UNREADABLE, /* … or it cannot be read: it may name processes that run           */
+    CLUSTER_LOST,       /* there is none, and processes run that only it could have named   */
+};
+/* What it is; *ret has the folder's name in any case, and all else with CLUSTER_KNOWN alone. */
+enum cluster_found cluster_read(const char *dir, struct cluster *ret);
+/* One line of what is wrong with it, and what to do; of the last two. */
+void cluster_say(enum cluster_found found, const char *dir, FILE *to);
 /* The package's services are configured here, their state is in `dir`, and no cluster is. */
 bool cluster_of_services(const char *dir);
 /* In one piece: the old file or the new one.  False: errno says why. */

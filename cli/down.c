@@ -22,6 +22,18 @@ static bool end(struct cli *cli, const char *name, struct cluster_process *p, bo
     return true;
 }
 
+/* False: it is not, which is said. */
+static bool known(struct cli *cli, const char *dir, struct cluster *ret)
+{
+    enum cluster_found found = cluster_read(dir, ret);
+
+    if (found == CLUSTER_NONE)
+        fprintf(cli->err, "dolmen: no cluster was started in %s\n", dir);
+    else if (found != CLUSTER_KNOWN)
+        cluster_say(found, dir, cli->err);
+    return found == CLUSTER_KNOWN;
+}
+
 enum cli_exit down_run(struct cli *cli, const struct arguments *a)
 {
     struct cluster cluster;
@@ -29,14 +41,18 @@ enum cli_exit down_run(struct cli *cli, const struct arguments *a)
     bool ran[CLUSTER_NODES_MAX] = {false}, ok = true;
 
     (void)a;
-    if (!cluster_dir(cli->dir, dir) || !cluster_read(dir, &cluster)) {
-        fprintf(cli->err, "dolmen: no cluster was started in %s\n", dir);
+    if (!cluster_dir(cli->dir, dir)) {
+        fprintf(cli->err, "dolmen: the path of the folder is too long\n");
         return CLI_FAILED;
     }
-    if (cluster_lock(dir) < 0 || !cluster_read(dir, &cluster)) { /* as an `up` beside us left it */
+    if (!known(cli, dir, &cluster))
+        return CLI_FAILED;
+    if (cluster_lock(dir) < 0) {
         fprintf(cli->err, "dolmen: the cluster in %s cannot be locked: %s\n", dir, strerror(errno));
         return CLI_FAILED;
     }
+    if (!known(cli, dir, &cluster)) /* as an `up` beside us left it */
+        return CLI_FAILED;
     for (uint32_t i = 0; i < cluster.node_count; i++) { /* all at once, then wait for each */
         ran[i] = process_alive(&cluster.nodes[i].process);
         process_ask(&cluster.nodes[i].process);

@@ -10,6 +10,7 @@
  * runs stays, and the next `up` goes on from there.
  */
 #include "base/size.h"
+#include "base/util.h"
 #include "cli/api.h"
 #include "cli/cli.h"
 #include "cli/http.h"
@@ -83,13 +84,16 @@ static uint16_t new_port(struct up *u, uint16_t first)
 }
 
 enum up_option { OPTION_NODES, OPTION_SIZE, OPTION_DISKS, OPTION_REACTORS, OPTION_FAULTS };
+static const char *const option_names[] = {[OPTION_NODES] = "--nodes",
+                                           [OPTION_SIZE] = "--size",
+                                           [OPTION_DISKS] = "--disks",
+                                           [OPTION_REACTORS] = "--reactors",
+                                           [OPTION_FAULTS] = "--allow-faults"};
 
 /* A number from 1 to the most, and nothing else, where it is given; false: said. */
 static bool count_option(struct up *u, const struct arguments *a, enum up_option which,
                          uint32_t most, uint32_t *ret)
 {
-    static const char *const names[] = {
-        [OPTION_NODES] = "--nodes", [OPTION_DISKS] = "--disks", [OPTION_REACTORS] = "--reactors"};
     const char *text = a->options[which];
     char *end;
     unsigned long number;
@@ -98,33 +102,54 @@ static bool count_option(struct up *u, const struct arguments *a, enum up_option
         return true;
     number = strtoul(text, &end, 10);
     if (*text < '0' || *text > '9' || *end != '\0' || number < 1 || number > most) {
-        fprintf(u->cli->err, "dolmen: %s is a number from 1 to %u\n", names[which], most);
+        fprintf(u->cli->err, "dolmen: %s is a number from 1 to %u\n", option_names[which], most);
         return false;
     }
     *ret = (uint32_t)number;
     return true;
 }
 
+/* What a node was made with stays: an option that would change nothing is told so. */
+static void say_of_new_only(struct up *u, const struct arguments *a)
+{
+    static const enum up_option of_new[] = {OPTION_SIZE, OPTION_DISKS, OPTION_REACTORS};
+
+    for (size_t i = 0; u->nodes == u->cluster.node_count && i < array_length(of_new); i++)
+        if (a->options[of_new[i]])
+            fprintf(u->cli->err,
+                    "dolmen: %s is for new nodes: those that are there stay as they are\n",
+                    option_names[of_new[i]]);
+}
+
+/* For all new disk files; what cannot be counted is as much as can. */
+static uint64_t bytes_of_all(const struct up *u, uint64_t bytes)
+{
+    uint64_t all, files = (uint64_t)(u->nodes - u->cluster.node_count) * u->disks;
+
+    return __builtin_mul_overflow(bytes, files, &all) ? UINT64_MAX : all;
+}
+
 /* Each new node's disk files are written in full: what cannot fit is refused before it fills the
  * file system for everybody. */
-static bool room_for(struct up *u, uint64_t bytes, bool given)
+static bool room_for(struct up *u, uint64_t bytes)
 {
-    uint32_t fresh = u->nodes - u->cluster.node_count;
-    uint64_t all, there;
+    uint64_t all = bytes_of_all(u, bytes), there;
     struct statvfs fs;
 
-    if (fresh == 0 && given)
-        fputs("dolmen: --size is for new nodes: disks that are there stay as they are\n",
-              u->cli->err);
-    if (fresh == 0 || statvfs(u->cluster.dir, &fs) != 0)
+    if (all == 0 || statvfs(u->cluster.dir, &fs) != 0)
         return true;
     there = (uint64_t)fs.f_bavail * fs.f_frsize;
-    if (!__builtin_mul_overflow(bytes, (uint64_t)fresh * u->disks, &all) && all <= there)
+    if (all <= there)
         return true;
-    fprintf(
-        u->cli->err,
-        "dolmen: --size %s for %u new nodes does not fit: %s has %s free; say a smaller --size\n",
-        u->size, fresh, u->cluster.dir, size_show(there).text);
+    fprintf(u->cli->err,
+            "dolmen: --size %s for %u new nodes does not fit: %s has %s free, and %s are needed; "
+            "%s\n",
+            u->size, u->nodes - u->cluster.node_count, u->cluster.dir, size_show(there).text,
+            size_show(all).text,
+            bytes_of_all(u, DISK_BYTES_LEAST) <= there
+                ? "say a smaller --size, or another --dir"
+                : "a --size of 512M, the least, does not fit either: free some, or say another "
+                  "--dir");
     return false;
 }
 
@@ -143,10 +168,11 @@ static bool options(struct up *u, const struct arguments *a)
                 u->cluster.dir, u->cluster.node_count);
         return false;
     }
+    say_of_new_only(u, a);
     u->allow_faults = a->options[OPTION_FAULTS] != NULL;
     u->size = a->options[OPTION_SIZE] ? a->options[OPTION_SIZE] : "4G";
     if (size_parse(u->size, &bytes) && bytes >= DISK_BYTES_LEAST)
-        return room_for(u, bytes, a->options[1] != NULL);
+        return room_for(u, bytes);
     fprintf(u->cli->err, "dolmen: --size is 512M or more, not %s\n", u->size);
     return false;
 }
@@ -463,6 +489,17 @@ static void print_cluster(struct up *u)
     fputs("go on with `dolmen volume create first 1G`; `dolmen help` lists the rest\n", to);
 }
 
+/* A process that runs is not asked to be another one. */
+static void say_of_started_only(struct up *u)
+{
+    for (uint32_t i = 0; u->allow_faults && i < u->cluster.node_count; i++)
+        if (!u->started[i])
+            fprintf(u->cli->err,
+                    "dolmen: --allow-faults is for nodes that are started: %s ran already, and "
+                    "stays as it is\n",
+                    u->cluster.nodes[i].name);
+}
+
 static void print_json(struct up *u)
 {
     json_t *cluster = cluster_json(&u->cluster);
@@ -474,19 +511,19 @@ static void print_json(struct up *u)
 static enum cli_exit up_locked(struct up *u, const struct arguments *a)
 {
     char dir[CLUSTER_PATH_MAX];
+    enum cluster_found found;
 
     snprintf(dir, sizeof dir, "%s", u->cluster.dir);
-    if (!cluster_read(dir, &u->cluster) && cluster_there(dir)) {
-        fprintf(u->cli->err,
-                "dolmen: %s/cluster.json cannot be read; put it back as it was, or move it away to "
-                "start the same folder anew\n",
-                dir);
+    found = cluster_read(dir, &u->cluster);
+    if (found == CLUSTER_UNREADABLE || found == CLUSTER_LOST) {
+        cluster_say(found, dir, u->cli->err);
         return CLI_FAILED;
     } /* none yet: zeros and the folder's name */
     if (!options(u, a))
         return CLI_USAGE;
     if (!configure(u) || !start_metad(u) || !start_nodes(u))
         return CLI_FAILED;
+    say_of_started_only(u);
     if (u->cli->json)
         print_json(u);
     else

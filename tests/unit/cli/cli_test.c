@@ -119,6 +119,7 @@ static void nodes_and_sizes_that_cannot_be_are_refused(void **state)
     run(&r, words); /* would fill the file system before it failed */
     assert_int_equal(r.result, CLI_USAGE);
     contains(r.err, "--size 3000000T for 2 new nodes does not fit: /tmp/");
+    contains(r.err, " are needed; say a smaller --size, or another --dir\n");
     snprintf(words, sizeof words, "%s/cluster.lock", dir);
     assert_int_equal(unlink(words), 0);
     assert_int_equal(rmdir(dir), 0);

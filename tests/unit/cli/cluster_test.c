@@ -5,6 +5,7 @@
 #include "cli/process.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -53,10 +55,10 @@ static void a_cluster_is_read_as_it_was_written(void **state)
     snprintf(a.nodes[1].portal, sizeof a.nodes[1].portal, "127.0.0.1:3261");
     snprintf(a.nodes[1].status, sizeof a.nodes[1].status, "127.0.0.1:7491");
     a.nodes[1].process.pid = 9;
-    assert_false(cluster_read(dir, &b));
+    assert_int_equal(cluster_read(dir, &b), CLUSTER_NONE);
     assert_string_equal(b.dir, dir);
     assert_true(cluster_write(&a));
-    assert_true(cluster_read(dir, &b));
+    assert_int_equal(cluster_read(dir, &b), CLUSTER_KNOWN);
     assert_memory_equal(&a, &b, sizeof a);
 }
 
@@ -81,31 +83,98 @@ static void a_text_that_is_too_long_is_cut_between_letters(void **state)
     (void)state;
     snprintf(text, sizeof text, "{\"url\":\"u\",\"nodes\":[{\"name\":\"x%s\"}]}", euro);
     put(text);
-    assert_true(cluster_read(dir, &c));
+    assert_int_equal(cluster_read(dir, &c), CLUSTER_KNOWN);
     assert_int_equal(strlen(c.nodes[0].name), 1 + 7 * 3);
     assert_true(cluster_write(&c));
-    assert_true(cluster_read(dir, &again));
+    assert_int_equal(cluster_read(dir, &again), CLUSTER_KNOWN);
     assert_memory_equal(&c, &again, sizeof c);
 }
+
+/* What `dolmen VERB` says on stderr; it fails. */
+static void fails(const char *verb, char ret[512])
+{
+    char *argv[] = {(char *)(uintptr_t) "dolmen", (char *)(uintptr_t) "--dir", dir,
+                    (char *)(uintptr_t)verb};
+    FILE *err = fmemopen(ret, 512, "w");
+
+    ret[0] = 0;
+    assert_int_equal(cli_run(4, argv, stdout, err), CLI_FAILED);
+    fclose(err);
+}
+
+static const char *const verbs[] = {"up", "down", "status"};
 
 /* It may name processes that run: nothing is started beside them. */
 static void a_file_that_cannot_be_read_is_not_taken_for_none(void **state)
 {
     static const char *const texts[] = {"{\"url\":", "[]", "7", ""};
-    char *argv[] = {(char *)(uintptr_t) "dolmen", (char *)(uintptr_t) "--dir", dir,
-                    (char *)(uintptr_t) "up"};
+    char said[512];
+    struct cluster c;
 
     (void)state;
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        char said[512] = "";
-        FILE *err = fmemopen(said, sizeof said, "w");
-        struct cluster c;
-
         put(texts[i]);
-        assert_false(cluster_read(dir, &c));
-        assert_int_equal(cli_run(4, argv, stdout, err), CLI_FAILED);
-        fclose(err);
-        assert_non_null(strstr(said, "cluster.json cannot be read"));
+        assert_int_equal(cluster_read(dir, &c), CLUSTER_UNREADABLE);
+        for (size_t v = 0; v < sizeof verbs / sizeof *verbs; v++) {
+            fails(verbs[v], said);
+            assert_non_null(strstr(said, "cluster.json cannot be read"));
+        }
+    }
+}
+
+/* The same where it is gone while they run: they hold the locks of their folders. */
+static void a_file_that_is_gone_while_daemons_run_is_not_taken_for_none(void **state)
+{
+    char folder[96], lock[128], said[512];
+    struct cluster c;
+    int fd;
+
+    (void)state;
+    snprintf(folder, sizeof folder, "%s/n2", dir);
+    snprintf(lock, sizeof lock, "%s/lock", folder);
+    assert_int_equal(mkdir(folder, 0755), 0);
+    fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    assert_int_equal(cluster_read(dir, &c), CLUSTER_NONE);
+    fails("down", said);
+    assert_non_null(strstr(said, "no cluster was started in"));
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(cluster_read(dir, &c), CLUSTER_NONE); /* no `up` was here: not its own */
+    close(cluster_lock(dir));
+    assert_int_equal(cluster_read(dir, &c), CLUSTER_LOST);
+    for (size_t v = 0; v < sizeof verbs / sizeof *verbs; v++) {
+        fails(verbs[v], said);
+        assert_non_null(strstr(said, "cluster.json is gone, and daemons run that it named"));
+    }
+    close(fd);
+    unlink(lock);
+    rmdir(folder);
+}
+
+/* The last option is no size, so nothing is started. */
+static void what_is_for_new_nodes_only_says_so(void **state)
+{
+    static const char *const names[] = {"--disks", "--reactors", "--size"};
+    char *argv[] = {(char *)(uintptr_t) "dolmen",
+                    (char *)(uintptr_t) "--dir",
+                    dir,
+                    (char *)(uintptr_t) "up",
+                    (char *)(uintptr_t) "--disks",
+                    (char *)(uintptr_t) "3",
+                    (char *)(uintptr_t) "--reactors",
+                    (char *)(uintptr_t) "2",
+                    (char *)(uintptr_t) "--size",
+                    (char *)(uintptr_t) "1M"};
+    char said[1024] = "", line[128];
+    FILE *err = fmemopen(said, sizeof said, "w");
+
+    (void)state;
+    put("{\"url\":\"u\",\"nodes\":[{\"name\":\"n1\"}]}");
+    assert_int_equal(cli_run(10, argv, stdout, err), CLI_USAGE);
+    fclose(err);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(line, sizeof line, "dolmen: %s is for new nodes: those that are there stay",
+                 names[i]);
+        assert_non_null(strstr(said, line));
     }
 }
 
@@ -226,7 +295,7 @@ static void down_waits_for_up(void **state)
     close(lock);
     assert_int_equal(waitpid(down, &status, 0), down);
     assert_int_equal(status, 0);
-    assert_true(cluster_read(dir, &c));
+    assert_int_equal(cluster_read(dir, &c), CLUSTER_KNOWN);
     assert_string_equal(c.url, "http://127.0.0.1:2");
 }
 
@@ -323,6 +392,8 @@ int main(void)
         each(a_cluster_is_read_as_it_was_written),
         each(a_text_that_is_too_long_is_cut_between_letters),
         each(a_file_that_cannot_be_read_is_not_taken_for_none),
+        each(a_file_that_is_gone_while_daemons_run_is_not_taken_for_none),
+        each(what_is_for_new_nodes_only_says_so),
         each(the_folder_comes_from_option_environment_or_user),
         each(a_port_in_use_or_promised_is_passed_over),
         each(a_port_is_reserved_for_one_and_its_daemon_can_listen),
