@@ -38,7 +38,8 @@ const struct setting settings[] = {
     {"disks", SETTING_DISKS, PLACE(disks), .unit = "devices or files",
      .bound = "1 to 24; path in UTF-8; size 512M or more",
      .needed = true, .read = read_disks, .example = "({ path = \"/dev/sdb\"; })",
-     .sentence = "One store each.  A blank one is formatted; what holds anything else is refused.\n"
+     .sentence = "One store each.  A blank one (zeros, wherever a sample of it is read) is formatted;\n"
+                 "what holds anything else is refused.\n"
                  "A file may have a size, with which it is made where it is not there:\n"
                  "{ path = \"/srv/disk0\"; size = \"20G\"; }"},
     {"status", SETTING_TEXT, PLACE(status), .unit = "an address",

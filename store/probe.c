@@ -5,7 +5,8 @@
  * Our own is looked for first: the magic of a superblock, or of the root behind the first of them,
  * is enough.  A store that is damaged, or whose device shrank, is still somebody's store (P10), and
  * open says what ails it.  Then libblkid names file systems, RAID members and partition tables.
- * Where it finds none, what a store leaves beside its superblocks is looked for (probe_remains.c).
+ * Where it finds none, what a store leaves beside its superblocks is looked for (probe_remains.c),
+ * and a sample of all the device has must hold nothing at all (probe_sample.c).
  * What cannot be told is not called empty: E_DISK where a page cannot be read, else E_SYSTEM.
  */
 #include "store/probe.h"
@@ -137,6 +138,8 @@ enum err store_probe(const char *path, char ret_text[80])
         err = probe_foreign(fd, ret_text);
     if (!err)
         err = probe_remains(fd, bytes);
+    if (!err)
+        err = probe_sample(fd, bytes, ret_text);
     if (err == E_EXISTS)
         snprintf(ret_text, 80, "a Dolmen store");
     close(fd);

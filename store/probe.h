@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* store/probe.h — the two halves of store_probe(). */
+/* store/probe.h — the parts of store_probe(). */
 #ifndef STORE_PROBE_H
 #define STORE_PROBE_H
 
@@ -14,5 +14,9 @@ bool probe_is_of_a_format(const uint8_t *page, uint32_t magic);
 
 /* Without superblocks: E_OK nothing of ours is found; E_EXISTS; E_DISK it cannot be told. */
 enum err probe_remains(int fd, uint64_t bytes);
+
+/* Of what has no name: E_OK a sample of it holds nothing; E_FOREIGN: *ret_text says where;
+ * E_DISK. */
+enum err probe_sample(int fd, uint64_t bytes, char ret_text[80]);
 
 #endif

@@ -39,9 +39,10 @@ struct store_replica;
 
 /* ---- format and open ---- */
 
-/* What a device holds, asked before it is formatted; blocking, for start.  E_OK: nothing known.
- * E_FOREIGN: *ret_text says what, e.g. "ext4 file system" (static text of at most 80 bytes).
- * E_EXISTS: a Dolmen store, or what is left of one.  E_DISK, E_SYSTEM: it cannot be told. */
+/* What a device holds, asked before it is formatted; blocking, for start.  E_OK: nothing, as far as
+ * a sample tells.  E_FOREIGN: *ret_text says what, e.g. "ext4 file system" (static text of at most
+ * 80 bytes).  E_EXISTS: a Dolmen store, or what is left of one.  E_DISK, E_SYSTEM: it cannot be
+ * told. */
 enum err store_probe(const char *path, char ret_text[80]);
 /* By which identity a store would be opened; none: by no one.  Blocking, for start. */
 struct identity store_identify(const char *path);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <unistd.h>
 
 #define BYTES (UINT64_C(8) << 20)
@@ -113,6 +114,64 @@ static void our_own_is_known_by_either_superblock(void **state)
         assert_string_equal(text, "a Dolmen store");
         assert_true(identity_equal(store_identify(path), DISK));
     }
+}
+
+static void expect_unknown(uint64_t at)
+{
+    char text[80], expected[80];
+
+    assert_int_equal(store_probe(path, text), E_FOREIGN);
+    snprintf(expected, sizeof expected, "data of an unknown kind (at byte %" PRIu64 ")", at);
+    assert_string_equal(text, expected);
+}
+
+/* Whatever has no signature: what is encrypted, text, a raw database. */
+static void data_that_nobody_can_name_is_not_nothing(void **state)
+{
+    static const uint64_t bytes = (UINT64_C(64) << 20) + 100, mib = UINT64_C(1) << 20;
+    static const uint64_t places[] = {0, 5000, 3 * mib + 5, 64 * mib - 1, 64 * mib, 64 * mib + 99};
+    static uint8_t junk[1 << 20];
+
+    (void)state;
+    for (uint32_t i = 0; i < array_length(places); i++) {
+        assert_int_equal(ftruncate(file, 0), 0);
+        assert_int_equal(ftruncate(file, (off_t)bytes), 0);
+        put(places[i], "x", 1);
+        expect_unknown(places[i]);
+    }
+    assert_int_equal(ftruncate(file, 0), 0);
+    assert_int_equal(ftruncate(file, (off_t)bytes), 0);
+    memset(junk, 'x', sizeof junk);
+    put(33 * mib, junk, sizeof junk); /* in the middle, where not all is read */
+    expect_unknown(33 * mib);
+}
+
+static void erased_flash_is_nothing(void **state)
+{
+    static uint8_t ones[PAGE_BYTES];
+    char text[80];
+
+    (void)state;
+    blank();
+    memset(ones, 0xff, sizeof ones);
+    for (uint64_t at = 0; at < BYTES; at += PAGE_BYTES)
+        put(at, ones, sizeof ones);
+    assert_int_equal(store_probe(path, text), E_OK);
+    put(BYTES - 10, "", 1); /* a zero */
+    expect_unknown(BYTES - 10);
+}
+
+static void a_place_that_cannot_be_read_is_not_empty(void **state)
+{
+    char text[80];
+
+    (void)state;
+    assert_int_equal(ftruncate(file, 0), 0);
+    assert_int_equal(ftruncate(file, (off_t)(64 << 20)), 0);
+    refused_from = UINT64_C(33) << 20;
+    refused_to = UINT64_C(34) << 20;
+    assert_int_equal(store_probe(path, text), E_DISK);
+    refused_from = UINT64_MAX;
 }
 
 /* A file as format leaves it: both superblocks and the first root. */
@@ -299,6 +358,9 @@ int main(void)
         cmocka_unit_test(zeros_are_nothing),
         cmocka_unit_test(a_file_system_is_named),
         cmocka_unit_test(a_partition_table_is_named),
+        cmocka_unit_test(data_that_nobody_can_name_is_not_nothing),
+        cmocka_unit_test(erased_flash_is_nothing),
+        cmocka_unit_test(a_place_that_cannot_be_read_is_not_empty),
         cmocka_unit_test(our_own_is_known_by_either_superblock),
         cmocka_unit_test(a_format_that_was_broken_off_is_blank),
         cmocka_unit_test(a_shrunk_device_is_still_ours),
