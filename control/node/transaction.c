@@ -269,6 +269,28 @@ static bool put_may(struct control *c, const struct request *q, const struct rec
 
 /* ---- the request ---- */
 
+/* A node's record, or a disk's, that is damaged is as good as none: its node knows all that stands
+ * in it and writes it anew.  Else that would be refused as a conflict, for ever. */
+static bool damaged_are_missing(struct control *c, struct record_transaction *t, struct problem *p)
+{
+    for (uint32_t i = 0; i < t->compare_count; i++) {
+        struct record_compare *compare = &t->compares[i];
+        struct record_list list;
+        const struct record *at;
+
+        if (compare->revision != 0 ||
+            !(begins(compare->key, "node/") || begins(compare->key, "disk/")))
+            continue;
+        if (!control_range(c, compare->key, &list, p))
+            return false;
+        at = record_list_find(&list, compare->key);
+        if (at && record_check(at) == E_DAMAGED)
+            compare->revision = at->revision;
+        record_list_free(&list);
+    }
+    return true;
+}
+
 static bool request_run(struct control *c, const struct http_request *r, struct request *q,
                         uint64_t *ret_revision, struct problem *p)
 {
@@ -281,6 +303,8 @@ static bool request_run(struct control *c, const struct http_request *r, struct 
         if (!put_may(c, q, &q->transaction->puts[i], p))
             return false;
     }
+    if (!damaged_are_missing(c, q->transaction, p))
+        return false;
     err = control_transact(c, q->transaction, ret_revision);
     if (err)
         control_refused(c, err, p, "what was compared by node", identity_show(q->node).text);

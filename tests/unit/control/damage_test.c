@@ -214,6 +214,43 @@ static void it_is_named_once(void **state)
     assert_int_equal(said, 2);
 }
 
+static struct reply node_puts(struct cluster *c, const char *key, const char *value)
+{
+    char body[512];
+
+    snprintf(body, sizeof body,
+             "{\"node\":\"00000000000000a1\",\"compares\":[{\"key\":\"%s\",\"revision\":0}],"
+             "\"puts\":[{\"key\":\"%s\",\"value\":%s}]}",
+             key, key, value);
+    return call(c->metad, "POST", "/node/v1/transaction", body);
+}
+
+/* It says that there is none, for it cannot read it. */
+static void a_node_writes_its_own_records_anew(void **state)
+{
+    static const struct {
+        const char *key, *value;
+    } rows[] = {{"node/00000000000000a1",
+                 "{\"version\":1,\"node\":\"00000000000000a1\",\"name\":\"n1\",\"rack\":\"r\"}"},
+                {"disk/00000000000010a1",
+                 "{\"version\":1,\"disk\":\"00000000000010a1\",\"node\":\"00000000000000a1\","
+                 "\"bytes\":4096}"}};
+    struct cluster *c = *state;
+
+    metad_listens_since(c->metad, monotonic_ms() - 60000); /* whoever else has the disk was heard */
+    for (size_t i = 0; i < array_length(rows); i++) {
+        struct record_key key;
+
+        snprintf(key.text, sizeof key.text, "%s", rows[i].key);
+        becomes(c, key, "{\"version\":1,\"incompat\":[\"newer\"]}");
+        expect_problem(node_puts(c, key.text, rows[i].value), 409, "conflict", "");
+        becomes(c, key, damaged[0]);
+        expect_status(node_puts(c, key.text, rows[i].value), 200);
+        expect_problem(node_puts(c, key.text, rows[i].value), 409, "conflict", "");
+    }
+    create(c, "good");
+}
+
 static void other_volumes_are_listed_attached_and_deleted(void **state)
 {
     struct cluster *c = *state;
@@ -277,9 +314,13 @@ static void not_where_more_is_damaged(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_node_reads_all_others),   TEST(a_key_that_is_no_text_is_left_out),
-        TEST(it_is_named_once),          TEST(other_volumes_are_listed_attached_and_deleted),
-        TEST(its_volume_can_be_deleted), TEST(not_while_somebody_is_attached),
+        TEST(a_node_reads_all_others),
+        TEST(a_key_that_is_no_text_is_left_out),
+        TEST(it_is_named_once),
+        TEST(a_node_writes_its_own_records_anew),
+        TEST(other_volumes_are_listed_attached_and_deleted),
+        TEST(its_volume_can_be_deleted),
+        TEST(not_while_somebody_is_attached),
         TEST(not_where_more_is_damaged),
     };
 
