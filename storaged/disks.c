@@ -22,8 +22,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define BUSY_US       5000000u /* for who has the disk to let it go */
-#define BUSY_AGAIN_US 100000u
+#define BUSY_US           5000000u /* for who has the disk to let it go */
+#define BUSY_AGAIN_US     100000u
+
+#define DAMAGED_SAID_MOST 16u /* lines for a disk */
 
 enum disks_state {
     LOOK,   /* at the next disk: what it holds       */
@@ -290,6 +292,34 @@ static void scrub_begin(struct node_disks *d)
                   current(d)->path, err_text(err));
 }
 
+static void replica_is_damaged(struct node_disks *d, const struct store_facts *f)
+{
+    log_event(d->env->log, LOG_LEVEL_ERROR, "storaged", "replica_damaged",
+              "disk=%s path=%s volume=%s shard=%" PRIu32 " replica=%s it lost something of its map "
+              "that it cannot name: it is not served until it is salvaged",
+              identity_show(store_identity(current(d)->store)).text, current(d)->path,
+              identity_show(f->volume).text, f->shard, identity_show(f->replica).text);
+}
+
+/* Where a whole root was lost that may be all of them. */
+static void damaged_say(struct node_disks *d)
+{
+    struct store_replica *r = NULL;
+    struct store_facts facts;
+    uint32_t damaged = 0;
+
+    while ((r = store_next(current(d)->store, r))) {
+        store_facts(r, &facts);
+        if (facts.damaged && damaged++ < DAMAGED_SAID_MOST)
+            replica_is_damaged(d, &facts);
+    }
+    if (damaged > DAMAGED_SAID_MOST)
+        log_event(d->env->log, LOG_LEVEL_ERROR, "storaged", "replica_damaged",
+                  "disk=%s path=%s and %" PRIu32 " more replicas of it",
+                  identity_show(store_identity(current(d)->store)).text, current(d)->path,
+                  damaged - DAMAGED_SAID_MOST);
+}
+
 static enum task_next open_ended(struct node_disks *d)
 {
     struct node_disk *disk = current(d);
@@ -304,6 +334,7 @@ static enum task_next open_ended(struct node_disks *d)
     disk->store = d->open.store;
     log_event(d->env->log, LOG_LEVEL_INFO, "storaged", "disk_opened", "disk=%s path=%s",
               identity_show(store_identity(disk->store)).text, disk->path);
+    damaged_say(d);
     scrub_begin(d);
     return task_goto(&d->task, NEXT);
 }
