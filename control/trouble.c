@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#define SAID_EVERY_MS 60000u
-
 void trouble_init(struct trouble *t)
 {
     *t = (struct trouble){0};
@@ -34,17 +32,12 @@ void trouble_look(struct trouble *t, const struct record_list *all, struct log *
 void trouble_stored(struct trouble *t, const struct trouble_stored *answer, struct log *log)
 {
     enum err err = answer->err;
-    bool says;
 
     pthread_mutex_lock(&t->lock);
     t->refused = err;
-    says = err && (err != t->said || answer->now_ms - t->said_ms >= SAID_EVERY_MS);
-    if (says) {
-        t->said = err;
-        t->said_ms = answer->now_ms;
+    if (err && log_pace(&t->pace, 1, answer->now_ms * 1000) > 0)
         log_event(log, LOG_LEVEL_ERROR, "metad", "change_failed", "dir=\"%s\" why=\"%s\"",
                   answer->dir, err_text(err));
-    }
     pthread_mutex_unlock(&t->lock);
 }
 

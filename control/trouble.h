@@ -17,8 +17,7 @@ struct trouble {
     pthread_mutex_t lock;
     struct record_census census; /* what a record that cannot be read is about waits */
     enum err refused;            /* the keeper's answer to the last change; E_OK: it is stored */
-    enum err said;               /* the last that was logged, … */
-    uint64_t said_ms;            /* … and when              */
+    struct log_pace pace;        /* of what the log is told of these */
 };
 
 void trouble_init(struct trouble *t);

@@ -604,6 +604,25 @@ static int tables_begin(struct lmdb *k, MDB_txn *txn, struct identity fresh)
     return rc ? rc : meta_get(k, txn, "lineage", &k->keeper.lineage.bits);
 }
 
+/* By the order of its keys a tree is searched: with one out of place (a flipped bit) a search may
+ * miss what is there, and a change make it worse. */
+static int order_look(struct lmdb *k, MDB_txn *txn, bool *ret)
+{
+    MDB_val key, value, last = {0};
+    MDB_cursor *cursor;
+    int rc = mdb_cursor_open(txn, k->records, &cursor);
+
+    *ret = true;
+    if (rc)
+        return rc;
+    while (*ret && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
+        *ret = last.mv_size == 0 || mdb_cmp(txn, k->records, &last, &key) < 0;
+        last = key;
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 int keeper_lock_reserve(const char *path)
 {
     char file[PATH_MAX];
@@ -633,6 +652,7 @@ static int env_open(struct lmdb *k, const char *path)
 
 static enum err lmdb_begin(struct lmdb *k, const char *path, struct identity fresh, char why[160])
 {
+    bool in_order = true;
     MDB_txn *txn = NULL;
     int rc = keeper_lock_reserve(path);
 
@@ -645,13 +665,19 @@ static enum err lmdb_begin(struct lmdb *k, const char *path, struct identity fre
         rc = mdb_txn_begin(k->env, NULL, 0, &txn);
     if (!rc)
         rc = tables_begin(k, txn, fresh);
-    if (rc && txn)
+    if (!rc)
+        rc = order_look(k, txn, &in_order);
+    if (txn && (rc || !in_order))
         mdb_txn_abort(txn);
     else if (!rc)
         rc = mdb_txn_commit(txn);
     if (rc)
-        snprintf(why, 160, "%s/data.mdb: %s", path, mdb_strerror(rc));
-    return keeper_err_of_lmdb(rc);
+        snprintf(why, 160, "%.100s/data.mdb: %s", path, mdb_strerror(rc));
+    if (rc || in_order)
+        return keeper_err_of_lmdb(rc);
+    snprintf(why, 160, "%.60s/data.mdb: it is damaged, its keys are out of order: restore a backup",
+             path);
+    return E_DAMAGED;
 }
 
 static void wakes_init(struct lmdb *k)

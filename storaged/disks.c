@@ -181,7 +181,12 @@ static bool content_allows(struct node_disks *d, enum disk_content content, cons
         refused(d, why);
         return false;
     case CONTENT_UNREADABLE:
-        refused(d, "cannot be read");
+        if (*what)
+            snprintf(why, sizeof why,
+                     "may hold %s; to overwrite it for good: storaged --format %.200s "
+                     "--force",
+                     what, c->path);
+        refused(d, *what ? why : "cannot be read");
         return false;
     }
     unreachable();

@@ -36,9 +36,12 @@ static bool may_format(const char *path, uint64_t bytes, bool force)
         if (bytes == 0)
             refuse(path, "is not there; to make a file: --size SIZE");
         return bytes > 0;
-    case CONTENT_UNREADABLE:
-        refuse(path, "cannot be read");
-        return false;
+    case CONTENT_UNREADABLE: /* a write may mend it */
+        if (!force && !*what)
+            refuse(path, "cannot be read");
+        if (force || !*what)
+            return force;
+        break;
     case CONTENT_STORE:
         snprintf(what, sizeof what, "a Dolmen store");
         break;

@@ -63,7 +63,7 @@ void store_read_unproved(struct store *s, const struct store_read *r)
 
 void store_full(struct store *s)
 {
-    const char *what = chunks_writable(s) < WRITE_BLOCKS_MAX / CHUNK_BLOCKS
+    const char *what = chunks_writable(s) <= WRITE_BLOCKS_MAX / CHUNK_BLOCKS
                            ? "no free space is left but for the reserve"
                            : "no memory is left for the map";
 

@@ -16,7 +16,7 @@ bool probe_is_of_a_format(const uint8_t *page, uint32_t magic);
 enum err probe_remains(int fd, uint64_t bytes);
 
 /* Of what has no name: E_OK a sample of it holds nothing; E_FOREIGN: *ret_text says where;
- * E_DISK. */
+ * E_DISK: the same. */
 enum err probe_sample(int fd, uint64_t bytes, char ret_text[80]);
 
 #endif

@@ -7,8 +7,8 @@
  * zeros there (or ones, as erased flash reads), and anything else is somebody's.  It is a sample:
  * a little that lies between two places is not seen.  A rotating disk does it in some seconds.
  *
- * A root that a format alone has written is ours, and nobody's data (probe.h): a format that was
- * broken off is begun again.
+ * A root that a format alone has written is ours, and nobody's data (probe.h): a format of a blank
+ * disk that was broken off is begun again.
  */
 #include "store/inside.h"
 #include "store/probe.h"
@@ -28,14 +28,18 @@ static bool of_a_format(const uint8_t *page)
     return probe_is_of_a_format(page, le32_get(head.magic));
 }
 
-/* The page from `offset` on, or what the device has of it. */
+/* The page from `offset` on, or what the device has of it.  Never E_OK unread. */
 static enum err look_at(int fd, uint64_t bytes, uint64_t offset, char ret_text[80])
 {
     size_t length = (size_t)min_u64(PAGE_BYTES, bytes - offset);
     uint8_t page[PAGE_BYTES] = {0};
 
-    if (pread(fd, page, length, (off_t)offset) != (ssize_t)length)
+    for (uint32_t tries = 1; pread(fd, page, length, (off_t)offset) != (ssize_t)length; tries++) {
+        if (tries < READ_TRIES) /* an error may pass */
+            continue;
+        snprintf(ret_text, 80, "what cannot be read (at byte %" PRIu64 ")", offset);
         return E_DISK;
+    }
     if (of_a_format(page))
         return E_OK;
     for (size_t i = 0; i < length; i++) {

@@ -42,7 +42,7 @@ struct store_replica;
 /* What a device holds, asked before it is formatted; blocking, for start.  E_OK: nothing, as far as
  * a sample tells.  E_FOREIGN: *ret_text says what, e.g. "ext4 file system" (static text of at most
  * 80 bytes).  E_EXISTS: a Dolmen store, or what is left of one.  E_DISK, E_SYSTEM: it cannot be
- * told. */
+ * told; *ret_text says where, or nothing. */
 enum err store_probe(const char *path, char ret_text[80]);
 /* By which identity a store would be opened; none: by no one.  Blocking, for start. */
 struct identity store_identify(const char *path);

@@ -143,9 +143,12 @@ static bool disk_free(struct control *c, const struct request *q, struct identit
     if (!board_snapshot(&c->board, &set))
         return problem(p, E_NO_MEMORY, "no memory for the heartbeats");
     rival = heartbeats_rival(&set, q->node, disk);
-    ok = rival ? problem(p, E_FORBIDDEN, "disk %s is listed by node %s, which speaks",
-                         identity_show(disk).text, rival->name)
-               : nodes_heard(&set, p);
+    if (rival && identity_equal(rival->node, q->node)) /* its folder was copied: no disk's affair */
+        ok = problem(p, E_NOT_READY, "two processes speak for this node");
+    else
+        ok = rival ? problem(p, E_FORBIDDEN, "disk %s is listed by node %s, which speaks",
+                             identity_show(disk).text, rival->name)
+                   : nodes_heard(&set, p);
     board_release(&set);
     return ok;
 }

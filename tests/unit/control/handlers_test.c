@@ -174,14 +174,14 @@ static void what_the_keeper_cannot_store_is_said_with_its_folder(void **state)
     expect_says(call(s, health_show, "", ""), 200, "not stored in /srv/metad: no free space");
     s->stores = E_IN_DOUBT;
     expect_says(call(s, volume_delete, "v7", ""), 503, "nothing was changed, or all");
-    assert_int_equal(failures, 2);
+    assert_int_equal(failures, 1); /* whatever else it is */
     s->stores = E_OK;
     expect_status(call(s, attachment_create, "", attach), 202);
     expect_says(call(s, health_show, "", ""), 200, "\"why\":[\"node");
     s->stores = E_CONFLICT; /* somebody else's change is no fault of the keeper */
     expect_says(call(s, volume_resize, "v7", "{\"size_bytes\":25769803776}"), 409, "");
     expect_says(call(s, health_show, "", ""), 200, "\"why\":[\"node");
-    assert_int_equal(failures, 2);
+    assert_int_equal(failures, 1);
     trouble_done(&s->control.trouble);
 }
 

@@ -305,6 +305,27 @@ static void a_disk_in_two_nodes_is_nobodys(void **state)
     node_stop(&b);
 }
 
+/* A refusal would be a reason to leave the disk aside for good, and it is nobody else's. */
+static void a_node_that_is_two_waits_for_a_disk(void **state)
+{
+    struct node a, b;
+
+    node_start(&a, *state, 0xa1, "n1");
+    node_stop(&a);
+    node_start(&b, *state, 0xa2, "n2");
+    node_stop(&b);
+    for (uint64_t i = 0; i < 3; i++) {
+        b.incarnation = 0x3000 + i % 2;
+        node_beat(&b);
+    }
+    expect_problem(call(*state, "POST", "/node/v1/transaction",
+                        "{\"node\":\"00000000000000a2\",\"compares\":[{\"key\":"
+                        "\"disk/00000000000010a1\",\"revision\":2}],\"puts\":[{\"key\":"
+                        "\"disk/00000000000010a1\",\"value\":{\"version\":1,\"disk\":"
+                        "\"00000000000010a1\",\"node\":\"00000000000000a2\",\"bytes\":4096}}]}"),
+                   503, "not-ready", "two processes speak for this node");
+}
+
 /* One of them does not have it any more: that is the state to be in, until a human has spoken. */
 static void a_disk_that_is_left_aside_is_reported(void **state)
 {
@@ -426,6 +447,7 @@ int main(void)
         TEST(a_node_says_where_its_status_port_is),
         TEST(a_held_node_is_reported),
         TEST(a_disk_in_two_nodes_is_nobodys),
+        TEST(a_node_that_is_two_waits_for_a_disk),
         TEST(a_disk_that_is_left_aside_is_reported),
         TEST(a_node_with_other_names_of_targets_is_reported),
         TEST(two_nodes_of_one_name_are_reported),
