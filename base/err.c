@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sys/stat.h>
 
 struct err_row {
     const char *name;
@@ -85,4 +86,12 @@ enum err err_of_errno(int number)
     default:
         return E_SYSTEM;
     }
+}
+
+int errno_of_file(const char *path)
+{
+    int error = errno;
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : error;
 }

@@ -63,4 +63,8 @@ enum err_class err_class(enum err err);
 /* The err that says best what an errno value means. */
 enum err err_of_errno(int number);
 
+/* errno of a file that could not be read; EISDIR where it is a folder, of which a reader by stdio
+ * may say anything. */
+int errno_of_file(const char *path);
+
 #endif

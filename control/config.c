@@ -125,15 +125,6 @@ static enum err settings_read(const char *path, config_t *file, struct control_c
     return E_OK;
 }
 
-/* Why libconfig could not read it: of a folder it does not tell. */
-static int file_error(const char *path)
-{
-    int error = errno;
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : error;
-}
-
 enum err control_config_read(const char *path, struct control_config *ret, char why[CONFIG_WHY])
 {
     config_t file;
@@ -144,7 +135,7 @@ enum err control_config_read(const char *path, struct control_config *ret, char 
         err = settings_read(path, &file, ret, why);
     } else if (config_error_type(&file) == CONFIG_ERR_FILE_IO) {
         err = E_NOT_FOUND;
-        snprintf(why, CONFIG_WHY, "%s: cannot be read: %s", path, strerror(file_error(path)));
+        snprintf(why, CONFIG_WHY, "%s: cannot be read: %s", path, strerror(errno_of_file(path)));
     } else {
         err = E_CONFIG;
         snprintf(why, CONFIG_WHY, "%s:%d: %s", path, config_error_line(&file),

@@ -604,23 +604,36 @@ static int tables_begin(struct lmdb *k, MDB_txn *txn, struct identity fresh)
     return rc ? rc : meta_get(k, txn, "lineage", &k->keeper.lineage.bits);
 }
 
-/* By the order of its keys a tree is searched: with one out of place (a flipped bit) a search may
- * miss what is there, and a change make it worse. */
-static int order_look(struct lmdb *k, MDB_txn *txn, bool *ret)
+/* By the order of its keys a tree is searched, in its branches as in its leaves: with one of either
+ * out of place (a flipped bit) a search misses what is there, and a change makes it worse. */
+int keeper_tree_look(MDB_txn *txn, MDB_dbi records, bool *ret_whole)
 {
     MDB_val key, value, last = {0};
-    MDB_cursor *cursor;
-    int rc = mdb_cursor_open(txn, k->records, &cursor);
+    MDB_cursor *walk, *search = NULL;
+    int rc = mdb_cursor_open(txn, records, &walk);
 
-    *ret = true;
     if (rc)
         return rc;
-    while (*ret && (rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0) {
-        *ret = last.mv_size == 0 || mdb_cmp(txn, k->records, &last, &key) < 0;
+    rc = mdb_cursor_open(txn, records, &search);
+    *ret_whole = true;
+    while (!rc && *ret_whole && (rc = mdb_cursor_get(walk, &key, &value, MDB_NEXT)) == 0) {
+        MDB_val there = key;
+
+        *ret_whole = mdb_cursor_get(search, &there, &value, MDB_SET) == 0 &&
+                     (last.mv_size == 0 || mdb_cmp(txn, records, &last, &key) < 0);
         last = key;
     }
-    mdb_cursor_close(cursor);
+    if (search)
+        mdb_cursor_close(search);
+    mdb_cursor_close(walk);
     return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+enum err keeper_damaged(const char *path, char why[160])
+{
+    snprintf(why, 160, "%.60s/data.mdb: it is damaged, its keys are out of order: restore a backup",
+             path);
+    return E_DAMAGED;
 }
 
 int keeper_lock_reserve(const char *path)
@@ -652,7 +665,7 @@ static int env_open(struct lmdb *k, const char *path)
 
 static enum err lmdb_begin(struct lmdb *k, const char *path, struct identity fresh, char why[160])
 {
-    bool in_order = true;
+    bool whole = true;
     MDB_txn *txn = NULL;
     int rc = keeper_lock_reserve(path);
 
@@ -666,18 +679,14 @@ static enum err lmdb_begin(struct lmdb *k, const char *path, struct identity fre
     if (!rc)
         rc = tables_begin(k, txn, fresh);
     if (!rc)
-        rc = order_look(k, txn, &in_order);
-    if (txn && (rc || !in_order))
+        rc = keeper_tree_look(txn, k->records, &whole);
+    if (txn && (rc || !whole))
         mdb_txn_abort(txn);
     else if (!rc)
         rc = mdb_txn_commit(txn);
     if (rc)
         snprintf(why, 160, "%.100s/data.mdb: %s", path, mdb_strerror(rc));
-    if (rc || in_order)
-        return keeper_err_of_lmdb(rc);
-    snprintf(why, 160, "%.60s/data.mdb: it is damaged, its keys are out of order: restore a backup",
-             path);
-    return E_DAMAGED;
+    return rc || whole ? keeper_err_of_lmdb(rc) : keeper_damaged(path, why);
 }
 
 static void wakes_init(struct lmdb *k)

@@ -87,21 +87,41 @@ static int env_look(const char *path, MDB_env **ret)
 
     if (!rc)
         rc = mdb_env_set_mapsize(*ret, KEEPER_MAP_BYTES);
+    if (!rc)
+        rc = mdb_env_set_maxdbs(*ret, 1);
     return rc ? rc : mdb_env_open(*ret, path, MDB_RDONLY | MDB_NOTLS, 0600);
+}
+
+/* A copy of what is damaged would prove itself, and be refused when it is needed. */
+static int tree_look(MDB_env *env, bool *ret_whole)
+{
+    MDB_txn *txn;
+    MDB_dbi records;
+    int rc = mdb_txn_begin(env, NULL, MDB_RDONLY, &txn);
+
+    if (rc)
+        return rc;
+    rc = mdb_dbi_open(txn, "records", 0, &records);
+    if (!rc)
+        rc = keeper_tree_look(txn, records, ret_whole);
+    mdb_txn_abort(txn);
+    return rc == MDB_NOTFOUND ? 0 : rc; /* a keeper that never was begun */
 }
 
 /* What the system answers to a copy is about `file`, which is written; the keeper is mapped. */
 static enum err copy_to(const char *path, int fd, const char *file, char why[160])
 {
+    bool writes = false, whole = true;
     MDB_env *env = NULL;
-    bool writes = false;
     int dead, rc = keeper_lock_reserve(path);
 
     if (!rc)
         rc = env_look(path, &env);
     if (!rc)
         rc = mdb_reader_check(env, &dead); /* one that was killed would hold pages for ever */
-    if (!rc) {
+    if (!rc)
+        rc = tree_look(env, &whole);
+    if (!rc && whole) {
         rc = mdb_env_copyfd2(env, fd, MDB_CP_COMPACT);
         writes = rc > 0;
     }
@@ -111,7 +131,7 @@ static enum err copy_to(const char *path, int fd, const char *file, char why[160
         return says(why, file, "cannot be written", rc);
     if (rc)
         snprintf(why, 160, "%.80s: cannot be copied: %.50s", path, mdb_strerror(rc));
-    return keeper_err_of_lmdb(rc);
+    return rc || whole ? keeper_err_of_lmdb(rc) : keeper_damaged(path, why);
 }
 
 /* `part` ends with XXXXXX, which becomes the name; who reads of it knows it as `file`. */
@@ -217,8 +237,10 @@ static enum err head_go_on(struct record_transaction *t, const struct record *at
                            const struct keeper_restore *how)
 {
     struct head_record head;
-    enum err err = head_read(at->value, &head);
+    enum err err = record_check(at);
 
+    if (!err)
+        err = head_read(at->value, &head);
     if (err) /* a damaged one names no primary to anybody */
         return err == E_DAMAGED ? E_OK : err;
     head.epoch = max_u64(head.epoch + KEEPER_RESTORE_EPOCHS, how->now_us);
@@ -297,7 +319,10 @@ static enum err staged_make(const char *file, const char *staging, const struct 
         return err;
     err = keeper_lmdb_open(staging, how->lineage, &k, why);
     if (err) {
-        snprintf(why, 160, "%.80s: it is no backup of a keeper: %.40s", file, err_text(err));
+        char reason[160];
+
+        memcpy(reason, why, sizeof reason);
+        snprintf(why, 160, "%.50s: it cannot be used: %.88s", file, reason);
         return err;
     }
     if (identity_equal(k->lineage, how->lineage)) { /* it was begun just now: the file was empty */

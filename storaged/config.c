@@ -78,15 +78,6 @@ static void default_texts(struct node_config *c)
                    strlen(settings[i].fallback) + 1);
 }
 
-/* Why libconfig could not read it: of a folder it does not tell. */
-static int file_error(const char *path)
-{
-    int error = errno;
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode) ? EISDIR : error;
-}
-
 enum err node_config_read(const char *path, struct node_config *ret, struct config_problem *reterr)
 {
     struct node_config config = {0};
@@ -99,7 +90,7 @@ enum err node_config_read(const char *path, struct node_config *ret, struct conf
     if (config_read_file(&file, path) == CONFIG_TRUE)
         ok = read_given(&r, &file) && default_rest(&r, &file) && fits_together(&r, &file);
     else if (config_error_type(&file) == CONFIG_ERR_FILE_IO)
-        ok = config_wrong(&r, 0, "it cannot be read: %s", strerror(file_error(path)));
+        ok = config_wrong(&r, 0, "it cannot be read: %s", strerror(errno_of_file(path)));
     else
         ok = config_wrong(&r, (unsigned)config_error_line(&file), "%s", config_error_text(&file));
     config_destroy(&file);

@@ -36,11 +36,13 @@ static bool may_format(const char *path, uint64_t bytes, bool force)
         if (bytes == 0)
             refuse(path, "is not there; to make a file: --size SIZE");
         return bytes > 0;
-    case CONTENT_UNREADABLE: /* a write may mend it */
-        if (!force && !*what)
+    case CONTENT_UNREADABLE:
+        if (force) /* a write may mend it */
+            return true;
+        if (!*what) {
             refuse(path, "cannot be read");
-        if (force || !*what)
-            return force;
+            return false;
+        }
         break;
     case CONTENT_STORE:
         snprintf(what, sizeof what, "a Dolmen store");

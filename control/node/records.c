@@ -16,7 +16,7 @@
 /* NULL: no memory. */
 static json_t *value_json(const char *text)
 {
-    json_error_t error;
+    json_error_t error = {0};
     json_t *value;
     bool damaged;
 

@@ -3,14 +3,9 @@
  * Records with a flipped bit: each costs what it is about, is named in the log and by /healthz, and
  * a volume whose own record it is can be deleted.
  */
-#include "tests/unit/control/node.h"
+#include "tests/unit/control/cluster.h"
 
 #include <fcntl.h>
-
-struct cluster {
-    struct metad *metad;
-    struct node node;
-};
 
 static atomic_int said; /* lines that name records which cannot be read */
 
@@ -24,31 +19,9 @@ static void log_counts(struct log *log, enum log_level level, const char *line)
 
 static int setup(void **state)
 {
-    struct cluster *c = calloc(1, sizeof *c);
-
     said = 0;
     quiet.write = log_counts;
-    metad_setup((void **)&c->metad);
-    node_start(&c->node, c->metad, 0xa1, "n1");
-    *state = c;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct cluster *c = *state;
-
-    node_stop(&c->node);
-    metad_teardown((void **)&c->metad);
-    free(c);
-    return 0;
-}
-
-static void expect_status(struct reply r, int status)
-{
-    if (r.status != status)
-        fail_msg("%d instead of %d: %s", r.status, status, text_of(&r, "detail"));
-    reply_done(&r);
+    return cluster_setup(state);
 }
 
 /* "volume/<id>" of the volume that it makes. */
@@ -309,7 +282,7 @@ static void not_where_more_is_damaged(void **state)
                    "cannot be read");
 }
 
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, cluster_teardown)
 
 int main(void)
 {

@@ -1,31 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Volumes over REST, with a node that does what the records want. */
-#include "tests/unit/control/node.h"
-
-struct cluster {
-    struct metad *metad;
-    struct node node;
-};
-
-static int setup(void **state)
-{
-    struct cluster *c = calloc(1, sizeof *c);
-
-    metad_setup((void **)&c->metad);
-    node_start(&c->node, c->metad, 0xa1, "n1");
-    *state = c;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    struct cluster *c = *state;
-
-    node_stop(&c->node);
-    metad_teardown((void **)&c->metad);
-    free(c);
-    return 0;
-}
+#include "tests/unit/control/cluster.h"
 
 static struct reply create(struct cluster *c, const char *name, uint64_t bytes, const char *more)
 {
@@ -34,13 +9,6 @@ static struct reply create(struct cluster *c, const char *name, uint64_t bytes, 
     snprintf(body, sizeof body, "{\"name\":\"%s\",\"size_bytes\":%llu%s}", name,
              (unsigned long long)bytes, more);
     return call(c->metad, "POST", "/v1/volumes", body);
-}
-
-static void expect_status(struct reply r, int status)
-{
-    if (r.status != status)
-        fail_msg("%d instead of %d: %s", r.status, status, text_of(&r, "detail"));
-    reply_done(&r);
 }
 
 #define GIB (1ull << 30)
@@ -629,7 +597,7 @@ static void everything_is_there_after_a_restart_of_metad(void **state)
     reply_done(&before);
 }
 
-#define TEST(t) cmocka_unit_test_setup_teardown(t, setup, teardown)
+#define TEST(t) cmocka_unit_test_setup_teardown(t, cluster_setup, cluster_teardown)
 
 int main(void)
 {

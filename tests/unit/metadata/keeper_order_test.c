@@ -59,10 +59,12 @@ static void put(struct keeper *k, const char *key)
     free(t);
 }
 
-/* In each copy that the file has of it. */
-static void key_becomes(const char *key, const char *other)
+enum { ANYWHERE, IN_BRANCHES = 0x01 }; /* LMDB's flag of such a page */
+
+/* In each copy that such pages of the file have of it. */
+static void key_becomes(const char *key, const char *other, int where)
 {
-    char path[96], *bytes;
+    char path[96], *bytes, *end;
     struct stat st;
     uint32_t found = 0;
     int fd;
@@ -71,9 +73,13 @@ static void key_becomes(const char *key, const char *other)
     fd = open(path, O_RDWR | O_CLOEXEC);
     assert_int_equal(fstat(fd, &st), 0);
     bytes = malloc((size_t)st.st_size);
+    end = bytes + st.st_size;
     assert_int_equal(pread(fd, bytes, (size_t)st.st_size, 0), st.st_size);
-    for (char *p = bytes; (p = memmem(p, (size_t)(bytes + st.st_size - p), key, strlen(key)));
-         p++) {
+    for (char *p = bytes; (p = memmem(p, (size_t)(end - p), key, strlen(key))); p++) {
+        const char *page = bytes + (p - bytes) / 4096 * 4096;
+
+        if (where != ANYWHERE && page[10] != where)
+            continue;
         assert_int_equal(pwrite(fd, other, strlen(other), p - bytes), strlen(other));
         found++;
     }
@@ -82,57 +88,77 @@ static void key_becomes(const char *key, const char *other)
     close(fd);
 }
 
-static void one_key_out_of_its_place_is_refused(void **state)
+static void keys_put(uint32_t count)
+{
+    struct keeper *k = NULL;
+    char why[160] = "", key[32];
+
+    assert_int_equal(opened(&k, why), E_OK);
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(key, sizeof key, "volume/%04u", i * 2);
+        put(k, key);
+    }
+    keeper_close(k);
+}
+
+static void expect_refused(void)
+{
+    struct keeper *k = NULL;
+    char why[160] = "", file[96];
+
+    assert_int_equal(opened(&k, why), E_DAMAGED);
+    assert_non_null(strstr(why, "/data.mdb: it is damaged, its keys are out of order: restore"));
+    path_of("backup", file); /* nor is there a copy that a restore would refuse */
+    assert_int_equal(keeper_lmdb_backup(dir, file, why), E_DAMAGED);
+    assert_int_not_equal(access(file, F_OK), 0);
+}
+
+static void expect_opened(uint32_t count, const char *second)
 {
     struct keeper *k = NULL;
     struct record_list l;
     char why[160] = "";
 
-    (void)state;
-    assert_int_equal(opened(&k, why), E_OK);
-    put(k, "volume/a");
-    put(k, "volume/b");
-    put(k, "volume/c");
-    keeper_close(k);
-
-    key_becomes("volume/b", "wolume/b");
-    assert_int_equal(opened(&k, why), E_DAMAGED);
-    assert_non_null(strstr(why, "/data.mdb: it is damaged, its keys are out of order: restore"));
-
-    key_becomes("wolume/b", "volume/b");
     assert_int_equal(opened(&k, why), E_OK);
     assert_int_equal(keeper_range(k, "volume/", &l), E_OK);
-    assert_int_equal(l.count, 3);
+    assert_int_equal(l.count, count);
+    assert_string_equal(l.records[1].key, second);
     record_list_free(&l);
     keeper_close(k);
 }
 
+static void one_key_out_of_its_place_is_refused(void **state)
+{
+    (void)state;
+    keys_put(3);
+    key_becomes("volume/0002", "wolume/0002", ANYWHERE);
+    expect_refused();
+    key_becomes("wolume/0002", "volume/0002", ANYWHERE);
+    expect_opened(3, "volume/0002");
+}
+
+/* The leaves are in order, and a search does not come to them. */
+static void so_is_one_in_the_branches(void **state)
+{
+    (void)state;
+    keys_put(300);
+    key_becomes("volume/0", "aolume/0", IN_BRANCHES);
+    expect_refused();
+}
+
 static void one_that_stays_in_its_place_costs_itself(void **state)
 {
-    struct keeper *k = NULL;
-    struct record_list l;
-    char why[160] = "";
-
     (void)state;
-    assert_int_equal(opened(&k, why), E_OK);
-    put(k, "volume/a1");
-    put(k, "volume/a3");
-    put(k, "volume/a7");
-    keeper_close(k);
-
-    key_becomes("volume/a3", "volume/a2");
-    assert_int_equal(opened(&k, why), E_OK);
-    assert_int_equal(keeper_range(k, "volume/", &l), E_OK);
-    assert_int_equal(l.count, 3);
-    assert_string_equal(l.records[1].key, "volume/a2");
-    record_list_free(&l);
-    keeper_close(k);
+    keys_put(3);
+    key_becomes("volume/0002", "volume/0003", ANYWHERE);
+    expect_opened(3, "volume/0003");
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(one_key_out_of_its_place_is_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(so_is_one_in_the_branches, setup, teardown),
         cmocka_unit_test_setup_teardown(one_that_stays_in_its_place_costs_itself, setup, teardown),
     };
 
