@@ -59,13 +59,12 @@ die() {
 
 # until_true SECONDS COMMAND…
 until_true() {
-  local end=$((SECONDS + $1)) rc=1
+  local end=$((SECONDS + $1))
   shift
-  # No return in here: bash knows none in a trap that came while a function ran, and would go on.
-  until "$@" >/dev/null 2>&1 && rc=0 || [ $SECONDS -ge $end ]; do
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $end ] || return 1
     read -r -t 0.1 <> <(:) || true
   done
-  [ $rc = 0 ]
 }
 
 alive() { kill -0 "$1" 2>/dev/null && [ "$(ps -o stat= -p "$1" | cut -c1)" != Z ]; }
