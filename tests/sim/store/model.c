@@ -342,6 +342,11 @@ void model_may_be_damaged(struct model *m, uint32_t replica)
     m->replicas[replica].may_be_damaged = true;
 }
 
+void model_may_be_older(struct model *m, uint32_t replica)
+{
+    m->replicas[replica].may_be_older = true;
+}
+
 void model_stray_fault(struct model *m)
 {
     m->stray_at = m->first + m->change_count;

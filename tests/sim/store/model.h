@@ -18,7 +18,9 @@
  * Damage: model_may_fail() names blocks that a fault may have hit: each may be an error until a
  * later change of it is answered, or a look found it whole.  model_may_be_damaged(): the map may
  * have lost something that it cannot name; a replica that says so is held to its own bytes only.
- * Salvaged it is held to what it showed then, or an error; never zeros for what was lost.
+ * Salvaged it is held to what it showed then, or an error; never zeros for what was lost, unless
+ * its map had them from before a write whose group was lost, or that was dropped behind a RESIZE in
+ * such a group (model_may_be_older()).
  *
  * Nothing here aborts: the first thing that disagrees stands in `wrong`, and stays.
  */
@@ -66,6 +68,7 @@ struct model_replica {
     struct identity born;     /* … and what its blocks hold is made from this one */
     struct model_facts certain;
     bool may_be_damaged, damaged;  /* … and said so */
+    bool may_be_older;             /* writes that a lost RESIZE had made room for were dropped */
     bool salvaged;                 /* zeros take space where the map has nothing */
     uint64_t told_epoch, told_seq; /* the newest commit word that was given … */
     uint64_t sealed_epoch;         /* … and the newest epoch that a word sealed */
@@ -73,7 +76,8 @@ struct model_replica {
     bool may_fail[MODEL_BLOCKS];
     uint64_t failed_at[MODEL_BLOCKS]; /* how many changes there were when it was last hit */
     bool any[MODEL_BLOCKS];           /* an error hid which of several versions it has */
-    bool gone[MODEL_BLOCKS];          /* damaged, it showed zeros: the map lost what was there */
+    bool gone[MODEL_BLOCKS];          /* damaged, it showed zeros: the map lost what was there,
+                                       * and has not those of a time before */
     struct model_change
         *names; /* writes and unmaps done, and not known complete at the last look */
     uint32_t name_count, name_max;
@@ -148,6 +152,7 @@ bool model_may_show(struct model *m, const struct model_view *v, uint64_t block,
 
 void model_may_fail(struct model *m, uint32_t replica, struct extent blocks);
 void model_may_be_damaged(struct model *m, uint32_t replica);
+void model_may_be_older(struct model *m, uint32_t replica);
 
 /* What is nobody's now was hit: a read may still be at it whose blocks have moved since it began.
  */
@@ -159,7 +164,8 @@ void model_stray_fault(struct model *m);
 struct model_sight {
     bool exists;
     struct store_facts facts;
-    uint64_t *shown; /* by block, facts.size_blocks of them (at most MODEL_BLOCKS) */
+    uint64_t *shown; /* by block, facts.size_blocks of them (at most MODEL_BLOCKS) … */
+    bool *mapped;    /* … and whether the map has its chunk */
     struct extent *open;
     uint32_t open_count;
 };

@@ -371,7 +371,10 @@ static bool look_at_replica(struct player *p, struct store_replica *r, struct mo
     blocks = min_u64(ret->facts.size_blocks, MODEL_BLOCKS);
     ret->shown = calloc(MODEL_BLOCKS, sizeof *ret->shown);
     ret->open = calloc(OPEN_EXTENTS_MAX, sizeof *ret->open);
-    assert(ret->shown && ret->open);
+    ret->mapped = calloc(MODEL_BLOCKS, sizeof *ret->mapped);
+    assert(ret->shown && ret->open && ret->mapped);
+    for (uint64_t b = 0; b < blocks; b++)
+        ret->mapped[b] = map_entry(r, (uint32_t)(b / CHUNK_BLOCKS)) != 0;
     ret->open_count = store_open_writes(r, ret->open, OPEN_EXTENTS_MAX);
     for (uint64_t b = 0; b < blocks; b += LOOK_BLOCKS)
         if (!look_at(p, r, (struct extent){b, min_u64(LOOK_BLOCKS, blocks - b)}, &ret->shown[b]))
@@ -418,13 +421,14 @@ bool player_look(struct player *p)
     bool firm = !store_space(p->store).read_only, fine;
 
     assert(p->reads_busy == 0);
-    fine = look_at_all(p, sights);
+    fine = look_at_all(p, sights) && settle_salvage(p);
     if (p->config.judging)
         p->config.judging(p);
-    fine = fine && settle_salvage(p) && model_settle(&p->model, sights, firm);
+    fine = fine && model_settle(&p->model, sights, firm);
     for (uint32_t i = 0; i < MODEL_REPLICAS; i++) {
         free(sights[i].shown);
         free(sights[i].open);
+        free(sights[i].mapped);
     }
     go_on(p);
     fine = fine && (!firm || player_ask_notes(p));

@@ -379,15 +379,19 @@ static void adopt(struct settling *s, uint32_t slot, const struct model_sight *s
     r->damaged |= sight->facts.damaged;
     r->may_be_damaged &= sight->facts.damaged; /* else its map is whole, until harm is told anew */
     for (uint64_t b = 0; b < min_u64(sight->facts.size_blocks, MODEL_BLOCKS); b++) {
+        bool older;
+
         if (sight->shown[b] == SHOWN_ERROR) {
             r->any[b] |= is_open(s, slot, b);
             continue;
         }
+        older = sight->mapped[b] && (r->may_fail[b] || r->may_be_older);
         r->gone[b] = sight->facts.damaged && sight->shown[b] == 0 && !is_open(s, slot, b) &&
-                     !r->any[b] && (r->gone[b] || r->versions[b] != 0);
+                     !r->any[b] && !older && (r->gone[b] || r->versions[b] != 0);
         r->versions[b] = sight->shown[b];
         r->may_fail[b] = r->any[b] = false;
     }
+    r->may_be_older = false;
     add_open_names(s, r, slot, before);
     forget_complete(r, &sight->facts);
     r->told_epoch = sight->facts.commit_epoch;

@@ -134,6 +134,8 @@ static bool cost_of_record(struct storm *s, const struct fact *f, bool count)
         model_may_fail(&s->p->model, slot, f->extent);
     else
         model_may_be_damaged(&s->p->model, slot);
+    if (f->kind == RECORD_RESIZE)
+        model_may_be_older(&s->p->model, slot);
     return true;
 }
 

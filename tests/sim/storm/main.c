@@ -32,6 +32,8 @@ static const uint64_t once_failed[] = {
     100285u,           /* a replica grown behind an unmap that was refused as out of range */
     1883118425343585u, /* a map page lost on a full disk: promises took what the journal named */
     1883126212068633u, /* a disk that refused to make durable what replay had found */
+    1883208693055965u, /* a replica salvaged, and hit again by the start that found it so */
+    1883208904869078u, /* salvaged, it has the zeros from before a write that was lost */
     1883126926157139u, /* the only copy of the root was in the disk's cache, and written over */
 };
 
