@@ -13,10 +13,11 @@
  * A line of standard input is the name of a phase that begins.  Five times a second it prints
  *   now NAME writes=N,N,… pings=N,N,…            of each session, since the phase began
  * and when the phase ends
- *   phase NAME ms=N writes=N,N,… busy=N full=N pings=N ahead=N behind=N p50_us=N p99_us=N
- *   p999_us=N max_us=N
- * Of the pings that went out while at least CLAIM_LEAST writes were under way (and not still waited
- * in the client for the window, as libiscsi's do) `behind` were answered after all those, and
+ *   phase NAME ms=N writes=N,N,… busy=N full=N pings=N ahead=N behind=N p50_us=N p99_us=N max_us=N
+ *   waited_p99_us=N waited_max_us=N
+ * libiscsi's pings are not immediate: each waits in the client until the window has let out the
+ * writes before it (waited_), and the other latencies count from there.  Of the pings that went out
+ * while at least CLAIM_LEAST writes were under way `behind` were answered after all those, and
  * `ahead` before one of them.
  *
  * When its input ends, it waits for what is in flight, reads every block that was written, and
@@ -71,7 +72,13 @@ struct session {
     uint64_t good, pings; /* in this phase */
     bool pinging, ping_is_out;
     bool ping_claims; /* that it overtakes: many writes were under way when it went out */
-    uint64_t ping_sent_us, ping_behind; /* … and the last write before it */
+    uint64_t ping_made_us, ping_out_us;
+    uint64_t ping_behind; /* the last write before it */
+    uint32_t queued;      /* in the client, since the ping */
+};
+
+struct samples {
+    uint32_t us[SAMPLES_MAX], count;
 };
 
 struct storm {
@@ -80,7 +87,7 @@ struct storm {
     char phase[32];
     uint64_t phase_us, tick_us, last_good_us;
     uint64_t busy, full, ahead, behind;
-    uint32_t samples[SAMPLES_MAX], sample_count; /* ping latencies, µs */
+    struct samples waited, answered; /* pings, in the client and from there */
     bool ending, failed;
 };
 
@@ -124,6 +131,7 @@ static void send_write(struct write *w)
     struct session *s = w->session;
 
     w->again_us = 0;
+    s->queued++;
     if (!iscsi_write16_task(s->iscsi, s->lun, lba_of(s, w->block), (unsigned char *)w->words,
                             BLOCK_BYTES, SECTOR, 0, 0, 0, 0, 0, written, w))
         fail(s, "a write could not be sent");
@@ -201,48 +209,58 @@ static uint32_t under_way(const struct session *s)
     return count;
 }
 
+/* Has the ping left the client?  What is queued leaves in order, so it has when no more is there
+ * than came after it. */
+static void look_for_ping(struct session *s)
+{
+    if (!s->pinging || s->ping_is_out || (uint32_t)iscsi_out_queue_length(s->iscsi) > s->queued)
+        return;
+    s->ping_is_out = true;
+    s->ping_out_us = now_us();
+    s->ping_claims = under_way(s) >= CLAIM_LEAST;
+}
+
+static void sample(struct samples *a, uint64_t us)
+{
+    if (a->count < SAMPLES_MAX)
+        a->us[a->count++] = (uint32_t)us;
+}
+
 static void ponged(struct iscsi_context *iscsi, int status, void *data, void *private)
 {
     struct session *s = private;
     struct storm *m = s->storm;
 
     (void)iscsi, (void)data;
+    look_for_ping(s); /* it may have gone out and been answered in one turn */
     s->pinging = false;
     if (status != SCSI_STATUS_GOOD) {
         fail(s, "a ping failed");
         return;
     }
-    if (s->ping_sent_us < m->phase_us)
+    if (s->ping_made_us < m->phase_us)
         return; /* it belongs to another phase */
     s->pings++;
     m->ahead += s->ping_claims && under_way(s) > 0;
     m->behind += s->ping_claims && under_way(s) == 0;
-    if (m->sample_count < SAMPLES_MAX)
-        m->samples[m->sample_count++] = (uint32_t)(now_us() - s->ping_sent_us);
+    sample(&m->waited, s->ping_out_us - s->ping_made_us);
+    sample(&m->answered, now_us() - s->ping_out_us);
 }
 
 static void ping(struct session *s, uint64_t now)
 {
-    if (s->pinging && now - s->ping_sent_us > PING_MAX_S * 1000000)
+    if (s->pinging && now - s->ping_made_us > PING_MAX_S * 1000000)
         fail(s, "no answer to a ping");
-    if (s->pinging || s->storm->ending || now - s->ping_sent_us < PING_US)
+    if (s->pinging || s->storm->ending || now - s->ping_made_us < PING_US)
         return;
     s->pinging = true;
     s->ping_is_out = false;
-    s->ping_sent_us = now;
+    s->ping_made_us = now;
     s->ping_claims = false;
     s->ping_behind = s->issued;
+    s->queued = 0;
     if (iscsi_nop_out_async(s->iscsi, ponged, NULL, 0, s) != 0)
         fail(s, "a ping could not be sent");
-}
-
-/* After each turn of its socket: has the ping left the client? */
-static void look_for_ping(struct session *s)
-{
-    if (!s->pinging || s->ping_is_out || iscsi_out_queue_length(s->iscsi) > 0)
-        return;
-    s->ping_is_out = true;
-    s->ping_claims = under_way(s) >= CLAIM_LEAST;
 }
 
 /* ---- what is told ---- */
@@ -274,24 +292,29 @@ static int by_value(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static uint32_t of_thousand(const struct storm *m, uint32_t share)
+static uint32_t percentile(const struct samples *a, uint32_t share)
 {
-    uint64_t at = (uint64_t)m->sample_count * share / 1000;
+    uint64_t at = (uint64_t)a->count * share / 100;
 
-    if (m->sample_count == 0)
+    if (a->count == 0)
         return 0;
-    return m->samples[at < m->sample_count ? at : m->sample_count - 1];
+    return a->us[at < a->count ? at : a->count - 1];
 }
 
 static void end_phase(struct storm *m)
 {
-    qsort(m->samples, m->sample_count, sizeof m->samples[0], by_value);
+    struct samples *a = &m->answered, *w = &m->waited;
+
+    qsort(a->us, a->count, sizeof a->us[0], by_value);
+    qsort(w->us, w->count, sizeof w->us[0], by_value);
     printf("phase %s ms=%" PRIu64, m->phase, (now_us() - m->phase_us) / 1000);
     print_counts(m);
     printf(" busy=%" PRIu64 " full=%" PRIu64 " pings=%" PRIu32 " ahead=%" PRIu64 " behind=%" PRIu64,
-           m->busy, m->full, m->sample_count, m->ahead, m->behind);
-    printf(" p50_us=%" PRIu32 " p99_us=%" PRIu32 " p999_us=%" PRIu32 " max_us=%" PRIu32 "\n",
-           of_thousand(m, 500), of_thousand(m, 990), of_thousand(m, 999), of_thousand(m, 1000));
+           m->busy, m->full, a->count, m->ahead, m->behind);
+    printf(" p50_us=%" PRIu32 " p99_us=%" PRIu32 " max_us=%" PRIu32, percentile(a, 50),
+           percentile(a, 99), percentile(a, 100));
+    printf(" waited_p99_us=%" PRIu32 " waited_max_us=%" PRIu32 "\n", percentile(w, 99),
+           percentile(w, 100));
 }
 
 static void begin_phase(struct storm *m, const char *name)
@@ -299,7 +322,7 @@ static void begin_phase(struct storm *m, const char *name)
     snprintf(m->phase, sizeof m->phase, "%s", name);
     m->phase_us = now_us();
     m->busy = m->full = m->ahead = m->behind = 0;
-    m->sample_count = 0;
+    m->waited.count = m->answered.count = 0;
     for (uint32_t i = 0; i < m->count; i++)
         m->sessions[i].good = m->sessions[i].pings = 0;
 }
