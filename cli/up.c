@@ -4,10 +4,10 @@
  *
  * The order: folder and lock; ports and configuration of what is new, written to cluster.json
  * before anything starts; metad, until it answers; the nodes, until metad has heard a heartbeat of
- * each process that was just started.
+ * each process that was just started; the volumes, until they are served, as long as that goes on.
  *
  * What can go wrong: a process ends or is not ready in time: its log's last lines are shown, what
- * runs stays, and the next `up` goes on from there.
+ * runs stays, and the next `up` goes on from there.  A volume that is not served is named, and why.
  */
 #include "base/size.h"
 #include "base/util.h"
@@ -30,8 +30,10 @@
 #define READY_MS         30000u  /* without a word in its log */
 #define READY_MS_MAX     300000u /* a large disk is being formatted */
 #define REFUSES_MS       2000u   /* it is held: that does not go away by waiting */
+#define SERVED_MS        3000u   /* without one more volume that is served */
 #define POLL_MS          50u
 #define LOG_LINES        10u
+#define VOLUMES_SAID     8u
 #define DISK_BYTES_LEAST (UINT64_C(512) << 20)
 #define DISKS_MAX        24u
 #define REACTORS_MAX     64u
@@ -44,6 +46,7 @@ struct up {
     uint32_t disks, reactors; /* of a new node */
     bool allow_faults;
     bool started[CLUSTER_NODES_MAX];     /* by this call */
+    bool started_any;                    /* … or metad */
     char former[CLUSTER_NODES_MAX][20];  /* incarnation that metad knew before */
     int held[2 * CLUSTER_NODES_MAX + 1]; /* new ports, until their daemons listen */
     uint32_t held_count;
@@ -337,6 +340,7 @@ static bool start(struct up *u, const char *name, const char *option, struct clu
     }
     if (!process_start(binary, option, p))
         return failed(u, "cannot start", binary);
+    u->started_any = true;
     return cluster_write(&u->cluster) || failed(u, "cannot write cluster.json in", u->cluster.dir);
 }
 
@@ -474,6 +478,75 @@ static bool start_metad(struct up *u)
     return wait_ready(u, &(struct starting){"metad", u->cluster.url, p, metad_ready, 0});
 }
 
+/* ---- the volumes that there were before ---- */
+
+static json_t *volumes_seen(struct up *u)
+{
+    struct http_answer answer;
+    json_t *items = NULL;
+
+    if (http_call(u->cluster.url, "GET", "/v1/volumes?limit=1000", NULL, &answer))
+        items = json_incref(json_object_get(answer.body, "items"));
+    http_answer_done(&answer);
+    return items;
+}
+
+static bool is_served(const json_t *volume)
+{
+    const char *state = text_of(volume, "state");
+
+    return strcmp(state, "available") == 0 || strcmp(state, "deleting") == 0;
+}
+
+static size_t count_served(const json_t *volumes)
+{
+    size_t count = 0, i;
+    json_t *v;
+
+    json_array_foreach(volumes, i, v) count += is_served(v);
+    return count;
+}
+
+static void say_of_unserved(struct up *u, const json_t *volumes)
+{
+    size_t i, said = 0;
+    json_t *v;
+
+    json_array_foreach(volumes, i, v)
+    {
+        if (is_served(v))
+            continue;
+        if (said++ == VOLUMES_SAID) {
+            fprintf(u->cli->err, "dolmen: and more: `dolmen volume list` shows them\n");
+            return;
+        }
+        fprintf(u->cli->err, "dolmen: volume %s is not served yet: %s\n", text_of(v, "name"),
+                text_of(v, "why"));
+    }
+}
+
+/* Who connects when `up` has ended is not sent away.  What stays unserved is no failure of it. */
+static void wait_served(struct up *u)
+{
+    size_t served = 0, now;
+    uint32_t quiet = 0;
+
+    for (;;) {
+        json_t *volumes = volumes_seen(u);
+
+        now = count_served(volumes);
+        quiet = now > served ? 0 : quiet + POLL_MS;
+        served = now;
+        if (now == json_array_size(volumes) || quiet >= SERVED_MS) {
+            say_of_unserved(u, volumes);
+            json_decref(volumes);
+            return;
+        }
+        json_decref(volumes);
+        pause_ms(POLL_MS);
+    }
+}
+
 /* ---- the whole ---- */
 
 static void print_cluster(struct up *u)
@@ -523,6 +596,8 @@ static enum cli_exit up_locked(struct up *u, const struct arguments *a)
         return CLI_USAGE;
     if (!configure(u) || !start_metad(u) || !start_nodes(u))
         return CLI_FAILED;
+    if (u->started_any)
+        wait_served(u);
     say_of_started_only(u);
     if (u->cli->json)
         print_json(u);
