@@ -56,7 +56,7 @@ static json_t *attachment_load_json(struct control *c, const struct attachment_r
     struct volume_view v;
     json_t *json;
 
-    if (view_load(c, identity_show(r->volume).text, &v, p) != E_OK)
+    if (view_load_any(c, identity_show(r->volume).text, &v, p) != E_OK)
         return NULL;
     problem_fill(p, E_NO_MEMORY, "no memory for the answer");
     json = attachment_json(c, r, &v, set, secrets);
@@ -74,7 +74,7 @@ static bool list_prefix(struct control *c, const char *volume, char ret[RECORD_K
     snprintf(ret, RECORD_KEY_MAX, "attachment/");
     if (!volume)
         return true;
-    if (view_load(c, volume, &v, p) != E_OK)
+    if (view_load_any(c, volume, &v, p) != E_OK)
         return false;
     snprintf(ret, RECORD_KEY_MAX, "attachment/%s/", identity_show(v.volume.volume).text);
     view_done(&v);
@@ -103,12 +103,13 @@ static uint32_t list_sorted(const struct record_list *list, const struct paging 
     return count;
 }
 
-/* One whose volume is going, or cannot be read, is left out. */
+/* One whose volume is going, is of a newer version, or has more damaged than its own record, is
+ * left out. */
 static bool list_add(struct control *c, const struct attachment_record *r,
                      const struct heartbeat_set *set, json_t *items, struct problem *p)
 {
     struct volume_view v;
-    enum err err = view_load(c, identity_show(r->volume).text, &v, p);
+    enum err err = view_load_any(c, identity_show(r->volume).text, &v, p);
 
     if (err)
         return err == E_NOT_FOUND || err == E_DAMAGED || err == E_UNSUPPORTED;

@@ -125,8 +125,9 @@ static bool name_of(struct control *c, struct identity volume, char ret[RECORD_N
     return found || problem(p, E_DAMAGED, "volume %s has no name", identity_show(volume).text);
 }
 
-enum err view_load_damaged(struct control *c, const char *id_or_name, struct volume_view *ret,
-                           struct problem *p)
+/* After view_load() said E_DAMAGED. */
+static enum err view_load_damaged(struct control *c, const char *id_or_name,
+                                  struct volume_view *ret, struct problem *p)
 {
     struct volume_view v = {0};
     struct volume_record as_it_was = {
@@ -147,6 +148,14 @@ enum err view_load_damaged(struct control *c, const char *id_or_name, struct vol
     v.volume = as_it_was;
     *ret = v;
     return E_OK;
+}
+
+enum err view_load_any(struct control *c, const char *id_or_name, struct volume_view *ret,
+                       struct problem *p)
+{
+    enum err err = view_load(c, id_or_name, ret, p);
+
+    return err == E_DAMAGED ? view_load_damaged(c, id_or_name, ret, p) : err;
 }
 
 bool view_of_records(const struct record_list *volumes, const struct record_list *heads,

@@ -24,12 +24,12 @@ enum err view_load(struct control *c, const char *id_or_name, struct volume_view
                    struct problem *p);
 
 /*
- * After view_load() said E_DAMAGED: as far as a delete needs it, where only the volume's own record
- * is damaged: its name is the one that leads to it, volume_json is NULL, sizes and copies are none
- * of its own.  *p is filled on any error.
+ * As view_load(), also where only the volume's own record is damaged, as far as a delete and its
+ * attachments need it: its name is the one that leads to it, volume_json is NULL, sizes and copies
+ * are none of its own.
  */
-enum err view_load_damaged(struct control *c, const char *id_or_name, struct volume_view *ret,
-                           struct problem *p);
+enum err view_load_any(struct control *c, const char *id_or_name, struct volume_view *ret,
+                       struct problem *p);
 
 /* What its primary says of it: NULL when the process the head names does not speak. */
 const struct heartbeat_volume *view_serving(const struct volume_view *v,

@@ -301,26 +301,48 @@ void volume_resize(struct control *c, const struct http_request *r, struct http_
 
 /* ---- DELETE ---- */
 
+/* The attachments that stand in the way of a delete; as many are named as fit into a refusal. */
+struct in_the_way {
+    uint32_t count, named;
+    char names[280];
+};
+
+static void in_the_way_add(struct in_the_way *w, const struct record *at)
+{
+    char one[RECORD_KEY_MAX + RECORD_INITIATOR_MAX + 64];
+    struct attachment_record r;
+    bool readable = attachment_read(at->value, &r) == E_OK;
+    size_t used = strlen(w->names);
+
+    if (readable && r.ending)
+        return;
+    w->count++;
+    snprintf(one, sizeof one, "%s%s (%s)", w->named > 0 ? ", " : "", strrchr(at->key, '/') + 1,
+             readable ? r.initiator : "its record cannot be read: restore a backup");
+    if (used + strlen(one) >= sizeof w->names)
+        return;
+    memcpy(w->names + used, one, strlen(one) + 1);
+    w->named++;
+}
+
 static bool attached(struct control *c, const struct volume_view *v, struct problem *p)
 {
     char prefix[RECORD_KEY_MAX];
     struct record_list list;
-    uint32_t count = 0;
+    struct in_the_way w = {0};
 
     snprintf(prefix, sizeof prefix, "attachment/%s/", identity_show(v->volume.volume).text);
     if (!control_range(c, prefix, &list, p))
         return true;
-    for (uint32_t i = 0; i < list.count; i++) {
-        struct attachment_record r;
-
-        if (attachment_read(list.records[i].value, &r) != E_OK || !r.ending)
-            count++;
-    }
+    for (uint32_t i = 0; i < list.count; i++)
+        in_the_way_add(&w, &list.records[i]);
     record_list_free(&list);
-    if (count > 0)
-        problem_fill(p, E_CONFLICT, "volume %s is attached (%u): delete its attachments first",
-                     v->volume.name, count);
-    return count > 0;
+    if (w.count > 0)
+        problem_fill(p, E_CONFLICT,
+                     "volume %s is attached (%u): %s%s; end each first: dolmen attachment delete "
+                     "ID",
+                     v->volume.name, w.count, w.names, w.named < w.count ? ", ..." : "");
+    return w.count > 0;
 }
 
 /* Marks it; an attachment made meanwhile changes the volume's record, so that the compare fails. */
@@ -358,9 +380,7 @@ static enum err mark_deleting(struct control *c, const char *id_or_name, struct 
     for (uint32_t i = 0; i < TRANSACT_TRIES && err == E_CONFLICT; i++) {
         struct volume_view v;
 
-        err = view_load(c, id_or_name, &v, p);
-        if (err == E_DAMAGED) /* its owner may delete it all the same */
-            err = view_load_damaged(c, id_or_name, &v, p);
+        err = view_load_any(c, id_or_name, &v, p); /* a damaged one is its owner's, too */
         if (err)
             break;
         *ret = v.volume.volume;

@@ -11,7 +11,8 @@
  *   C1  a head that names no primary, or a process that is not there any more: the epoch is raised
  *       and names the living process of the node that holds the replicas.
  *   C2  a volume being deleted: nobody serves it → graves → all confirmed → its records go.
- *   C3  an attachment that is ending goes when the primary has drained it.
+ *   C3  an attachment that is ending goes when the primary has drained it; of a volume whose own
+ *       record is damaged, also when the process that came after the primary does not know it.
  *   C4  a grave of no volume being deleted goes when it is confirmed, or when its disk has moved to
  *       another node: it was dug before that, and its own node will never confirm it.
  *   C10 what lies on a removed disk that no node lists counts as confirmed; the disk's record goes

@@ -74,14 +74,21 @@ static uint64_t pass_nonce(struct pass *p)
 
 /* ---- views ---- */
 
-bool view_read(struct pass *p, struct identity volume, struct volume_view *ret)
+/* `err`: what reading the volume's own record comes to. */
+static bool view_read_as(const struct pass *p, struct identity volume, enum err err,
+                         struct volume_view *ret)
 {
     ret->volume_at = record_list_find(p->records, volume_key(volume).text);
     ret->head_at = record_list_find(p->records, head_key(volume).text);
     if (!ret->volume_at || !ret->head_at)
         return false;
-    return volume_read(ret->volume_at->value, &ret->volume) == E_OK &&
+    return volume_read(ret->volume_at->value, &ret->volume) == err &&
            head_read(ret->head_at->value, &ret->head) == E_OK;
+}
+
+bool view_read(struct pass *p, struct identity volume, struct volume_view *ret)
+{
+    return view_read_as(p, volume, E_OK, ret);
 }
 
 struct record_list view_pages(const struct pass *p, const struct volume_view *v)
@@ -217,6 +224,15 @@ static void volumes_reconcile(struct pass *p)
 
 /* ---- C3: attachments ---- */
 
+/* Of a damaged volume the head names no new process (C1): the one that came in the place of the one
+ * it names has its word, as it would have once named.  Not where two speak (C9). */
+static const struct heartbeat *damaged_primary(const struct pass *p, const struct volume_view *v)
+{
+    if (heartbeats_doubled(p->heartbeats, v->head.primary))
+        return NULL;
+    return heartbeats_alive(p->heartbeats, v->head.primary);
+}
+
 static bool attachment_over(struct pass *p, const struct record *at,
                             const struct attachment_record *a)
 {
@@ -224,11 +240,15 @@ static bool attachment_over(struct pass *p, const struct record *at,
     const struct heartbeat *h;
     struct volume_view v;
 
-    if (!view_read(p, a->volume, &v))
+    if (view_read(p, a->volume, &v)) {
+        if (view_closed(p, &v))
+            return true;
+        h = view_primary(p, &v);
+    } else if (view_read_as(p, a->volume, E_DAMAGED, &v)) {
+        h = damaged_primary(p, &v);
+    } else {
         return false;
-    if (view_closed(p, &v))
-        return true;
-    h = view_primary(p, &v);
+    }
     if (!a->ending || !h || h->revision < at->revision || h->revision < v.head_at->revision)
         return false;
     seen = heartbeat_attachment(h, a->attachment);

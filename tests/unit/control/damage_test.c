@@ -39,13 +39,20 @@ static struct record_key create(struct cluster *c, const char *name)
     return key;
 }
 
-static void attach(struct cluster *c, const char *volume)
+/* "/v1/attachments/<id>" of the attachment that it makes. */
+static struct record_key attach(struct cluster *c, const char *volume)
 {
+    struct record_key path;
+    struct reply r;
     char body[128];
 
     snprintf(body, sizeof body, "{\"volume\":\"%s\",\"initiator\":\"iqn.2026-11.internal.x:a\"}",
              volume);
-    expect_status(call(c->metad, "POST", "/v1/attachments", body), 201);
+    r = call(c->metad, "POST", "/v1/attachments", body);
+    assert_int_equal(r.status, 201);
+    snprintf(path.text, sizeof path.text, "/v1/attachments/%s", text_of(&r, "id"));
+    reply_done(&r);
+    return path;
 }
 
 static void becomes(struct cluster *c, struct record_key key, const char *value)
@@ -236,7 +243,7 @@ static void other_volumes_are_listed_attached_and_deleted(void **state)
     expect_problem(call(c->metad, "GET", "/v1/volumes/bad", NULL), 500, "damaged",
                    "cannot be read");
     assert_int_equal(items_of(c, "/v1/volumes"), 1);
-    assert_int_equal(items_of(c, "/v1/attachments"), 1);
+    assert_int_equal(items_of(c, "/v1/attachments"), 2);
     create(c, "new");
     expect_status(call(c->metad, "DELETE", "/v1/volumes/new", NULL), 204);
 }
@@ -261,12 +268,54 @@ static void its_volume_can_be_deleted(void **state)
 static void not_while_somebody_is_attached(void **state)
 {
     struct cluster *c = *state;
-    struct record_key bad = create(c, "bad");
+    struct record_key bad = create(c, "bad"), attachment = attach(c, "bad");
+    char text[96];
 
-    attach(c, "bad");
     becomes(c, bad, damaged[0]);
+    snprintf(text, sizeof text, "is attached (1): %s (iqn.2026-11.internal.x:a); end each first: ",
+             strrchr(attachment.text, '/') + 1);
+    expect_problem(call(c->metad, "DELETE", "/v1/volumes/bad", NULL), 409, "conflict", text);
     expect_problem(call(c->metad, "DELETE", "/v1/volumes/bad", NULL), 409, "conflict",
-                   "is attached");
+                   "dolmen attachment delete ID");
+}
+
+/* What is not in the volume's own record is known. */
+static void its_attachment_is_shown(void **state)
+{
+    struct cluster *c = *state;
+    struct record_key bad = create(c, "bad"), attachment = attach(c, "bad");
+    char path[96];
+    struct reply r;
+
+    snprintf(path, sizeof path, "/v1/attachments?volume=%s", strchr(bad.text, '/') + 1);
+    becomes(c, bad, damaged[0]);
+    assert_int_equal(items_of(c, "/v1/attachments"), 1);
+    assert_int_equal(items_of(c, "/v1/attachments?volume=bad"), 1);
+    assert_int_equal(items_of(c, path), 1);
+    r = call(c->metad, "GET", attachment.text, NULL);
+    assert_int_equal(r.status, 200);
+    assert_string_equal(text_of(&r, "volume_name"), "bad");
+    assert_string_equal(text_of(&r, "volume"), strchr(bad.text, '/') + 1);
+    assert_int_equal(json_array_size(json_object_get(r.json, "portals")), 1);
+    reply_done(&r);
+}
+
+/* Also where its node has another process now, which never opened it. */
+static void its_attachment_can_be_deleted_and_then_the_volume(void **state)
+{
+    struct cluster *c = *state;
+
+    for (uint64_t i = 0; i < 2; i++) {
+        struct record_key bad = create(c, "bad"), attachment = attach(c, "bad");
+
+        becomes(c, bad, damaged[0]);
+        c->node.ignores = i > 0;
+        c->node.incarnation += i;
+        expect_status(call(c->metad, "DELETE", attachment.text, NULL), 204);
+        expect_problem(call(c->metad, "GET", attachment.text, NULL), 404, "not-found",
+                       "no attachment");
+        expect_status(call(c->metad, "DELETE", "/v1/volumes/bad", NULL), 204);
+    }
 }
 
 static void not_where_more_is_damaged(void **state)
@@ -294,6 +343,8 @@ int main(void)
         TEST(other_volumes_are_listed_attached_and_deleted),
         TEST(its_volume_can_be_deleted),
         TEST(not_while_somebody_is_attached),
+        TEST(its_attachment_is_shown),
+        TEST(its_attachment_can_be_deleted_and_then_the_volume),
         TEST(not_where_more_is_damaged),
     };
 

@@ -118,6 +118,13 @@ static void expect_status(struct reply r, unsigned status)
     free(r.body);
 }
 
+static void expect_says(struct reply r, unsigned status, const char *text)
+{
+    if (r.status != status || !strstr(r.body ? r.body : "", text))
+        fail_msg("%u: %s", r.status, r.body ? r.body : "");
+    free(r.body);
+}
+
 static void a_volume_that_cannot_be_read_is_not_missing(void **state)
 {
     static const char *const reads[] = {"volume-name/", "head/", "volume/"};
@@ -143,19 +150,43 @@ static void nor_are_its_attachments(void **state)
     expect_status(call(s, attachment_show, "00000000000000aa", ""), 200);
 }
 
+/* What was stored is answered, though the volume's record is damaged. */
+static void the_end_of_an_attachment_of_a_damaged_volume_is_answered(void **state)
+{
+    struct scene *s = *state;
+
+    stage_attachment(s->stage, 7, 0xaa, false);
+    stage_put(s->stage, volume_key(ID(7)), strdup("{\"version\":1"));
+    for (size_t i = 0; i < 2; i++) {
+        struct reply r = call(s, attachment_delete, "00000000000000aa", "");
+
+        assert_int_equal(r.status, 202);
+        assert_non_null(strstr(r.body, "\"state\":\"ending\""));
+        free(r.body);
+    }
+}
+
+/* It says how many there are, and names as many as fit. */
+static void an_attached_volume_says_by_whom(void **state)
+{
+    struct scene *s = *state;
+
+    for (uint64_t id = 0xaa; id < 0xca; id++)
+        stage_attachment(s->stage, 7, id, id == 0xaa);
+    stage_put(s->stage, attachment_key(ID(7), ID(0xa9)), strdup("{}"));
+    expect_says(call(s, volume_delete, "v7", ""), 409,
+                "is attached (32): 00000000000000a9 (its record cannot be read: restore a backup), "
+                "00000000000000ab (");
+    expect_says(call(s, volume_delete, "v7", ""), 409,
+                ", ...; end each first: dolmen attachment delete ID");
+}
+
 static void a_volume_that_cannot_be_read_is_not_deleted(void **state)
 {
     struct scene *s = *state;
 
     s->fails_after_transact = true;
     expect_status(call(s, volume_delete, "v7", ""), 202);
-}
-
-static void expect_says(struct reply r, unsigned status, const char *text)
-{
-    if (r.status != status || !strstr(r.body ? r.body : "", text))
-        fail_msg("%u: %s", r.status, r.body ? r.body : "");
-    free(r.body);
 }
 
 static void what_the_keeper_cannot_store_is_said_with_its_folder(void **state)
@@ -292,6 +323,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_volume_that_cannot_be_read_is_not_missing),
         TEST(nor_are_its_attachments),
+        TEST(the_end_of_an_attachment_of_a_damaged_volume_is_answered),
+        TEST(an_attached_volume_says_by_whom),
         TEST(a_volume_that_cannot_be_read_is_not_deleted),
         TEST(nor_is_it_grown),
         TEST(nor_is_it_attached),

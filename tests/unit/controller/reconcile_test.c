@@ -606,6 +606,30 @@ static void an_attachment_waits_for_the_process_that_the_head_names(void **state
     expect_one(s, CHANGE_DETACH, 0xbb);
 }
 
+/* C1 names no new process for it, so the living one has its word; but not of a newer version. */
+static void that_of_a_damaged_volume_goes_when_nobody_knows_it(void **state)
+{
+    struct stage *s = *state;
+    struct heartbeat *h;
+
+    stage_volume(s, 7, 1, 11);
+    stage_attachment(s, 7, 0xaa, false);
+    stage_attachment(s, 7, 0xbb, true);
+    stage_put(s, volume_key(ID(7)), strdup("{\"version\":1"));
+    h = stage_heartbeat(s, 1, 12);
+    says_attachment(h, 0xbb, false);
+    assert_int_equal(stage_look(s), 0);
+    h->attachment_count = 0;
+    h->doubled_ms = s->set.now_ms; /* C9 */
+    assert_int_equal(stage_look(s), 0);
+    h->doubled_ms = 0;
+    expect_one(s, CHANGE_DETACH, 0xbb);
+    h->incarnation = ID(11);
+    expect_one(s, CHANGE_DETACH, 0xbb);
+    stage_put(s, volume_key(ID(7)), strdup("{\"version\":1,\"incompat\":[\"x\"]}"));
+    assert_int_equal(stage_look(s), 0);
+}
+
 /* ---- C4 ---- */
 
 static void a_grave_of_nobody_goes_when_it_is_confirmed(void **state)
@@ -745,6 +769,7 @@ int main(void)
         TEST(an_ending_attachment_goes_when_it_is_drained),
         TEST(an_attachment_waits_for_a_heartbeat_that_has_seen_its_end),
         TEST(an_attachment_waits_for_the_process_that_the_head_names),
+        TEST(that_of_a_damaged_volume_goes_when_nobody_knows_it),
         TEST(a_grave_of_nobody_goes_when_it_is_confirmed),
         TEST(a_grave_is_only_confirmed_by_its_own_node),
         TEST(a_keeper_older_than_a_node_holds_everything),
