@@ -7,7 +7,8 @@
  * each process that was just started; the volumes, until they are served, as long as that goes on.
  *
  * What can go wrong: a process ends or is not ready in time: its log's last lines are shown, what
- * runs stays, and the next `up` goes on from there.  A volume that is not served is named, and why.
+ * runs stays, and the next `up` goes on from there.  A volume that waits is named, and why; one
+ * whose record is damaged is not: `dolmen status` has those.
  */
 #include "base/size.h"
 #include "base/util.h"
@@ -30,7 +31,9 @@
 #define READY_MS         30000u  /* without a word in its log */
 #define READY_MS_MAX     300000u /* a large disk is being formatted */
 #define REFUSES_MS       2000u   /* it is held: that does not go away by waiting */
-#define SERVED_MS        3000u   /* without one more volume that is served */
+#define SERVED_MS        3000u   /* without one more volume that is served … */
+#define SERVED_MS_MAX    60000u  /* … and in all */
+#define ANSWER_MS        5000u   /* of metad, which answered just now */
 #define POLL_MS          50u
 #define LOG_LINES        10u
 #define VOLUMES_SAID     8u
@@ -46,7 +49,6 @@ struct up {
     uint32_t disks, reactors; /* of a new node */
     bool allow_faults;
     bool started[CLUSTER_NODES_MAX];     /* by this call */
-    bool started_any;                    /* … or metad */
     char former[CLUSTER_NODES_MAX][20];  /* incarnation that metad knew before */
     int held[2 * CLUSTER_NODES_MAX + 1]; /* new ports, until their daemons listen */
     uint32_t held_count;
@@ -340,7 +342,6 @@ static bool start(struct up *u, const char *name, const char *option, struct clu
     }
     if (!process_start(binary, option, p))
         return failed(u, "cannot start", binary);
-    u->started_any = true;
     return cluster_write(&u->cluster) || failed(u, "cannot write cluster.json in", u->cluster.dir);
 }
 
@@ -480,69 +481,73 @@ static bool start_metad(struct up *u)
 
 /* ---- the volumes that there were before ---- */
 
+/* The first thousand; NULL: metad does not answer. */
 static json_t *volumes_seen(struct up *u)
 {
     struct http_answer answer;
     json_t *items = NULL;
 
-    if (http_call(u->cluster.url, "GET", "/v1/volumes?limit=1000", NULL, &answer))
+    if (http_get(u->cluster.url, "/v1/volumes?limit=1000", ANSWER_MS, &answer))
         items = json_incref(json_object_get(answer.body, "items"));
     http_answer_done(&answer);
     return items;
 }
 
-static bool is_served(const json_t *volume)
+static bool waits(const json_t *volume)
 {
-    const char *state = text_of(volume, "state");
-
-    return strcmp(state, "available") == 0 || strcmp(state, "deleting") == 0;
+    return strcmp(text_of(volume, "state"), "waiting") == 0;
 }
 
-static size_t count_served(const json_t *volumes)
+static size_t count_waiting(const json_t *volumes)
 {
     size_t count = 0, i;
     json_t *v;
 
-    json_array_foreach(volumes, i, v) count += is_served(v);
+    json_array_foreach(volumes, i, v) count += waits(v);
     return count;
 }
 
-static void say_of_unserved(struct up *u, const json_t *volumes)
+static void say_of_waiting(struct up *u, const json_t *volumes)
 {
     size_t i, said = 0;
     json_t *v;
 
     json_array_foreach(volumes, i, v)
     {
-        if (is_served(v))
+        if (!waits(v))
             continue;
         if (said++ == VOLUMES_SAID) {
             fprintf(u->cli->err, "dolmen: and more: `dolmen volume list` shows them\n");
             return;
         }
-        fprintf(u->cli->err, "dolmen: volume %s is not served yet: %s\n", text_of(v, "name"),
+        fprintf(u->cli->err, "dolmen: volume %s waits: %s\n", text_of(v, "name"),
                 text_of(v, "why"));
     }
 }
 
-/* Who connects when `up` has ended is not sent away.  What stays unserved is no failure of it. */
+/* Who connects when `up` has ended is not sent away.  What still waits is no failure of it. */
 static void wait_served(struct up *u)
 {
-    size_t served = 0, now;
-    uint32_t quiet = 0;
+    uint32_t least = UINT32_MAX, waited = 0, quiet = 0;
 
     for (;;) {
         json_t *volumes = volumes_seen(u);
+        uint32_t waiting = (uint32_t)count_waiting(volumes);
 
-        now = count_served(volumes);
-        quiet = now > served ? 0 : quiet + POLL_MS;
-        served = now;
-        if (now == json_array_size(volumes) || quiet >= SERVED_MS) {
-            say_of_unserved(u, volumes);
+        if (!volumes) {
+            fprintf(u->cli->err, "dolmen: metad has ceased to answer; its log is %s\n",
+                    u->cluster.metad.log);
+            return;
+        }
+        quiet = waiting < least ? 0 : quiet + POLL_MS;
+        least = min_u32(least, waiting);
+        if (waiting == 0 || quiet >= SERVED_MS || waited >= SERVED_MS_MAX) {
+            say_of_waiting(u, volumes);
             json_decref(volumes);
             return;
         }
         json_decref(volumes);
+        waited += POLL_MS;
         pause_ms(POLL_MS);
     }
 }
@@ -596,8 +601,7 @@ static enum cli_exit up_locked(struct up *u, const struct arguments *a)
         return CLI_USAGE;
     if (!configure(u) || !start_metad(u) || !start_nodes(u))
         return CLI_FAILED;
-    if (u->started_any)
-        wait_served(u);
+    wait_served(u);
     say_of_started_only(u);
     if (u->cli->json)
         print_json(u);

@@ -84,26 +84,6 @@ static enum err view_take(struct control *c, struct identity id, struct volume_v
     return err;
 }
 
-enum err view_load(struct control *c, const char *id_or_name, struct volume_view *ret,
-                   struct problem *p)
-{
-    struct volume_view v = {0};
-    struct identity id;
-    enum err err;
-
-    if (!identity_of(c, id_or_name, &id, p))
-        return p->status == 404 ? E_NOT_FOUND : E_SYSTEM;
-    err = view_take(c, id, &v, p);
-    if (err == E_NOT_FOUND)
-        problem_fill(p, err, "no volume has the name or identity %.80s", id_or_name);
-    if (err) {
-        view_done(&v);
-        return err;
-    }
-    *ret = v;
-    return E_OK;
-}
-
 /* The name whose record leads to the volume. */
 static bool name_of(struct control *c, struct identity volume, char ret[RECORD_NAME_MAX + 1],
                     struct problem *p)
@@ -125,37 +105,53 @@ static bool name_of(struct control *c, struct identity volume, char ret[RECORD_N
     return found || problem(p, E_DAMAGED, "volume %s has no name", identity_show(volume).text);
 }
 
-/* After view_load() said E_DAMAGED. */
-static enum err view_load_damaged(struct control *c, const char *id_or_name,
-                                  struct volume_view *ret, struct problem *p)
+/* Of a volume whose own record alone is damaged: what its other records say. */
+static enum err view_mend(struct control *c, struct identity id, struct volume_view *v,
+                          struct problem *p)
+{
+    struct volume_record as_it_was = {
+        .volume = id, .bytes = 4096, .logical_block_bytes = 4096, .copies = 1, .min_copies = 1};
+
+    if (head_read(v->head_json, &v->head) != E_OK || !name_of(c, id, as_it_was.name, p))
+        return E_DAMAGED;
+    free(v->volume_json);
+    v->volume_json = NULL;
+    v->volume = as_it_was;
+    return E_OK;
+}
+
+static enum err load(struct control *c, const char *id_or_name, bool mend, struct volume_view *ret,
+                     struct problem *p)
 {
     struct volume_view v = {0};
-    struct volume_record as_it_was = {
-        .bytes = 4096, .logical_block_bytes = 4096, .copies = 1, .min_copies = 1};
-    bool ok = identity_of(c, id_or_name, &as_it_was.volume, p);
+    struct identity id;
+    enum err err;
 
-    if (ok && view_take(c, as_it_was.volume, &v, p) == E_DAMAGED && v.volume_json)
-        ok = head_read(v.head_json, &v.head) == E_OK &&
-             name_of(c, as_it_was.volume, as_it_was.name, p);
-    else
-        ok = false;
-    if (!ok) {
+    if (!identity_of(c, id_or_name, &id, p))
+        return p->status == 404 ? E_NOT_FOUND : E_SYSTEM;
+    err = view_take(c, id, &v, p);
+    if (err == E_NOT_FOUND)
+        problem_fill(p, err, "no volume has the name or identity %.80s", id_or_name);
+    if (err == E_DAMAGED && mend)
+        err = view_mend(c, id, &v, p);
+    if (err) {
         view_done(&v);
-        return E_DAMAGED;
+        return err;
     }
-    free(v.volume_json);
-    v.volume_json = NULL;
-    v.volume = as_it_was;
     *ret = v;
     return E_OK;
+}
+
+enum err view_load(struct control *c, const char *id_or_name, struct volume_view *ret,
+                   struct problem *p)
+{
+    return load(c, id_or_name, false, ret, p);
 }
 
 enum err view_load_any(struct control *c, const char *id_or_name, struct volume_view *ret,
                        struct problem *p)
 {
-    enum err err = view_load(c, id_or_name, ret, p);
-
-    return err == E_DAMAGED ? view_load_damaged(c, id_or_name, ret, p) : err;
+    return load(c, id_or_name, true, ret, p);
 }
 
 bool view_of_records(const struct record_list *volumes, const struct record_list *heads,

@@ -387,7 +387,7 @@ static void adopt(struct settling *s, uint32_t slot, const struct model_sight *s
         }
         older = sight->mapped[b] && (r->may_fail[b] || r->may_be_older);
         r->gone[b] = sight->facts.damaged && sight->shown[b] == 0 && !is_open(s, slot, b) &&
-                     !r->any[b] && !older && (r->gone[b] || r->versions[b] != 0);
+                     !r->any[b] && (r->gone[b] || (!older && r->versions[b] != 0));
         r->versions[b] = sight->shown[b];
         r->may_fail[b] = r->any[b] = false;
     }
