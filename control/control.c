@@ -81,22 +81,6 @@ void control_refused(const struct control *c, enum err err, struct problem *p, c
         problem_fill(p, err, "%s %.80s was not changed", what, name);
 }
 
-struct record_transaction *transaction_new(void)
-{
-    struct record_transaction *t = malloc(sizeof *t);
-
-    if (t)
-        transaction_init(t);
-    return t;
-}
-
-void transaction_free(struct record_transaction *t)
-{
-    if (t)
-        transaction_done(t);
-    free(t);
-}
-
 /* ---- requests ---- */
 
 static bool asker_allowed(const struct http_request *r, struct problem *p)

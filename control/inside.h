@@ -53,10 +53,6 @@ enum err control_transact(struct control *c, const struct record_transaction *t,
 void control_refused(const struct control *c, enum err err, struct problem *p, const char *what,
                      const char *name);
 
-/* A transaction, on the heap because it is large: as it is being built over a fresh read. */
-struct record_transaction *transaction_new(void);
-void transaction_free(struct record_transaction *t);
-
 extern const struct route control_routes[];
 extern const uint32_t control_route_count;
 

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+static_assert(ENDING_MS + LOG_FLUSH_MS < 5000, "a stop in good order takes five seconds at most");
+
 static sigset_t ends(void)
 {
     sigset_t set;

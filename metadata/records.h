@@ -247,6 +247,9 @@ struct record_transaction {
 };
 void transaction_init(struct record_transaction *t);
 void transaction_done(struct record_transaction *t); /* frees the values */
+/* On the heap, for it is large; NULL: no memory.  transaction_free() takes NULL, too. */
+struct record_transaction *transaction_new(void);
+void transaction_free(struct record_transaction *t);
 /* E_TOO_LARGE past the limits; put takes `value` in every case. */
 enum err transaction_compare(struct record_transaction *t, struct record_key key,
                              uint64_t revision);

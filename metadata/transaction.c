@@ -17,6 +17,22 @@ void transaction_done(struct record_transaction *t)
     transaction_init(t);
 }
 
+struct record_transaction *transaction_new(void)
+{
+    struct record_transaction *t = malloc(sizeof *t);
+
+    if (t)
+        transaction_init(t);
+    return t;
+}
+
+void transaction_free(struct record_transaction *t)
+{
+    if (t)
+        transaction_done(t);
+    free(t);
+}
+
 enum err transaction_compare(struct record_transaction *t, struct record_key key, uint64_t revision)
 {
     struct record_compare *c = &t->compares[t->compare_count];

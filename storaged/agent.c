@@ -419,8 +419,8 @@ enum err agent_init(struct agent *a)
     a->facts.attachments = calloc(a->limits->attachments_max, sizeof *a->facts.attachments);
     if (!a->facts.disks || !a->facts.volumes || !a->facts.attachments)
         return E_NO_MEMORY;
-    return pool_open(&a->operations, "operations", sizeof(struct operation), 64,
-                     a->limits->operations_max);
+    return pool_open(&a->operations, "operations", sizeof(struct operation),
+                     _Alignof(struct operation), a->limits->operations_max);
 }
 
 void agent_start(struct agent *a)

@@ -3,6 +3,7 @@
 #include "storaged/heartbeat.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define HEARTBEAT_US 500000u
 
@@ -49,6 +50,14 @@ static void lineage_seen(struct heartbeat *h, struct identity lineage)
     agent_rejoin(h->agent);
 }
 
+/* metad lives, and does not take what this node says of itself: so for metad the node is silent. */
+static void say_refused(struct heartbeat *h)
+{
+    if (*h->post.why && strcmp(h->post.why, h->refused) != 0)
+        log_event(h->env->log, LOG_LEVEL_ERROR, "storaged", "heartbeat_refused", "%s", h->post.why);
+    memcpy(h->refused, h->post.why, sizeof h->refused);
+}
+
 static void answered(struct metad_post *post, enum err err)
 {
     struct heartbeat *h = container_of(post, struct heartbeat, post);
@@ -58,6 +67,7 @@ static void answered(struct metad_post *post, enum err err)
         h->stopped(h);
         return;
     }
+    say_refused(h);
     if (!err)
         lineage_seen(h, post->lineage);
     if (h->again && !err)

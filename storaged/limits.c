@@ -5,7 +5,7 @@
 #include "base/size.h"
 #include "env/log_writer.h"
 #include "env/rlimits.h"
-#include "storaged/plan.h"
+#include "storaged/operation.h"
 #include "storaged/records_http.h"
 #include "storaged/status.h"
 
@@ -194,6 +194,10 @@ static void claim_all(struct budget *b, const struct limits *l, const struct nod
     if (*c->status)
         claim(b, "status", STATUS_CONNECTIONS_MAX, STATUS_STACK_BYTES + STATUS_HEADER_BYTES);
     claim(b, "volumes", l->volumes_max, volume_limits_bytes(&l->volume));
+    claim(b, "tenures", l->volumes_max, sizeof(struct node_volume) + sizeof(struct fact_volume));
+    claim(b, "attachments", l->attachments_max,
+          sizeof(struct node_attachment) + sizeof(struct fact_attachment));
+    claim(b, "operations", l->operations_max, sizeof(struct operation));
     claim(b, "shards", l->shards_max, SHARD_COST);
     claim(b, "records", (uint64_t)l->volumes_max * (1 + VOLUMES_ELSEWHERE), VOLUME_RECORDS);
 }

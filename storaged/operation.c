@@ -3,6 +3,7 @@
 #include "storaged/operation.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define AGAIN_US 5000000u  /* a failure is tried again after so long */
@@ -64,7 +65,7 @@ static void operation_gone(struct operation *o)
 {
     struct agent *a = o->agent;
 
-    transaction_done(&o->transaction);
+    transaction_free(o->transaction);
     list_remove(&o->link);
     pool_put(&a->operations, o);
 }
@@ -155,7 +156,8 @@ static void operation_ended(struct operation *o, enum err err)
         operation_gone(o);
     } else {
         say_failure(a, &o->action, err, o->call.why);
-        transaction_done(&o->transaction);
+        transaction_free(o->transaction);
+        o->transaction = NULL;
         pause_operation(o, err);
     }
     agent_wake(a);
@@ -283,15 +285,19 @@ static enum err record_begin(struct operation *o, struct record_key key, char *v
     const struct view_entry *former = view_find(&o->agent->view, key);
     enum err err;
 
-    transaction_init(&o->transaction);
-    err = transaction_put(&o->transaction, key, value);
+    o->transaction = transaction_new();
+    if (!o->transaction) {
+        free(value);
+        return E_NO_MEMORY;
+    }
+    err = transaction_put(o->transaction, key, value);
     if (!err)
-        err = transaction_compare(&o->transaction, key, former ? former->revision : 0);
+        err = transaction_compare(o->transaction, key, former ? former->revision : 0);
     if (err)
         return err;
     o->call = (struct records_call){
         .op = RECORDS_TRANSACT,
-        .transaction = &o->transaction,
+        .transaction = o->transaction,
         .done = record_done,
     };
     o->agent->records->call(o->agent->records, &o->call);

@@ -22,7 +22,7 @@ struct operation {
     struct store_change change;
     enum err change_err;
     struct records_call call;
-    struct record_transaction transaction;
+    struct record_transaction *transaction; /* of the node's own records; NULL: none is made */
 };
 
 /* Where there is no room for it now, one that ends makes room and wakes the agent. */

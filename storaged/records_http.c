@@ -164,10 +164,10 @@ static enum err decode(struct lane *l, long status)
     const char *bytes = l->bytes ? l->bytes : "";
     enum err err = err_of_status(l, status);
 
-    if (err && l->call)
-        records_problem_read(bytes, l->length, l->call->why);
-    if (err)
+    if (err) {
+        records_problem_read(bytes, l->length, l->call ? l->call->why : l->post->why);
         return err;
+    }
     if (l->post)
         return heartbeat_answer(l);
     if (l->call->op != RECORDS_TRANSACT)

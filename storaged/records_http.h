@@ -28,7 +28,8 @@ struct records *metad_records(struct metad *m);
 struct metad_post {
     char *body;
     void (*done)(struct metad_post *, enum err);
-    struct identity lineage; /* E_OK: of the keeper */
+    struct identity lineage;   /* E_OK: of the keeper */
+    char why[RECORDS_WHY_MAX]; /* of an error, in metad's words; empty: it said nothing */
     struct list link;
 };
 void metad_heartbeat(struct metad *m, struct metad_post *p);

@@ -4,11 +4,12 @@
 #include "storaged/settings.h"
 #include "storaged/status.h"
 
-#include <ctype.h>
+#include <curl/curl.h>
 #include <inttypes.h>
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 bool config_wrong(struct config_reader *r, unsigned line, const char *what, ...)
@@ -54,20 +55,15 @@ static bool read_text(struct config_reader *r, const config_setting_t *s, char *
     return true;
 }
 
-/* As records have names: [a-z0-9][a-z0-9.-]* */
 static bool read_name(struct config_reader *r, const config_setting_t *s, char *ret)
 {
     if (!read_text(r, s, ret, RECORD_NAME_MAX + 1))
         return false;
-    for (const char *c = ret; *c; c++) {
-        bool plain = islower((unsigned char)*c) || isdigit((unsigned char)*c);
-
-        if (!plain && (c == ret || !strchr(".-", *c)))
-            return config_wrong(r, line_of(s),
-                                "%s is lower-case letters, digits, dots and dashes, not \"%s\"",
-                                name_of(s), ret);
-    }
-    return true;
+    return record_name_valid(ret) ||
+           config_wrong(r, line_of(s),
+                        "%s is lower-case letters, digits, dots and dashes, and not 16 hex digits "
+                        "(an identity), not \"%s\"",
+                        name_of(s), ret);
 }
 
 bool read_dir(struct config_reader *r, const config_setting_t *s)
@@ -85,13 +81,35 @@ bool read_rack(struct config_reader *r, const config_setting_t *s)
     return read_name(r, s, r->config->rack);
 }
 
+/* http://address:port or http://name:port, and nothing behind it but slashes. */
+static bool is_metad_url(const char *text)
+{
+    static const CURLUPart beside[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
+                                       CURLUPART_FRAGMENT};
+    CURLU *url = curl_url();
+    char *path = NULL, *port = NULL, *part = NULL;
+    bool is = url && strncmp(text, "http://", 7) == 0 &&
+              curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+              curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK && atoi(port) > 0 &&
+              curl_url_get(url, CURLUPART_PATH, &path, 0) == CURLUE_OK &&
+              strspn(path, "/") == strlen(path);
+
+    for (size_t i = 0; is && i < array_length(beside); i++)
+        is = curl_url_get(url, beside[i], &part, 0) != CURLUE_OK;
+    curl_free(path);
+    curl_free(port);
+    curl_free(part);
+    curl_url_cleanup(url);
+    return is;
+}
+
 bool read_metad(struct config_reader *r, const config_setting_t *s)
 {
     char *url = r->config->metad;
 
     if (!read_text(r, s, url, sizeof r->config->metad))
         return false;
-    if (strncmp(url, "http://", 7) != 0 || url[7] == '\0')
+    if (!is_metad_url(url))
         return config_wrong(r, line_of(s), "metad is \"http://address:port\", not \"%s\"", url);
     for (size_t end = strlen(url); end > 7 && url[end - 1] == '/'; end--)
         url[end - 1] = '\0';

@@ -506,12 +506,12 @@ enum err volumes_init(struct node_volumes *vs)
     enum err err;
 
     list_init(&vs->open);
-    err = pool_open(&vs->volume_pool, "volumes open", sizeof(struct node_volume), 64,
-                    vs->limits->volumes_max);
+    err = pool_open(&vs->volume_pool, "volumes open", sizeof(struct node_volume),
+                    _Alignof(struct node_volume), vs->limits->volumes_max);
     if (err)
         return err;
-    return pool_open(&vs->attachment_pool, "attachments", sizeof(struct node_attachment), 64,
-                     vs->limits->attachments_max);
+    return pool_open(&vs->attachment_pool, "attachments", sizeof(struct node_attachment),
+                     _Alignof(struct node_attachment), vs->limits->attachments_max);
 }
 
 void volumes_done(struct node_volumes *vs)

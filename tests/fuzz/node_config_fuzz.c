@@ -10,7 +10,7 @@ static void check_bounds(const struct node_config *c)
 {
     struct net_address again;
 
-    assert(record_name_valid(c->name) || strlen(c->name) == 16);
+    assert(record_name_valid(c->name) && record_name_valid(c->rack));
     assert(c->portal_count >= 1 && c->portal_count <= NODE_PORTALS_MAX);
     for (uint32_t i = 0; i < c->portal_count; i++)
         assert(net_address_parse(c->portals[i].text, &again));

@@ -141,7 +141,8 @@ static void post_answered(struct timer *t)
 
     s->post->lineage = s->lineage;
     s->posts++;
-    s->post->done(s->post, E_OK);
+    snprintf(s->post->why, sizeof s->post->why, "%s", s->refusal ? s->refusal : "");
+    s->post->done(s->post, s->refusal ? E_INVALID : E_OK);
 }
 
 void metad_heartbeat(struct metad *m, struct metad_post *p)
@@ -323,11 +324,9 @@ static void a_volume_grows_while_it_is_served(void **state)
 static void a_resize_that_fails_is_tried_again_after_a_pause(void **state)
 {
     struct scene *s = *state;
-    struct failure_log log = {.log = {.write = failure_seen, .least = LOG_LEVEL_INFO},
-                              .what = "action_failed action=\"resize volume\""};
+    struct failure_log log = failures_of(s->env->log, "action_failed action=\"resize volume\"");
     struct page_record page = cluster_page(NODE, s->disk, 1);
 
-    log.former = s->env->log;
     s->env->log = &log.log;
     page.shards[0].is_new = false;
     page.shards[0].replicas[0].in_sync = true; /* and is not there */
@@ -345,11 +344,9 @@ static void a_resize_that_fails_is_tried_again_after_a_pause(void **state)
 static void a_volume_that_cannot_be_opened_is_tried_again_after_a_pause(void **state)
 {
     struct scene *s = *state;
-    struct failure_log log = {.log = {.write = failure_seen, .least = LOG_LEVEL_INFO},
-                              .what = "action_failed action=\"open volume\""};
+    struct failure_log log = failures_of(s->env->log, "action_failed action=\"open volume\"");
     uint32_t requests_max = s->limits.volume.requests_max;
 
-    log.former = s->env->log;
     s->env->log = &log.log;
     s->limits.volume.requests_max = 0;
     create_volume(s);
@@ -635,6 +632,21 @@ static bool knows_the_other_node(void *arg)
     return view_find(&((struct scene *)arg)->agent.view, node_key(OTHER_NODE)) != NULL;
 }
 
+static void a_refused_heartbeat_is_said_once(void **state)
+{
+    struct scene *s = *state;
+    struct failure_log log = failures_of(s->env->log, "heartbeat_refused metad is too old");
+
+    s->env->log = &log.log;
+    s->refusal = "metad is too old";
+    open_heartbeat(s);
+    sim_run_for(s->sim, 5000000);
+    assert_in_range(s->posts, 5, 20);
+    assert_int_equal(log.failures, 1);
+    close_heartbeat(s);
+    s->env->log = log.former;
+}
+
 /* … and when it has grown past that, it is another history, and read from its beginning. */
 static void an_older_keeper_that_grew_is_read_whole(void **state)
 {
@@ -770,6 +782,7 @@ int main(void)
         each(an_attachment_that_has_no_room_is_not_let_in),
         each(an_attachment_of_a_closed_volume_is_drained),
         each(without_metad_a_volume_is_served),
+        each(a_refused_heartbeat_is_said_once),
         each(an_older_keeper_is_not_acted_upon),
         each(an_older_keeper_that_grew_is_read_whole),
         each(a_node_goes_on_when_its_keeper_is_back),

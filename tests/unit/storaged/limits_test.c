@@ -2,6 +2,7 @@
 /* tests/unit/storaged/limits_test.c — what the profiles come to: the budget that is printed. */
 #include "storaged/homes.h"
 #include "storaged/limits.h"
+#include "storaged/operation.h"
 #include "tests/unit/storaged/config_of.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -42,6 +43,21 @@ static void note(struct log *log, enum log_level level, const char *line)
     note_pool(line, "pool=reactors", &l->reactors, &l->reactor_bytes);
     note_pool(line, "pool=target", &l->targets, &l->target_bytes);
     l->count++;
+}
+
+/* One line of it. */
+struct claimant {
+    struct log log;
+    const char *who; /* "pool=WHO" */
+    uint64_t count, bytes;
+};
+
+static void note_claimant(struct log *log, enum log_level level, const char *line)
+{
+    struct claimant *c = (struct claimant *)log;
+
+    (void)level;
+    note_pool(line, c->who, &c->count, &c->bytes);
 }
 
 static uint64_t budget(const struct node_config *c)
@@ -147,6 +163,35 @@ static void a_setting_changes_its_limit(void **state)
     assert_int_equal(budget(&c), before + 100 * MIB);
 }
 
+/* What is set aside at start for what records want is in the sum, to the byte. */
+static void what_the_agent_sets_aside_is_in_the_budget(void **state)
+{
+    static const char *const claimants[] = {"pool=tenures", "pool=attachments", "pool=operations"};
+    struct node_config c = config_of("node", 24, "1T");
+    struct limits l = limits_of(&c);
+    struct agent a = {.limits = &l};
+    struct node_volumes volumes = {.limits = &l};
+    uint64_t taken, said = 0;
+
+    (void)state;
+    assert_int_equal(agent_init(&a), E_OK);
+    assert_int_equal(volumes_init(&volumes), E_OK);
+    taken = pool_bytes(&a.operations) + pool_bytes(&volumes.volume_pool) +
+            pool_bytes(&volumes.attachment_pool) + l.volumes_max * sizeof *a.facts.volumes +
+            l.attachments_max * sizeof *a.facts.attachments;
+    for (size_t i = 0; i < array_length(claimants); i++) {
+        struct claimant who = {.log = {.write = note_claimant}, .who = claimants[i]};
+
+        limits_print(&l, &c, 8 * MIB, &who.log);
+        assert_true(who.bytes > 0);
+        said += who.bytes;
+    }
+    assert_int_equal(said, taken);
+    assert_true(taken < 32 * MIB); /* not much beside a disk's 350 MiB */
+    volumes_done(&volumes);
+    agent_done(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -155,6 +200,7 @@ int main(void)
         cmocka_unit_test(homes_share_what_there_is),
         cmocka_unit_test(every_home_is_in_the_budget),
         cmocka_unit_test(a_setting_changes_its_limit),
+        cmocka_unit_test(what_the_agent_sets_aside_is_in_the_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

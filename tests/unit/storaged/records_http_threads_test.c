@@ -396,6 +396,18 @@ static void a_heartbeat_learns_the_lineage(void **state)
     assert_non_null(strstr(asked(s), "\r\n\r\n{\"node\":1}"));
 }
 
+static void a_refused_heartbeat_says_why(void **state)
+{
+    struct scene *s = *state;
+
+    answer_once(s, "400\n{\"detail\":\"too old\"}");
+    s->post = (struct metad_post){.body = strdup("{}"), .done = post_done};
+    metad_heartbeat(s->metad, &s->post);
+    reactor_run(s->reactor);
+    assert_int_equal(s->err, E_INVALID);
+    assert_string_equal(s->post.why, "too old");
+}
+
 static void stop_now(struct timer *t)
 {
     metad_stop(container_of(t, struct scene, timer)->metad);
@@ -459,6 +471,7 @@ int main(void)
         each(nobody_there_is_unreachable),
         each(a_transaction_is_sent_once),
         each(a_heartbeat_learns_the_lineage),
+        each(a_refused_heartbeat_says_why),
         each(a_call_under_way_ends_when_the_link_is_stopped),
         each(more_calls_than_lanes_wait_their_turn),
     };

@@ -29,6 +29,12 @@ static inline void failure_seen(struct log *l, enum log_level level, const char 
         f->former->write(f->former, level, line);
 }
 
+static inline struct failure_log failures_of(struct log *former, const char *what)
+{
+    return (struct failure_log){
+        .log = {.write = failure_seen, .least = LOG_LEVEL_INFO}, .former = former, .what = what};
+}
+
 /* How often something failed in that time. */
 static inline uint32_t tries_in(struct scene *s, uint64_t us)
 {
