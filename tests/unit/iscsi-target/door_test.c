@@ -23,9 +23,9 @@
 #define STORM_SEEDS  4u
 #define STORM_EVENTS 120u
 #define DEADLINE_US  (SECOND_US * 265 / 10) /* of 25 s: a tick, and the way there and back */
-#define SHUT_US      (SECOND_US * 13 / 10)  /* a second, 0.2 s until it looks, and the way */
-
-static uint8_t block[4096];
+#define PING_US      (SECOND_US / 20)
+#define PING_EACH_US (SECOND_US / 10)
+#define SHUT_US      (SECOND_US * 13 / 10) /* a second, 0.2 s until it looks, and the way */
 
 static uint32_t list_length(const struct list *head)
 {
@@ -38,8 +38,16 @@ static uint32_t list_length(const struct list *head)
 
 /* ---- a client that keeps its queue full ---- */
 
+struct tagged {
+    uint64_t tag; /* of the write: each of a client has a higher one than those before */
+    uint8_t rest[4096 - sizeof(uint64_t)];
+};
+
 struct client {
     struct initiator *initiator;
+    struct tagged blocks[DEPTH_GREEDY]; /* a request has a block of its own, on the disk, too */
+    uint64_t acknowledged[DEPTH_GREEDY], tag, first_block;
+    uint64_t pinged_us, ping_longest_us, pings, ping_turn; /* pinged_us: under way; 0: none is */
     struct initiator_request requests[DEPTH_GREEDY];
     uint64_t sent_us[DEPTH_GREEDY], longest_us;
     uint32_t depth, done, told_again;
@@ -58,6 +66,8 @@ static void harvest(struct lab *w, struct client *c, uint32_t n)
     assert_int_equal(r->err, E_OK);
     assert_true(r->status == 0 || r->status == 0x08 || r->status == 0x28);
     c->done += r->status == 0;
+    if (r->status == 0)
+        c->acknowledged[n] = c->blocks[n].tag;
     c->told_again += r->status != 0;
     c->longest_us = max_u64(c->longest_us, sim_now_us(w->sim) - c->sent_us[n]);
     *r = (struct initiator_request){0};
@@ -72,18 +82,49 @@ static void check_window(struct lab *w, struct client *c)
     assert_true(c->shut_us == 0 || sim_now_us(w->sim) - c->shut_us <= SHUT_US);
 }
 
+static uint64_t tag_there(const struct lab *w, const struct client *c, uint32_t n)
+{
+    uint64_t tag;
+
+    memcpy(&tag, w->ram.bytes + (c->first_block + n) * sizeof(struct tagged), sizeof tag);
+    return tag;
+}
+
+/* Ten a second and one after the other, whatever else it has under way. */
+static void ping(struct lab *w, struct client *c)
+{
+    struct initiator_pdu *answer = initiator_take(c->initiator);
+
+    if (answer) {
+        assert_int_equal(answer->bhs.any.opcode, NOP_IN);
+        c->ping_longest_us = max_u64(c->ping_longest_us, sim_now_us(w->sim) - c->pinged_us);
+        c->pinged_us = 0;
+        c->pings++;
+        free(answer);
+    }
+    if (c->pinged_us == 0 && sim_now_us(w->sim) / PING_EACH_US != c->ping_turn) {
+        c->ping_turn = sim_now_us(w->sim) / PING_EACH_US;
+        c->pinged_us = sim_now_us(w->sim);
+        initiator_nop(c->initiator, NULL, 0);
+    }
+}
+
 static void client_turn(struct lab *w, struct client *c)
 {
     check_window(w, c);
+    ping(w, c);
     for (uint32_t n = 0; n < c->depth; n++) {
         struct initiator_request *r = &c->requests[n];
 
         if (r->answered)
             harvest(w, c, n);
+        assert_true(tag_there(w, c, n) >= c->acknowledged[n]); /* P6: what is old stays away */
         if (r->initiator || (int32_t)initiator_window(c->initiator) <= 0)
             continue;
         c->sent_us[n] = sim_now_us(w->sim);
-        initiator_write(c->initiator, r, 8ull * n, block, sizeof block);
+        c->blocks[n].tag = ++c->tag;
+        initiator_write(c->initiator, r, 8 * (c->first_block + n), (uint8_t *)&c->blocks[n],
+                        sizeof c->blocks[n]);
     }
 }
 
@@ -104,6 +145,7 @@ static struct client *clients_open(struct lab *w, uint32_t count, uint32_t depth
         snprintf(clients[n].name, sizeof clients[n].name, "iqn.%u", n);
         clients[n].initiator = lab_ready(w, clients[n].name, ++clients[n].life);
         clients[n].depth = depth;
+        clients[n].first_block = (uint64_t)n * DEPTH_GREEDY;
     }
     return clients;
 }
@@ -141,6 +183,17 @@ static uint32_t most(const struct client *clients, uint32_t count)
     return ret;
 }
 
+static uint64_t longest_ping(const struct client *clients, uint32_t count)
+{
+    uint64_t ret = 0;
+
+    for (uint32_t n = 0; n < count; n++) {
+        assert_true(clients[n].pings > 100);
+        ret = max_u64(ret, clients[n].ping_longest_us);
+    }
+    return ret;
+}
+
 static uint64_t longest(const struct client *clients, uint32_t count)
 {
     uint64_t ret = 0;
@@ -166,7 +219,7 @@ static void client_login(struct lab *w, struct client *c)
 {
     c->initiator = lab_ready_with(
         w, (struct initiator_config){.name = c->name, .isid = {0x80, 0, 0, 0, 0, ++c->life}});
-    c->shut_us = 0;
+    c->shut_us = c->pinged_us = 0;
 }
 
 static void client_returns(struct lab *w, struct client *c)
@@ -213,6 +266,7 @@ static void a_store_of_200_iops_serves_16_sessions_alike(void **state)
     assert_true(least(clients, CLIENTS) > 500);
     assert_true(most(clients, CLIENTS) <= 2 * least(clients, CLIENTS));
     assert_true(longest(clients, CLIENTS) < 10 * SECOND_US);
+    assert_true(longest_ping(clients, CLIENTS) < PING_US);
     assert_int_equal(w.home->metrics.expired.value, 0);
     assert_int_equal(w.home->metrics.windows_opened_late.value, 0);
     clients_close(&w, clients, CLIENTS);
@@ -285,6 +339,7 @@ static void storm(uint64_t seed)
     assert_true(most(clients, CLIENTS) <= 2 * least(clients, CLIENTS));
     assert_true(least(clients, CLIENTS) > 500);
     assert_true(longest(clients, CLIENTS) < DEADLINE_US);
+    assert_true(longest_ping(clients, CLIENTS) < PING_US);
     assert_true(w.home->metrics.windows_opened_late.value > 0); /* it was one */
     for (int n = 0; n < 1000 && !ghosts_are_gone(&w, clients); n++)
         play(&w, clients, CLIENTS, SECOND_US / 50);
@@ -294,7 +349,8 @@ static void storm(uint64_t seed)
 
 /* The same while it stalls, sessions end and come back, and old bytes arrive late; a quarter of
  * them asks for four times as much as most, a quarter for a fourth.  They are told GOOD, BUSY or
- * TASK SET FULL, and no window is shut for longer than a second (client_turn). */
+ * TASK SET FULL, no window is shut for longer than a second, nothing acknowledged is written over
+ * by what is older (client_turn), and pings do not wait. */
 static void a_storm_leaves_them_alike(void **state)
 {
     (void)state;
