@@ -134,14 +134,16 @@ static void check_deadline(const struct actor *a)
                sim_now_us(a->lab->sim) - a->jobs[n].sent_us <= deadline + SLACK_US);
 }
 
+/* Another MaxCmdSN than last time: it was open meanwhile. */
 static void check_window(struct actor *a)
 {
     if ((int32_t)initiator_window(a->initiator) > 0) {
         a->shut_us = 0;
         return;
     }
-    if (a->shut_us == 0)
+    if (a->shut_us == 0 || a->initiator->max_cmd_sn != a->shut_at)
         a->shut_us = sim_now_us(a->lab->sim);
+    a->shut_at = a->initiator->max_cmd_sn;
     assert(sim_now_us(a->lab->sim) - a->shut_us <= SHUT_US);
 }
 

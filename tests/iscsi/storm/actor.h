@@ -36,6 +36,7 @@ struct actor {
     uint32_t logins, tags, answered;
     uint8_t life;     /* a byte of its ISID */
     uint64_t shut_us; /* since when its window is shut; 0: it is open */
+    uint32_t shut_at; /* … with this MaxCmdSN */
 
     struct initiator *ghost; /* that died, with bytes on their way; NULL: none */
     uint64_t ghost_us;       /* when these arrive, and 0 when they have        */

@@ -2,7 +2,7 @@
 /*
  * tests/iscsi/storm/main.c — random schedules against the target, one story a seed.
  *
- *   sim_iscsi [--seed N] [--seeds N] [--trace]
+ *   sim_iscsi [--seed N | --fresh] [--seeds N] [--trace]
  *
  * Three initiators read and write, ping, abort, reset, log out, break off, come back under the same
  * name, spoil digests, die with bytes on their way that come late; meanwhile the block stalls, for
@@ -13,6 +13,7 @@
  * end everything is answered, and nothing is left.
  *
  * Plays seeds first … first + count - 1, two at a time; prints each that failed and ends with 1.
+ * The first is 1, or with --fresh where the clock says.
  */
 #include "base/util.h"
 #include "tests/iscsi/storm/actor.h"
@@ -21,6 +22,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #define SEEDS_DEFAULT 1000u
 #define ACTORS        3u
@@ -237,7 +239,7 @@ static bool play(uint64_t seed)
 
 static int usage(const char *name)
 {
-    fprintf(stderr, "usage: %s [--seed N] [--seeds N] [--trace]\n", name);
+    fprintf(stderr, "usage: %s [--seed N | --fresh] [--seeds N] [--trace]\n", name);
     return 2;
 }
 
@@ -245,6 +247,7 @@ int main(int argc, char **argv)
 {
     static const struct option options[] = {{"seed", required_argument, NULL, 's'},
                                             {"seeds", required_argument, NULL, 'n'},
+                                            {"fresh", no_argument, NULL, 'f'},
                                             {"trace", no_argument, NULL, 't'},
                                             {0}};
     uint32_t count = SEEDS_DEFAULT, failed;
@@ -257,6 +260,8 @@ int main(int argc, char **argv)
             count = 1;
         } else if (option == 'n') {
             count = (uint32_t)strtoul(optarg, NULL, 0);
+        } else if (option == 'f') {
+            first = (uint64_t)time(NULL) << 20;
         } else if (option == 't') {
             setenv("SIM_TRACE", "1", 1);
         } else {
