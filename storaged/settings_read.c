@@ -9,7 +9,6 @@
 #include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 bool config_wrong(struct config_reader *r, unsigned line, const char *what, ...)
@@ -90,7 +89,7 @@ static bool is_metad_url(const char *text)
     char *path = NULL, *port = NULL, *part = NULL;
     bool is = url && strncmp(text, "http://", 7) == 0 &&
               curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
-              curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK && atoi(port) > 0 &&
+              curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK && strcmp(port, "0") != 0 &&
               curl_url_get(url, CURLUPART_PATH, &path, 0) == CURLUE_OK &&
               strspn(path, "/") == strlen(path);
 

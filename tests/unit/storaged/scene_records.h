@@ -55,7 +55,7 @@ struct scene {
     struct metad_post *post; /* on its way to metad_heartbeat() of this file */
     struct timer post_timer;
     struct identity lineage; /* that metad answers with */
-    const char *refusal; /* of heartbeats, by metad; NULL: it takes them */
+    const char *refusal;     /* of heartbeats, by metad; NULL: it takes them */
     uint32_t calls, posts;
     bool disks_are, stopped, heartbeat_gone;
     struct identity disk, other_disk; /* the latter with two disks */
