@@ -3,7 +3,6 @@
 #include "storaged/heartbeat.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define HEARTBEAT_US 500000u
 
@@ -50,12 +49,15 @@ static void lineage_seen(struct heartbeat *h, struct identity lineage)
     agent_rejoin(h->agent);
 }
 
-/* metad lives, and does not take what this node says of itself: so for metad the node is silent. */
-static void say_refused(struct heartbeat *h)
+/* metad does not take what this node says of itself: for it the node is silent.  Said once. */
+static void say_refused(struct heartbeat *h, enum err err)
 {
-    if (*h->post.why && strcmp(h->post.why, h->refused) != 0)
-        log_event(h->env->log, LOG_LEVEL_ERROR, "storaged", "heartbeat_refused", "%s", h->post.why);
-    memcpy(h->refused, h->post.why, sizeof h->refused);
+    bool refused = err == E_INVALID || err == E_FORBIDDEN || err == E_TOO_LARGE;
+
+    if (refused && !h->refused)
+        log_event(h->env->log, LOG_LEVEL_ERROR, "storaged", "heartbeat_refused", "error=%s (%s)",
+                  err_name(err), *h->post.why ? h->post.why : err_text(err));
+    h->refused = refused || (h->refused && err);
 }
 
 static void answered(struct metad_post *post, enum err err)
@@ -67,7 +69,7 @@ static void answered(struct metad_post *post, enum err err)
         h->stopped(h);
         return;
     }
-    say_refused(h);
+    say_refused(h, err);
     if (!err)
         lineage_seen(h, post->lineage);
     if (h->again && !err)

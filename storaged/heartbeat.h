@@ -28,10 +28,10 @@ struct heartbeat {
     struct census_wait count;
     bool sending; /* from the census to the answer */
     bool again, stopping;
-    bool strange;                  /* metad's keeper is not the one that this process knew */
-    char refused[RECORDS_WHY_MAX]; /* what metad said of the last one; empty: it took it */
-    uint64_t revision;             /* that the last one told */
-    struct identity lineage;       /* of the keeper, as metad first said; none: not yet */
+    bool strange;            /* metad's keeper is not the one that this process knew */
+    bool refused;            /* metad does not take them */
+    uint64_t revision;       /* that the last one told */
+    struct identity lineage; /* of the keeper, as metad first said; none: not yet */
 };
 
 void heartbeat_start(struct heartbeat *h);

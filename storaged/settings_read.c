@@ -83,21 +83,16 @@ bool read_rack(struct config_reader *r, const config_setting_t *s)
 /* http://address:port or http://name:port, and nothing behind it but slashes. */
 static bool is_metad_url(const char *text)
 {
-    static const CURLUPart beside[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY,
-                                       CURLUPART_FRAGMENT};
     CURLU *url = curl_url();
-    char *path = NULL, *port = NULL, *part = NULL;
-    bool is = url && strncmp(text, "http://", 7) == 0 &&
+    char *path = NULL, *port = NULL;
+    bool is = url && strncmp(text, "http://", 7) == 0 && !strpbrk(text, "?#@") &&
               curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
               curl_url_get(url, CURLUPART_PORT, &port, 0) == CURLUE_OK && strcmp(port, "0") != 0 &&
               curl_url_get(url, CURLUPART_PATH, &path, 0) == CURLUE_OK &&
               strspn(path, "/") == strlen(path);
 
-    for (size_t i = 0; is && i < array_length(beside); i++)
-        is = curl_url_get(url, beside[i], &part, 0) != CURLUE_OK;
     curl_free(path);
     curl_free(port);
-    curl_free(part);
     curl_url_cleanup(url);
     return is;
 }

@@ -2,7 +2,7 @@
 /*
  * tests/iscsi/storm/main.c — random schedules against the target, one story a seed.
  *
- *   sim_iscsi [--seed N | --fresh] [--seeds N] [--trace]
+ *   sim_iscsi [--seed N] [--fresh] [--seeds N] [--trace]
  *
  * Three initiators read and write, ping, abort, reset, log out, break off, come back under the same
  * name, spoil digests, die with bytes on their way that come late; meanwhile the block stalls, for
@@ -239,7 +239,7 @@ static bool play(uint64_t seed)
 
 static int usage(const char *name)
 {
-    fprintf(stderr, "usage: %s [--seed N | --fresh] [--seeds N] [--trace]\n", name);
+    fprintf(stderr, "usage: %s [--seed N] [--fresh] [--seeds N] [--trace]\n", name);
     return 2;
 }
 

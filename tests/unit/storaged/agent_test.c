@@ -635,7 +635,8 @@ static bool knows_the_other_node(void *arg)
 static void a_refused_heartbeat_is_said_once(void **state)
 {
     struct scene *s = *state;
-    struct failure_log log = failures_of(s->env->log, "heartbeat_refused metad is too old");
+    struct failure_log log =
+        failures_of(s->env->log, "heartbeat_refused error=INVALID (metad is too old)");
 
     s->env->log = &log.log;
     s->refusal = "metad is too old";

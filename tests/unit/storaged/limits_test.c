@@ -163,7 +163,7 @@ static void a_setting_changes_its_limit(void **state)
     assert_int_equal(budget(&c), before + 100 * MIB);
 }
 
-/* What is set aside at start for what records want is in the sum, to the byte. */
+/* The items that are set aside at start for what records want are in the sum, to the byte. */
 static void what_the_agent_sets_aside_is_in_the_budget(void **state)
 {
     static const char *const claimants[] = {"pool=tenures", "pool=attachments", "pool=operations"};
