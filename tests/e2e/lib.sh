@@ -92,6 +92,7 @@ cluster_down() {
 metad_pid() { jq -r .metad.pid "$1.json"; }
 node_pid() { jq -r ".nodes[${2-0}].pid" "$1.json"; }
 node_portal() { jq -r ".nodes[${2-0}].portal" "$1.json"; }
+node_status() { jq -r ".nodes[${2-0}].status" "$1.json"; }
 
 node_log() { echo "$1/n$((${2-0} + 1)).log"; }
 
@@ -130,10 +131,27 @@ daemon_up() {
 faults() {
   local disk
   for ((disk = 0; disk < reactors; disk++)); do
-    curl -fsS -X PUT "http://$(jq -r ".nodes[$2].status" "$1.json")/v1/faults" \
+    curl -fsS -X PUT "http://$(node_status "$1" "$2")/v1/faults" \
       -d "{\"disk\": \"$1/n$(($2 + 1))/disk$disk\"${3:+, $3}}" || return 1
   done
 }
+
+# ---- what a node's status port tells ----
+
+# metric ADDRESS NAME: the sum over all reactors; nothing where there is none
+metric() {
+  curl -fsS -m 10 "http://$1/metrics" |
+    awk -v name="$2" '{ of = $1; sub(/\{.*/, "", of) } of == name { n += $2; told = 1 } END { if (told) print n }'
+}
+
+# sessions ADDRESS [INITIATOR]: a line each.  An initiator that lost its session and logged in again by
+# itself, unheard, is another line: another connection
+sessions() {
+  curl -fsS -m 10 "http://$1/v1/sessions" |
+    jq -r --arg of "${2-}" '.items[] | select($of == "" or .initiator == $of) | "\(.initiator) \(.volume_name) \(.address) \(.tsih)"' | sort
+}
+
+# ---- volumes ----
 
 # volume_there DIR VOLUME: of 64 MiB.  To be tried again: a storaged is ready before metad has heard of
 # its room, and an answer may come too late
