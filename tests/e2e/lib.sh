@@ -140,15 +140,16 @@ faults() {
 
 # metric ADDRESS NAME: the sum over all reactors; nothing where there is none
 metric() {
-  curl -fsS -m 10 "http://$1/metrics" |
-    awk -v name="$2" '{ of = $1; sub(/\{.*/, "", of) } of == name { n += $2; told = 1 } END { if (told) print n }'
+  curl -fsS -m 10 "http://$1/metrics" | awk -v name="$2" '
+    { of = $1; sub(/\{.*/, "", of) } of == name { n += $2; told = 1 } END { if (told) print n }'
 }
 
-# sessions ADDRESS [INITIATOR]: a line each.  An initiator that lost its session and logged in again by
-# itself, unheard, is another line: another connection
+# sessions ADDRESS [INITIATOR]: a line of four words each.  An initiator that lost its session and
+# logged in again by itself, unheard, is another line: it has another address
 sessions() {
-  curl -fsS -m 10 "http://$1/v1/sessions" |
-    jq -r --arg of "${2-}" '.items[] | select($of == "" or .initiator == $of) | "\(.initiator) \(.volume_name) \(.address) \(.tsih)"' | sort
+  curl -fsS -m 10 "http://$1/v1/sessions" | jq -r --arg of "${2-}" '.items[] |
+    select($of == "" or .initiator == $of) |
+    "\(.initiator) \(.volume_name) \(.address) \(.tsih)"' | sort
 }
 
 # ---- volumes ----
