@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # shellcheck shell=bash
 # tests/guest/service.sh — inside the guest, where systemd is: the package installed as docs/operating.md
-# has it, the units on a block device that comes late, killed, stopped, purged.
+# has it, the units on a device that comes late, killed, on a device that vanishes, stopped, purged.
 set -u
 export DOLMEN_URL=http://127.0.0.1:7480 HOME=/run
 initiator=iqn.2026-11.internal.dolmen:service
@@ -105,6 +105,25 @@ for signal in KILL STOP; do
   check "after SIG$signal it is started again" until_true 60 again
   check "and the volume is written on" goes_on
 done
+
+# ---- its disk vanishes under it, and comes back: docs/operating.md, a disk died ----
+
+said() { journalctl -b --no-pager -o cat -u storaged | grep -c " store $1 "; } # how often
+pid=$(of storaged MainPID)
+echo "$virtio" >$driver/unbind
+check "a disk that vanishes is said" until_true 60 eval '[ "$(said disk_failed)" -ge 1 ]'
+waits() { dolmen volume show first | grep 'takes no writes'; }
+check "the volume says why it waits" until_true 20 waits
+answers() { dolmen top --interval 0.1 >page 2>&1 && grep '^first ' page && ! grep 'asked' page; }
+check "storaged answers" answers
+no_error() { ! grep -vE '^(acknowledged|told BUSY)' written && kill -0 $client; }
+check "no write was answered with an error" no_error
+check "it is the same process" is storaged MainPID "$pid"
+echo "$virtio" >$driver/bind
+need "the disk is back" until_true 20 [ -e $device ]
+check "storaged is started again" timeout 60 systemctl restart storaged
+check "the volume is written on" goes_on
+check "all that was said once" [ "$(said disk_failed)" = 1 ]
 exec 8>&-
 check "every block that was acknowledged is there" wait $client
 
