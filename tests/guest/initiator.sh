@@ -128,14 +128,16 @@ session_is() { grep -q "^$1" /sys/class/iscsi_session/session*/state; }
 conn_errors() { dmesg | grep -c 'detected conn error' || true; }
 logs="/data/cluster/n1.log /data/cluster/metad.log"
 say_it() { for log in $logs; do grep -q " clock_set by_s=${1%??}" "$log" || return 1; done; } # within 100 s
+said_twice() { for log in $logs; do [ "$(grep -c ' clock_set ' "$log")" = 2 ] || return 1; done; }
 errors=$(conn_errors)
 for by in +3650 -7250; do
   date -s "@$(($(date +%s) + by))" >/dev/null
   until_true 20 say_it "$by" || fail "a clock that is set by $by s is said" $logs
   until_true 60 beyond $(($(round) + 2)) || fail "rounds after a clock was set" $logs
 done
+said_twice || fail "each daemon says each setting of the clock in one line" $logs
 [ "$(conn_errors)" = "$errors" ] && session_is LOGGED_IN || fail "no session ends when a clock is set" $logs
-step "a clock set forth and back under load: said, no session ends"
+step "a clock set forth and back under load: said once each, no session ends"
 
 for n in 1 2; do
   until_true 60 beyond $(($(round) + 2)) || fail "rounds before kill $n" /tmp/rounds /tmp/iscsid
