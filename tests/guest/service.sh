@@ -123,7 +123,7 @@ echo "$virtio" >$driver/bind
 need "the disk is back" until_true 20 [ -e $device ]
 check "storaged is started again" timeout 60 systemctl restart storaged
 check "the volume is written on" goes_on
-check "all that was said once" [ "$(said disk_failed)" = 1 ]
+check "its vanishing was said once" [ "$(said disk_failed)" = 1 ]
 exec 8>&-
 check "every block that was acknowledged is there" wait $client
 
