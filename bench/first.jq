@@ -15,6 +15,8 @@ def both(f): "\(map(.dolmen | f) | median | text) / \(map(.tgt | f) | median | t
 def ratios(f): map((.dolmen | f) / (.tgt | f));
 def spread: "\(median | round_to(2)) (\(min | round_to(2))–\(max | round_to(2)))";
 
+def of_kernel: if any(.[][]; .kernel_us == null) then "–" else both(.kernel_us) end; # its threads are not to be seen
+
 def aim_of_iops: if test("sequential") then null elif test("QD 32") then 1.3 else 1.0 end;
 def aim_of_cpu: if test("sequential") then null else 0.7 end;
 def verdict($aim; met): if $aim == null then "no aim" elif met then "\($aim): met" else "\($aim): MISSED" end;
@@ -29,11 +31,11 @@ def row:
     ($iops | spread), verdict($least; ($iops | median) >= $least),
     ($used | both(.mean_us)), ($used | both(.p50_us)), ($used | both(.p99_us)), ($used | both(.p999_us)),
     ($used | both(.cpu_us)), ($cpu | spread), verdict($most; ($cpu | median) <= $most),
-    ($used | both(.switches)), ($used | map(.dolmen.client_us) | median | text),
+    ($used | of_kernel), ($used | both(.switches)), ($used | map(.dolmen.client_us) | median | text),
     ($used | map(.dolmen.others, .tgt.others) | max | text) ];
 
 def titles: ["cell", "pairs", "IOPS", "MB/s", "× tgt", "aim ≥", "mean µs", "p50", "p99", "p99.9",
-  "CPU µs/IO", "× tgt", "aim ≤", "switches/IO", "fio's CPU µs/IO", "others"];
+  "CPU µs/IO", "× tgt", "aim ≤", "kernel's µs/IO", "switches/IO", "fio's CPU µs/IO", "others"];
 def line: "| " + join(" | ") + " |";
 
 "Dolmen / tgt \($tgt) (rdwr, no write cache); \($machine)", "",

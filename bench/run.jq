@@ -15,6 +15,7 @@ if $job.error != 0 or $m.total_ios == 0 then error("fio failed: \($job.error)") 
   mean_us: ($m.lat_ns.mean / 1000), p50_us: part("50.000000"), p99_us: part("99.000000"),
   p999_us: part("99.900000"),
   cpu_us: (($a.servers - $b.servers) / $tick * 1e6 / $m.total_ios),
+  kernel_us: (if $a.kernel == 0 then null else ($a.kernel - $b.kernel) / $tick * 1e6 / $m.total_ios end),
   client_us: ($client * 1e6 / $m.total_ios),
   switches: ($switched / $m.total_ios),
   others: ([(($a.all - $b.all - $a.servers + $b.servers - $a.kernel + $b.kernel) / $tick - $client) / $seconds, 0] | max)
