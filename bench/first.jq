@@ -15,7 +15,8 @@ def both(f): "\(map(.dolmen | f) | median | text) / \(map(.tgt | f) | median | t
 def ratios(f): map((.dolmen | f) / (.tgt | f));
 def spread: "\(median | round_to(2)) (\(min | round_to(2))–\(max | round_to(2)))";
 
-def of_kernel: if any(.[][]; .kernel_us == null) then "–" else both(.kernel_us) end; # its threads are not to be seen
+# The kernel's threads are not to be seen everywhere.
+def of_kernel: if any(.[][]; .kernel_us == null) then "–" else both(.kernel_us) end;
 
 def aim_of_iops: if test("sequential") then null elif test("QD 32") then 1.3 else 1.0 end;
 def aim_of_cpu: if test("sequential") then null else 0.7 end;
