@@ -347,6 +347,16 @@ static enum task_next not_now(struct command *c, enum order order)
     return order == ORDER_GIVE_UP && !c->session->leaving ? task_set_full(c) : TASK_WAIT;
 }
 
+/* What was written is nobody's any more.  It goes back before the answer goes out: whoever has that
+ * may bring as much at once, and is not to find the memory taken. */
+static enum task_next performed(struct command *c)
+{
+    payload_put(&c->session->target->buffers, &c->scsi.data_out);
+    memory_leave(c);
+    data_in_start(c);
+    return command_answer(c);
+}
+
 static enum task_next scsi_performed_or_not(struct command *c)
 {
     enum order order = order_of(c);
@@ -367,9 +377,7 @@ static enum task_next scsi_performed_or_not(struct command *c)
         memory_wait(c);
         return TASK_WAIT;
     }
-    memory_leave(c);
-    data_in_start(c);
-    return command_answer(c);
+    return performed(c);
 }
 
 static enum task_next gathered_or_not(struct command *c)
@@ -435,10 +443,7 @@ static enum task_next command_step(struct task *t)
         return scsi_performed_or_not(c);
 
     case PERFORMING:
-        if (!c->performed)
-            return TASK_WAIT;
-        data_in_start(c);
-        return command_answer(c);
+        return c->performed ? performed(c) : TASK_WAIT;
 
     case ANSWER:
         if (!source_idle(&c->source))

@@ -584,6 +584,30 @@ static void units_that_wait_take_turns(void **state)
     pair_close(&p);
 }
 
+/* Its answer is on its way for as long as the network likes, or the processor: whoever has it and
+ * goes on writing finds the memory of the last ones free. */
+static void an_answered_write_holds_no_memory(void **state)
+{
+    struct pair p;
+
+    (void)state;
+    pair_open(&p, true, 0);
+    sim_net_hold(p.hog->net, SIM_RECEIVED, true);
+    initiator_read(p.hog, &p.endless[0], 0, p.own, BIG_BYTES); /* more than the network takes */
+    for (uint32_t n = 0; n < HOGS; n++) {
+        sim_run_for(p.lab.sim, SECOND_US / 100);
+        initiator_write(p.hog, &p.hogs[n], n * BIG_UNITS, p.bytes[n], BIG_BYTES / 4);
+    }
+    sim_run_for(p.lab.sim, SECOND_US / 100);
+    sim_net_hold(p.hog->net, SIM_RECEIVED, false);
+    for (uint32_t n = 0; n < HOGS; n++) {
+        lab_until(&p.lab, initiator_answered, &p.hogs[n]);
+        assert_int_equal(p.hogs[n].status, 0);
+    }
+    lab_until(&p.lab, initiator_answered, &p.endless[0]);
+    pair_close(&p);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -601,6 +625,7 @@ int main(void)
         cmocka_unit_test(busy_volumes_all_have_their_large_turn),
         cmocka_unit_test(who_waits_at_the_door_holds_up_nobody),
         cmocka_unit_test(units_that_wait_take_turns),
+        cmocka_unit_test(an_answered_write_holds_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
